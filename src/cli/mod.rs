@@ -1,0 +1,63 @@
+//! The command line.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{host, log, shim};
+
+/// A session host for text editors: runs programs on PTYs of their own and pushes their screens into editor buffers.
+#[derive(Debug, Parser)]
+#[command(name = "termi", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves one editor on standard input and output; ends when standard input closes
+    Host {
+        /// How to speak with the editor
+        #[arg(long, value_enum, default_value = "msgpack")]
+        rpc: Rpc,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Rpc {
+    /// msgpack-RPC, as Neovim speaks it
+    Msgpack,
+}
+
+/// Runs the command line with these arguments, the program's own name first.
+#[must_use]
+pub fn main(mut args: Vec<OsString>) -> ExitCode {
+    // Every run starts one: no time is spent on reading options it does not have.
+    if args.get(1).is_some_and(|arg| arg == shim::SUBCOMMAND) {
+        return shim::main(args.split_off(2));
+    }
+    let Cli { command } = Cli::parse_from(args);
+    match command {
+        Command::Host { rpc: Rpc::Msgpack } => run_host(),
+    }
+}
+
+fn run_host() -> ExitCode {
+    let log = log::open();
+    if let Err(reason) = &log {
+        complain(&format!("there will be no log: {reason}"));
+    }
+    match host::run(log.as_ref().ok()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "this is the command line's voice")]
+fn complain(message: &str) {
+    eprintln!("termi: {message}");
+}

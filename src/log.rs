@@ -1,0 +1,96 @@
+//! The log: a file, never the standard output. Each line carries the session it is about.
+//!
+//! Bytes that programs print or people type, and values of environment variables, are never logged, at any level.
+
+use std::{fmt, path::PathBuf};
+
+use tracing::{Event, Subscriber};
+use tracing_appender::{
+    non_blocking::WorkerGuard,
+    rolling::{RollingFileAppender, Rotation},
+};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{
+        FmtContext, FormatEvent, FormatFields, FormattedFields,
+        format::Writer,
+        time::{FormatTime, SystemTime},
+    },
+    layer::SubscriberExt,
+    registry::LookupSpan,
+    util::SubscriberInitExt,
+};
+
+use crate::paths;
+
+/// Set to 1, it turns on detailed session and stream logging.
+pub const DEBUG_VARIABLE: &str = "TERMI_STREAM_DEBUG";
+
+/// Days of logs that are kept.
+const KEEP_FILES: usize = 7;
+
+/// An open log. Dropping it writes out what waits.
+pub struct Log {
+    /// The file that is being written today.
+    pub path: PathBuf,
+    _guard: WorkerGuard,
+}
+
+/// Opens the log in the state folder, rolling daily.
+///
+/// # Errors
+/// When the folder or the file cannot be used; the host then runs without a log.
+pub fn open() -> Result<Log, String> {
+    let folder = paths::state().map_err(|error| error.to_string())?;
+    let appender = RollingFileAppender::builder()
+        .rotation(Rotation::DAILY)
+        .filename_prefix("termi")
+        .filename_suffix("log")
+        .max_log_files(KEEP_FILES)
+        .build(&folder)
+        .map_err(|error| format!("{}: {error}", folder.display()))?;
+    let path = newest(&folder).unwrap_or_else(|| folder.join("termi.log"));
+    paths::make_private(&path);
+    // Lines that the disk is too slow for are dropped and counted, the host never waits.
+    let (writer, guard) = tracing_appender::non_blocking(appender);
+    let debug = std::env::var_os(DEBUG_VARIABLE).is_some_and(|value| value == "1");
+    let filter = EnvFilter::new(if debug { "info,termi=debug" } else { "warn,termi=info" });
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer).event_format(Labelled);
+    tracing_subscriber::registry().with(filter).with(layer).try_init().map_err(|error| error.to_string())?;
+    Ok(Log { path, _guard: guard })
+}
+
+fn newest(folder: &std::path::Path) -> Option<PathBuf> {
+    let logs = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    logs.filter(|path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with("termi.") && name.ends_with(".log")
+    })
+    .max()
+}
+
+/// `2026-11-22T14:03:05Z INFO [Session abc12345] cursor-agent exited with code 0`
+struct Labelled;
+
+impl<S, N> FormatEvent<S, N> for Labelled
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        SystemTime.format_time(&mut writer)?;
+        write!(writer, " {:>5} ", event.metadata().level())?;
+        let session =
+            context.event_scope().into_iter().flatten().filter(|span| span.name() == "session").find_map(|span| {
+                let fields = span.extensions();
+                let fields = fields.get::<FormattedFields<N>>()?;
+                Some(fields.fields.split_once('=')?.1.trim_matches('"').to_owned())
+            });
+        match session {
+            Some(session) => write!(writer, "[Session {session}] ")?,
+            None => write!(writer, "[Default] ")?,
+        }
+        context.field_format().format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
+}

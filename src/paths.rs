@@ -1,0 +1,123 @@
+//! Where Termi keeps things, and that nobody else can read them.
+
+use std::{
+    env, fs, io,
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use nix::unistd::Uid;
+
+/// Why a folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// It cannot be made or looked at.
+    #[error("{path}: {source}")]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// It is not the user's own.
+    #[error("{path} {why}; remove it or set {variable} to another folder")]
+    NotOurs {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+        /// The variable that decides where it is.
+        variable: &'static str,
+    },
+}
+
+/// `$XDG_STATE_HOME/termi`, else `~/.local/state/termi`: logs and history. Made if missing, mode 0700.
+///
+/// # Errors
+/// When it cannot be made, or is not the user's own.
+pub fn state() -> Result<PathBuf, FolderError> {
+    let base = absolute("XDG_STATE_HOME").unwrap_or_else(|| home().join(".local/state"));
+    private_folder(base.join("termi"), "XDG_STATE_HOME")
+}
+
+/// `$XDG_RUNTIME_DIR/termi`, else a folder of the user's own below the temporary one: sockets. Mode 0700.
+///
+/// # Errors
+/// As for [`state`].
+pub fn runtime() -> Result<PathBuf, FolderError> {
+    let folder = absolute("XDG_RUNTIME_DIR")
+        .filter(|base| base.is_dir())
+        .map_or_else(|| env::temp_dir().join(format!("termi-{}", Uid::current())), |base| base.join("termi"));
+    private_folder(folder, "XDG_RUNTIME_DIR")
+}
+
+fn home() -> PathBuf {
+    absolute("HOME").unwrap_or_else(|| "/".into())
+}
+
+/// Relative paths in these variables are to be ignored (XDG Base Directory Specification).
+fn absolute(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+fn private_folder(path: PathBuf, variable: &'static str) -> Result<PathBuf, FolderError> {
+    let io = |source| FolderError::Io { path: path.clone(), source };
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(io)?;
+    }
+    match fs::DirBuilder::new().mode(0o700).create(&path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(io(error)),
+        _ => {}
+    }
+    // Not followed: a link planted there would lead elsewhere.
+    let meta = fs::symlink_metadata(&path).map_err(io)?;
+    let refuse = |why| Err(FolderError::NotOurs { path: path.clone(), why, variable });
+    if !meta.is_dir() {
+        return refuse("is not a folder");
+    }
+    if meta.uid() != Uid::effective().as_raw() {
+        return refuse("belongs to another user");
+    }
+    if meta.permissions().mode() & 0o077 != 0 {
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).map_err(io)?;
+    }
+    Ok(path)
+}
+
+/// Makes a file only its owner can read, if it is there.
+pub fn make_private(path: &Path) {
+    if let Ok(meta) = fs::metadata(path)
+        && meta.permissions().mode() & 0o077 != 0
+    {
+        let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o600));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_made_for_its_owner_alone_and_mended_if_it_was_not() {
+        let base = tempfile::tempdir().unwrap();
+        let path = private_folder(base.path().join("a/termi"), "X").unwrap();
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(), 0o700);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        private_folder(path.clone(), "X").unwrap();
+        assert_eq!(mode(), 0o700);
+    }
+
+    #[test]
+    fn a_planted_link_or_file_is_refused() {
+        let base = tempfile::tempdir().unwrap();
+        let link = base.path().join("link");
+        std::os::unix::fs::symlink("/tmp", &link).unwrap();
+        let file = base.path().join("file");
+        fs::write(&file, "").unwrap();
+        for path in [link, file] {
+            let error = private_folder(path, "XDG_RUNTIME_DIR").unwrap_err().to_string();
+            assert!(error.contains("is not a folder") && error.contains("XDG_RUNTIME_DIR"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Process trees as `/proc` shows them (proc(5)).
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    path::PathBuf,
+};
+
+/// One process, as it was when it was read. A pid alone may be reused; with its start time it is exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proc {
+    /// Process id.
+    pub pid: i32,
+    /// Its parent.
+    pub parent: i32,
+    /// The kernel session it is in: a terminal's processes share one.
+    pub session: i32,
+    /// When it started, in clock ticks since boot.
+    pub started: u64,
+    /// Processor time it has used, in clock ticks.
+    pub ticks: u64,
+    /// Resident memory in pages.
+    pub pages: u64,
+    /// It has exited and only waits to be reaped.
+    pub zombie: bool,
+}
+
+impl Proc {
+    /// Reads one process; none if there is no such process any more.
+    #[must_use]
+    pub fn read(pid: i32) -> Option<Self> {
+        Self::parse(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// `pid (comm) state ppid pgrp session …`; comm may hold spaces and brackets, so the last `)` ends it.
+    fn parse(pid: i32, stat: &str) -> Option<Self> {
+        let fields: Vec<&str> = stat.get(stat.rfind(')')? + 2..)?.split(' ').collect();
+        let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+        Some(Self {
+            pid,
+            parent: i32::try_from(number(4)?).ok()?,
+            session: i32::try_from(number(6)?).ok()?,
+            started: number(22)?,
+            ticks: number(14)? + number(15)?,
+            pages: number(24)?,
+            zombie: matches!(*fields.first()?, "Z" | "X"),
+        })
+    }
+}
+
+/// Every process below `root`, `root` itself not among them, zombies left out.
+#[must_use]
+pub fn descendants(root: i32) -> Vec<Proc> {
+    let mut children: HashMap<i32, Vec<Proc>> = HashMap::new();
+    for process in all() {
+        children.entry(process.parent).or_default().push(process);
+    }
+    let mut found = Vec::new();
+    let mut seen = HashSet::from([root]);
+    let mut next = vec![root];
+    while let Some(pid) = next.pop() {
+        for child in children.remove(&pid).unwrap_or_default() {
+            if seen.insert(child.pid) {
+                next.push(child.pid);
+                found.push(child);
+            }
+        }
+    }
+    found.retain(|process| !process.zombie);
+    found
+}
+
+fn all() -> impl Iterator<Item = Proc> {
+    fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Proc::read(entry.ok()?.file_name().to_str()?.parse().ok()?))
+}
+
+/// Processor ticks and resident pages of each tree below the given roots, in the roots' order: one look
+/// at `/proc` for all of them.
+#[must_use]
+pub fn usage(roots: &[i32]) -> Vec<(u64, u64)> {
+    let parents: HashMap<i32, Proc> = all().map(|process| (process.pid, process)).collect();
+    let index: HashMap<i32, usize> = roots.iter().enumerate().map(|(at, &root)| (root, at)).collect();
+    let mut sums = vec![(0, 0); roots.len()];
+    for process in parents.values() {
+        let mut up = process.parent;
+        // A tree is never as deep as there are processes; the bound ends a loop that a racing read may show.
+        for _ in 0..parents.len() {
+            if let Some(&at) = index.get(&up) {
+                sums[at].0 += process.ticks;
+                sums[at].1 += process.pages;
+                break;
+            }
+            match parents.get(&up) {
+                Some(parent) => up = parent.parent,
+                None => break,
+            }
+        }
+    }
+    sums
+}
+
+/// Ends what a run left behind when its shim was ended from outside: the host, as the next subreaper, has
+/// inherited it. Such a process is in the program's kernel session or carries the run's id in its environment.
+/// Returns how many there were.
+pub fn end_strays(program: i32, run_id: &str) -> usize {
+    let me = std::process::id().cast_signed();
+    let marker = format!("TERMI_RUN={run_id}");
+    let is_stray = |process: &Proc| {
+        process.session == program
+            || fs::read(format!("/proc/{}/environ", process.pid))
+                .is_ok_and(|env| env.split(|&byte| byte == 0).any(|entry| entry == marker.as_bytes()))
+    };
+    let strays: Vec<_> = descendants(me).into_iter().filter(is_stray).collect();
+    for process in &strays {
+        if process.pid > 1 && Proc::read(process.pid).is_some_and(|now| now.started == process.started) {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process.pid), nix::sys::signal::Signal::SIGKILL);
+        }
+    }
+    strays.len()
+}
+
+/// The folder a process is in.
+#[must_use]
+pub fn cwd(pid: i32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/cwd")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_name_with_brackets_and_spaces_is_read_right() {
+        let stat = "42 (a) b (c)) S 7 42 9 0 -1 4194560 1 0 0 0 3 4 0 0 20 0 1 0 1234 8192 5 18446744073709551615 0";
+        let process = Proc::parse(42, stat).unwrap();
+        assert_eq!((process.parent, process.session, process.started), (7, 9, 1234));
+        assert_eq!((process.ticks, process.pages, process.zombie), (7, 5, false));
+    }
+
+    #[test]
+    fn children_and_grandchildren_are_found() {
+        let mut shell =
+            Command::new("sh").args(["-c", "sleep 60 & echo started; wait"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(shell.stdout.as_mut().unwrap()), &mut line).unwrap();
+        let me = i32::try_from(std::process::id()).unwrap();
+        let shell_pid = i32::try_from(shell.id()).unwrap();
+        let below = descendants(shell_pid);
+        assert_eq!(below.len(), 1, "{below:?}");
+        assert!(descendants(me).iter().any(|process| process.pid == below[0].pid));
+        assert!(usage(&[shell_pid])[0].1 > 0);
+        Command::new("kill").arg(below[0].pid.to_string()).status().unwrap();
+        shell.wait().unwrap();
+    }
+}

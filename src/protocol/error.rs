@@ -1,0 +1,82 @@
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The answer when a call could not be carried out.
+///
+/// `code` is stable and meant for programs, `message` for people: what was wrong, with the value,
+/// and what to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// Which kind of failure this is.
+    pub code: Code,
+    /// What was wrong and what to do about it.
+    pub message: String,
+    /// Details for programs, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Value>,
+}
+
+/// The answer to a call.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Every error code of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// The host has no such method.
+    UnknownMethod,
+    /// A parameter is missing, of the wrong type or out of range.
+    InvalidParams,
+    /// The client asked for a protocol version that the host does not speak.
+    ProtocolMismatch,
+    /// This connection may only look.
+    Forbidden,
+    /// No session, run or group goes by that target.
+    NotFound,
+    /// The target fits more than one session or run.
+    Ambiguous,
+    /// Another session has that name.
+    NameTaken,
+    /// The program is not at its path, or not on `$PATH`.
+    ProgramNotFound,
+    /// The program is there, but cannot be executed.
+    NotExecutable,
+    /// The script's `#!` line names an interpreter that is not there.
+    BadInterpreter,
+    /// The working folder is not there or cannot be entered.
+    BadCwd,
+    /// No file descriptors, PTYs, processes or memory were left.
+    ResourceExhausted,
+    /// The program could not be started for another reason.
+    StartFailed,
+    /// The target still runs.
+    StillRunning,
+    /// Processes were left that could not be ended (they belong to another user).
+    KillIncomplete,
+    /// The host knows the parameter, but this version cannot carry it out.
+    Unsupported,
+    /// The host is ending.
+    ShuttingDown,
+    /// A fault of Termi's own: the log has more.
+    Internal,
+}
+
+impl Error {
+    /// An error without details.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), data: None }
+    }
+
+    /// The same error with details for programs.
+    #[must_use]
+    pub fn with_data(mut self, data: Value) -> Self {
+        self.data = Some(data);
+        self
+    }
+
+    /// A value of `key` that is not allowed.
+    pub fn invalid(key: &str, value: impl std::fmt::Debug, rule: &str) -> Self {
+        Self::new(Code::InvalidParams, format!("{key} is {value:?}: {rule}"))
+    }
+}

@@ -1,0 +1,48 @@
+//! The wire contract: each method is a type that owns its name, its parameters and its answer.
+//!
+//! Shapes are the same over every transport. Keys are snake_case; sizes are in cells, times in
+//! milliseconds, memory in bytes. Unknown keys are ignored.
+
+mod bytes;
+mod error;
+mod event;
+mod ids;
+mod methods;
+mod name;
+mod style;
+mod target;
+
+pub use bytes::Bytes;
+pub use error::{Code, Error, Result};
+pub use event::{AttentionKind, Event};
+pub use ids::{RunId, SessionId, ViewId};
+pub use methods::*;
+pub use name::{DISPLAY_MAX_CHARS, NAME_RULE, check_display_text, check_name};
+pub use style::{Paint, Span, SpanLine, Style, Underline};
+pub use target::Target;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+/// The version of the protocol that this host speaks.
+pub const PROTOCOL: u32 = 1;
+
+/// What a caller may do: reading is allowed to every connection, writing only to the host's owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Looks, never changes.
+    Read,
+    /// Starts, ends, types into or changes sessions.
+    Write,
+}
+
+/// One method of the protocol.
+pub trait Method {
+    /// The name on the wire.
+    const NAME: &'static str;
+    /// What a caller must be allowed to do.
+    const ACCESS: Access;
+    /// What the caller sends.
+    type Params: DeserializeOwned + Send;
+    /// What the host answers.
+    type Reply: Serialize + Send;
+}

@@ -1,0 +1,46 @@
+//! The host's end of the two pipes to a shim.
+
+use std::io;
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    net::unix::pipe,
+};
+
+use crate::shim::{Order, Report};
+
+/// Speaks with one run's shim. Dropping it makes the shim end everything below it.
+#[derive(Debug)]
+pub struct ShimLink {
+    orders: pipe::Sender,
+    reports: Lines<BufReader<pipe::Receiver>>,
+}
+
+impl ShimLink {
+    pub(super) fn new(orders: pipe::Sender, reports: pipe::Receiver) -> Self {
+        Self { orders, reports: BufReader::new(reports).lines() }
+    }
+
+    /// The next report; none when the shim has ended.
+    ///
+    /// Safe to drop and call again: no report is lost.
+    pub async fn report(&mut self) -> Option<Report> {
+        loop {
+            let line = self.reports.next_line().await.ok()??;
+            match serde_json::from_str(&line) {
+                Ok(report) => return Some(report),
+                Err(error) => tracing::error!(%error, "a report of the shim could not be read"),
+            }
+        }
+    }
+
+    /// Gives an order.
+    ///
+    /// # Errors
+    /// When the shim has ended.
+    pub async fn order(&mut self, order: Order) -> io::Result<()> {
+        let mut line = serde_json::to_vec(&order)?;
+        line.push(b'\n');
+        self.orders.write_all(&line).await
+    }
+}

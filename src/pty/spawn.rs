@@ -1,0 +1,142 @@
+//! Opening a PTY and starting a program on it.
+
+use std::{
+    ffi::OsString,
+    io,
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
+    path::PathBuf,
+    time::Duration,
+};
+
+use nix::{fcntl::OFlag, unistd::pipe2};
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use tokio::net::unix::pipe;
+
+use super::{Master, ShimLink, SpawnError};
+use crate::{
+    protocol::Size,
+    shim::{Plan, Report, SUBCOMMAND},
+};
+
+/// A shim that has not said a word for so long never will: a start takes about two milliseconds.
+const START_PATIENCE: Duration = Duration::from_secs(20);
+
+/// What to start.
+#[derive(Clone)]
+pub struct Spawn {
+    /// The program and its arguments.
+    pub argv: Vec<OsString>,
+    /// Its whole environment.
+    pub env: Vec<(OsString, OsString)>,
+    /// The folder to start in.
+    pub cwd: PathBuf,
+    /// The terminal's size.
+    pub size: Size,
+    /// What `ps` shows beside the shim.
+    pub process_name: String,
+    /// The umask programs get.
+    pub umask: u32,
+    /// The soft limit of open files programs get.
+    pub open_files: u64,
+}
+
+/// A running program.
+#[derive(Debug)]
+pub struct Spawned {
+    /// Its terminal.
+    pub master: Master,
+    /// Its shim.
+    pub link: ShimLink,
+    /// Its process id.
+    pub pid: i32,
+    /// The shim's process id: everything the program starts is below it.
+    pub shim_pid: i32,
+}
+
+/// Opens a PTY and starts a program on it.
+///
+/// # Errors
+/// Says which step failed; nothing is left open or running then.
+pub async fn spawn(spawn: Spawn) -> Result<Spawned, SpawnError> {
+    let (their_orders, orders) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| resources("making a pipe", errno.into()))?;
+    let (reports, their_reports) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| resources("making a pipe", errno.into()))?;
+    let plan = Plan {
+        process_name: spawn.process_name.clone(),
+        host: std::process::id(),
+        orders_fd: their_orders.as_raw_fd(),
+        reports_fd: their_reports.as_raw_fd(),
+        umask: spawn.umask,
+        open_files: spawn.open_files,
+        cwd: spawn.cwd.clone(),
+        argv: spawn.argv.clone(),
+    };
+    // Forking copies page tables: a matter of milliseconds, off the tasks that serve other runs.
+    let (master, shim_pid) = tokio::task::spawn_blocking(move || start_shim(&spawn, &plan))
+        .await
+        .map_err(|error| SpawnError::Pty { what: "starting a program", reason: error.to_string() })??;
+    let master = Master::new(master).map_err(|error| resources("watching the PTY", error))?;
+    let orders = non_blocking(orders)
+        .and_then(pipe::Sender::from_owned_fd)
+        .map_err(|error| resources("watching a pipe", error))?;
+    let reports = non_blocking(reports)
+        .and_then(pipe::Receiver::from_owned_fd)
+        .map_err(|error| resources("watching a pipe", error))?;
+    let mut link = ShimLink::new(orders, reports);
+    let first = tokio::time::timeout(START_PATIENCE, link.report()).await;
+    // The shim has opened them for itself, or never will.
+    drop((their_orders, their_reports));
+    match first {
+        Ok(Some(Report::Started { pid })) => Ok(Spawned { master, link, pid, shim_pid }),
+        Ok(Some(Report::StartFailed(error))) => Err(SpawnError::Program(error)),
+        Ok(_) | Err(_) => Err(SpawnError::Shim),
+    }
+}
+
+fn start_shim(spawn: &Spawn, plan: &Plan) -> Result<(OwnedFd, i32), SpawnError> {
+    let size = PtySize { rows: spawn.size.rows, cols: spawn.size.cols, pixel_width: 0, pixel_height: 0 };
+    let pty = native_pty_system().openpty(size).map_err(|error| {
+        // portable-pty keeps only the text of the error; the kernel's number is still this thread's last.
+        match io::Error::last_os_error() {
+            source if source.raw_os_error().is_some_and(|code| code != 0) => resources("opening a PTY", source),
+            _ => SpawnError::Pty { what: "opening a PTY", reason: error.to_string() },
+        }
+    })?;
+    let mut command = CommandBuilder::new(own_executable());
+    command.arg(SUBCOMMAND);
+    command.args(plan.to_args());
+    command.env_clear();
+    for (key, value) in &spawn.env {
+        command.env(key, value);
+    }
+    command.cwd("/");
+    // The program becomes the terminal's leader, not the shim.
+    command.set_controlling_tty(false);
+    let child = pty.slave.spawn_command(command).map_err(|error| match error.downcast::<io::Error>() {
+        Ok(source) => resources("starting a process", source),
+        Err(error) => SpawnError::Pty { what: "starting a process", reason: error.to_string() },
+    })?;
+    let shim_pid = child.process_id().and_then(|pid| i32::try_from(pid).ok()).unwrap_or(-1);
+    let raw = pty
+        .master
+        .as_raw_fd()
+        .ok_or(SpawnError::Pty { what: "opening a PTY", reason: "it has no descriptor".into() })?;
+    // SAFETY: the master is open until the end of this function; the copy made of it is ours.
+    let master = unsafe { BorrowedFd::borrow_raw(raw) }
+        .try_clone_to_owned()
+        .map_err(|error| resources("copying a descriptor", error))?;
+    Ok((master, shim_pid))
+}
+
+/// This very binary, even when its file has been replaced since (as by a rebuild).
+fn own_executable() -> PathBuf {
+    std::env::current_exe().ok().filter(|path| path.is_file()).unwrap_or_else(|| "/proc/self/exe".into())
+}
+
+fn non_blocking(fd: OwnedFd) -> io::Result<OwnedFd> {
+    nix::fcntl::fcntl(fd.as_raw_fd(), nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok(fd)
+}
+
+fn resources(what: &'static str, source: io::Error) -> SpawnError {
+    SpawnError::Resources { what, source }
+}

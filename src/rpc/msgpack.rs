@@ -1,0 +1,282 @@
+//! msgpack-RPC through nvim-rs. Nothing outside this file knows nvim-rs.
+//!
+//! Two rules of that library shape it. A call that is dropped, or answered after it was given up, ends
+//! the connection: every call to the client is awaited to its end in a task of its own. And it handles
+//! requests concurrently but notifications in order: input and sizes are notifications.
+
+use async_trait::async_trait;
+use nvim_rs::{Handler, Neovim, error::LoopError};
+use rmpv::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::compat::{Compat, TokioAsyncReadCompatExt, TokioAsyncWriteCompatExt};
+use tracing::{Instrument, debug, info, warn};
+
+use super::{
+    dispatch::{Connection, Host, to_value},
+    guard::{GuardedReader, GuardedWriter, Unanswered},
+};
+use crate::{
+    protocol::{Access, Code, Error, Event, Frame, Frontend, Input, Method, Resize, Visible},
+    session::{Client, FrameJob, Outbox},
+};
+
+/// How a call by notification is named: `call {id, method, params}`; its answer comes as a `reply` message.
+/// It is for clients that can only wait or not ask at all, such as Neovim's Lua.
+const CALL: &str = "call";
+
+/// What Neovim does with a message: Termi's Lua takes it, wherever in the editor it is.
+const NVIM_RECEIVE: &str = "return require('termi.host').receive(...)";
+
+type Writer = Compat<GuardedWriter<Box<dyn AsyncWrite + Send + Unpin>>>;
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// The client closed it.
+    #[error("the client closed the connection")]
+    Closed,
+    /// It could not be read on.
+    #[error("the connection was closed: {0}")]
+    Broken(String),
+}
+
+/// Serves one client until its stream ends.
+pub async fn serve(
+    host: Host,
+    reader: impl AsyncRead + Send + Unpin + 'static,
+    writer: Box<dyn AsyncWrite + Send + Unpin>,
+    access: Access,
+) -> Ended {
+    let unanswered = Unanswered::default();
+    let reader = GuardedReader::new(reader, unanswered.clone()).compat();
+    let writer = GuardedWriter::new(writer, unanswered).compat_write();
+    let (client, outbox) = Client::new();
+    let id = client.id();
+    let frontend = tokio::sync::watch::Sender::new(None);
+    let mut initialized = frontend.subscribe();
+    let connection = Connection { host: host.clone(), access, client, frontend };
+    let (peer, io) = Neovim::new(reader, writer, Served { connection });
+    let sender = tokio::spawn(async move {
+        // Before it is initialized, a client has nothing to be told.
+        let frontend = match initialized.wait_for(Option::is_some).await {
+            Ok(frontend) => (*frontend).unwrap_or_default(),
+            Err(_) => return,
+        };
+        send_all(Peer { peer, frontend }, outbox).await;
+    });
+    let ended = match io.await {
+        Ok(()) => Ended::Closed,
+        Err(error) => why(&error),
+    };
+    sender.abort();
+    // The host may be ending itself.
+    let _ = host.supervisor.unregister(id).await;
+    match &ended {
+        Ended::Closed => info!("{ended}"),
+        Ended::Broken(_) => warn!("{ended}"),
+    }
+    ended
+}
+
+fn why(error: &LoopError) -> Ended {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    let mut last = None;
+    while let Some(next) = cause {
+        last = Some(next.to_string());
+        cause = next.source();
+    }
+    if let Some(last) = last {
+        if last == "EOF" {
+            return Ended::Closed;
+        }
+        text = last;
+    }
+    Ended::Broken(text)
+}
+
+/// A client that messages can be sent to.
+#[derive(Clone)]
+struct Peer {
+    peer: Neovim<Writer>,
+    frontend: Frontend,
+}
+
+impl Peer {
+    /// Sends a message and waits for its answer; none when the connection is gone or the client refuses.
+    async fn send(&self, kind: &str, params: Value) -> Option<Value> {
+        let answer = match self.frontend {
+            Frontend::Nvim => {
+                let args = Value::Array(vec![kind.into(), params]);
+                self.peer.call("nvim_exec_lua", vec![NVIM_RECEIVE.into(), args]).await
+            }
+            Frontend::Generic => self.peer.call(kind, vec![params]).await,
+        };
+        match answer {
+            Ok(Ok(value)) => Some(value),
+            Ok(Err(error)) => {
+                warn!("the client refused a {kind}: {error}");
+                None
+            }
+            Err(error) => {
+                debug!("a {kind} was not answered: {error}");
+                None
+            }
+        }
+    }
+
+    async fn frame(&self, frame: &Frame) -> bool {
+        match to_value(frame) {
+            // Anything but a plain no is an acknowledgement: clients need not know what to answer.
+            Ok(value) => self.send("frame", value).await.is_some_and(|answer| answer != Value::Boolean(false)),
+            Err(error) => {
+                warn!("a frame could not be written: {error}");
+                false
+            }
+        }
+    }
+
+    async fn event(&self, event: &Event) {
+        match to_value(event) {
+            Ok(value) => _ = self.send("event", value).await,
+            Err(error) => warn!("an event could not be written: {error}"),
+        }
+    }
+
+    async fn reply(&self, id: Value, answer: Result<Value, Error>) {
+        let (key, value) = match answer {
+            Ok(value) => ("result", value),
+            Err(error) => ("error", error_value(&error)),
+        };
+        self.send("reply", Value::Map(vec![("id".into(), id), (key.into(), value)])).await;
+    }
+}
+
+/// Sends what there is for a client. Frames go out at once, each awaited by itself; an event goes out when
+/// the one before is answered, so that they arrive in order and a client that does not read holds up none
+/// but its own.
+async fn send_all(peer: Peer, outbox: Outbox) {
+    let Outbox { mut frames, mut events } = outbox;
+    if peer.frontend == Frontend::Nvim {
+        introduce(&peer).await;
+    }
+    let event_peer = peer.clone();
+    let events = async move {
+        while let Some(event) = events.next().await {
+            event_peer.event(&event).await;
+        }
+    };
+    let frames = async move {
+        while let Some(FrameJob { frame, ack }) = frames.recv().await {
+            let peer = peer.clone();
+            tokio::spawn(async move {
+                let accepted = peer.frame(&frame).await;
+                ack.answer(accepted);
+            });
+        }
+    };
+    tokio::join!(events, frames);
+}
+
+/// Tells Neovim who this is: a channel that answers out of order, as concurrent calls are, must say that it
+/// is msgpack-RPC, and a reloaded plugin finds its host by the name.
+async fn introduce(peer: &Peer) {
+    let version = Value::Map(vec![("major".into(), 0.into())]);
+    let empty = || Value::Map(Vec::new());
+    let info: Vec<Value> = vec!["termi".into(), version, "msgpack-rpc".into(), empty(), empty()];
+    if let Err(error) = peer.peer.call("nvim_set_client_info", info).await {
+        debug!("nvim_set_client_info was not answered: {error}");
+    }
+}
+
+#[derive(Clone)]
+struct Served {
+    connection: Connection,
+}
+
+#[async_trait]
+impl Handler for Served {
+    type Writer = Writer;
+
+    async fn handle_request(&self, name: String, args: Vec<Value>, _: Neovim<Writer>) -> Result<Value, Value> {
+        debug!(method = name, "request");
+        let answer = match one(args) {
+            Ok(params) => self.connection.call(&name, params).await,
+            Err(error) => Err(error),
+        };
+        answer.map_err(|error| {
+            debug!(method = name, "refused: {error}");
+            error_value(&error)
+        })
+    }
+
+    async fn handle_notify(&self, name: String, args: Vec<Value>, peer: Neovim<Writer>) {
+        debug!(method = name, "notification");
+        let params = match one(args) {
+            Ok(params) => params,
+            Err(error) => return warn!("{name}: {error}"),
+        };
+        if name == CALL {
+            let frontend = (*self.connection.frontend.borrow()).unwrap_or_else(|| wanted_frontend(&params));
+            return self.call(Peer { peer, frontend }, params).await;
+        }
+        let in_order = [Input::NAME, Resize::NAME, Visible::NAME].contains(&name.as_str());
+        let connection = self.connection.clone();
+        let call = async move {
+            if let Err(error) = connection.call(&name, params).await {
+                warn!("{name}: {error}");
+            }
+        };
+        if in_order {
+            call.await;
+        } else {
+            tokio::spawn(call.in_current_span());
+        }
+    }
+}
+
+impl Served {
+    /// A call by notification.
+    async fn call(&self, peer: Peer, call: Value) {
+        let [id, method, params] = ["id", "method", "params"].map(|key| take_key(&call, key));
+        let connection = self.connection.clone();
+        tokio::spawn(async move {
+            let answer = match method.as_str() {
+                Some(method) => connection.call(method, params).await,
+                None => {
+                    Err(Error::new(Code::InvalidParams, "call: it must be {id, method, params}, with method a string"))
+                }
+            };
+            peer.reply(id, answer).await;
+        });
+    }
+}
+
+fn take_key(map: &Value, key: &str) -> Value {
+    let entry = map.as_map().and_then(|entries| entries.iter().find(|(name, _)| name.as_str() == Some(key)));
+    entry.map_or(Value::Nil, |(_, value)| value.clone())
+}
+
+/// The answer to a first `call` travels as the `initialize` in it wishes.
+fn wanted_frontend(call: &Value) -> Frontend {
+    match take_key(&take_key(call, "params"), "frontend").as_str() {
+        Some("nvim") => Frontend::Nvim,
+        _ => Frontend::Generic,
+    }
+}
+
+/// The one map that parameters are.
+fn one(mut args: Vec<Value>) -> Result<Value, Error> {
+    match args.len() {
+        0 => Ok(Value::Nil),
+        1 => Ok(args.swap_remove(0)),
+        count => Err(Error::new(
+            Code::InvalidParams,
+            format!("{count} parameters were sent; the parameters must be an array that holds one map"),
+        )),
+    }
+}
+
+fn error_value(error: &Error) -> Value {
+    to_value(error).unwrap_or_else(|_| Value::from(error.message.as_str()))
+}

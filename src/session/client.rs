@@ -1,0 +1,129 @@
+//! Whoever looks at sessions, as the core knows them: somewhere to send frames and events to.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use tokio::sync::mpsc::{self, error::TrySendError};
+
+use crate::protocol::{Event, Frame, ViewId};
+
+/// Events that may wait for a client. One that is slower than this loses some, and is told how many.
+const EVENTS_WAITING: usize = 1024;
+
+/// Names a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClientId(u64);
+
+/// The core's end of a connection.
+#[derive(Debug, Clone)]
+pub struct Client {
+    id: ClientId,
+    /// Unbounded, but never long: a view has at most one frame in flight.
+    frames: mpsc::UnboundedSender<FrameJob>,
+    events: mpsc::Sender<Event>,
+    lost: Arc<AtomicU64>,
+}
+
+/// The connection's end: what is to be sent.
+#[derive(Debug)]
+pub struct Outbox {
+    /// Frames, each to be acknowledged.
+    pub frames: mpsc::UnboundedReceiver<FrameJob>,
+    /// Events, in order.
+    pub events: Events,
+}
+
+/// Events on their way to one client.
+#[derive(Debug)]
+pub struct Events {
+    waiting: mpsc::Receiver<Event>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Events {
+    /// The next event; none when nobody can send one any more.
+    pub async fn next(&mut self) -> Option<Event> {
+        match self.lost.swap(0, Ordering::Relaxed) {
+            0 => self.waiting.recv().await,
+            count => Some(Event::EventsLost { count }),
+        }
+    }
+}
+
+/// One frame on its way to a client.
+#[derive(Debug)]
+pub struct FrameJob {
+    /// What to send.
+    pub frame: Frame,
+    /// To be told what came of it.
+    pub ack: Ack,
+}
+
+/// What came of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acked {
+    /// The view it was for.
+    pub view: ViewId,
+    /// Its number.
+    pub seq: u64,
+    /// The client has it; false when the client is gone or has no such view.
+    pub accepted: bool,
+}
+
+/// Tells a run what came of a frame. Dropped untold, it tells that the client is gone.
+#[derive(Debug)]
+pub struct Ack {
+    to: mpsc::UnboundedSender<Acked>,
+    acked: Acked,
+}
+
+impl Ack {
+    pub(super) fn new(to: mpsc::UnboundedSender<Acked>, view: ViewId, seq: u64) -> Self {
+        Self { to, acked: Acked { view, seq, accepted: false } }
+    }
+
+    /// The client has the frame, or has said that it has no such view.
+    pub fn answer(mut self, accepted: bool) {
+        self.acked.accepted = accepted;
+    }
+}
+
+impl Drop for Ack {
+    fn drop(&mut self) {
+        // A run that is gone needs no answer.
+        let _ = self.to.send(self.acked);
+    }
+}
+
+impl Client {
+    /// A new connection's two ends.
+    #[must_use]
+    pub fn new() -> (Self, Outbox) {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let (frames, frames_out) = mpsc::unbounded_channel();
+        let (events, waiting) = mpsc::channel(EVENTS_WAITING);
+        let lost = Arc::new(AtomicU64::new(0));
+        let id = ClientId(NEXT.fetch_add(1, Ordering::Relaxed));
+        let outbox = Outbox { frames: frames_out, events: Events { waiting, lost: Arc::clone(&lost) } };
+        (Self { id, frames, events, lost }, outbox)
+    }
+
+    /// Which connection it is.
+    #[must_use]
+    pub fn id(&self) -> ClientId {
+        self.id
+    }
+
+    pub(super) fn frame(&self, job: FrameJob) {
+        // To a connection that is gone: the job's drop tells the run.
+        let _ = self.frames.send(job);
+    }
+
+    pub(super) fn event(&self, event: Event) {
+        if let Err(TrySendError::Full(_)) = self.events.try_send(event) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

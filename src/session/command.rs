@@ -1,0 +1,189 @@
+//! From what a client asks to run to what is executed.
+
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+use nix::unistd::{Uid, User};
+
+use crate::protocol::{CommandSpec, Error, Result};
+
+/// Variables of the editor or of the terminal the host was started in, which would mislead a program in this one.
+const NOT_INHERITED: [&str; 20] = [
+    "COLORFGBG",
+    "COLUMNS",
+    "LINES",
+    "TERMCAP",
+    "TERM_PROGRAM",
+    "TERM_PROGRAM_VERSION",
+    "VTE_VERSION",
+    "KITTY_WINDOW_ID",
+    "KITTY_PID",
+    "WEZTERM_PANE",
+    "ALACRITTY_WINDOW_ID",
+    "ITERM_SESSION_ID",
+    "WT_SESSION",
+    "VIM",
+    "VIMRUNTIME",
+    "MYVIMRC",
+    "NVIM_LISTEN_ADDRESS",
+    "NVIM_LOG_FILE",
+    "TERMI_SOCKET",
+    "TERMI_SHIM",
+];
+
+/// A command, ready to be executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The program and its arguments.
+    pub argv: Vec<OsString>,
+    /// As people write it.
+    pub text: String,
+    /// The program's name, for names of sessions and processes.
+    pub program: String,
+    /// The shell, when one runs the command or is it.
+    pub shell: Option<String>,
+}
+
+impl Command {
+    /// Reads a wish: a line goes to the user's shell, none at all is the shell itself.
+    ///
+    /// # Errors
+    /// `invalid_params` when it is empty or holds a NUL.
+    pub fn new(spec: Option<&CommandSpec>) -> Result<Self> {
+        let shell = user_shell();
+        let shell_text = shell.to_string_lossy().into_owned();
+        match spec {
+            None => Ok(Self {
+                program: base_name(&shell_text),
+                text: shell_text.clone(),
+                argv: vec![shell],
+                shell: Some(shell_text),
+            }),
+            Some(CommandSpec::Line(line)) if line.trim().is_empty() => {
+                Err(Error::invalid("cmd", line, "empty; leave cmd out to start a shell"))
+            }
+            Some(CommandSpec::Line(line)) => {
+                no_nul("cmd", line)?;
+                Ok(Self {
+                    program: program_of(line),
+                    text: line.clone(),
+                    argv: vec![shell, "-c".into(), line.into()],
+                    shell: Some(shell_text),
+                })
+            }
+            Some(CommandSpec::Argv(argv)) => {
+                let Some(program) = argv.first().filter(|program| !program.is_empty()) else {
+                    return Err(Error::invalid("cmd", argv, "its first element must name a program"));
+                };
+                for arg in argv {
+                    no_nul("cmd", arg)?;
+                }
+                Ok(Self {
+                    program: base_name(program),
+                    text: argv.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(" "),
+                    argv: argv.iter().map(OsString::from).collect(),
+                    shell: None,
+                })
+            }
+        }
+    }
+}
+
+/// Refuses text the kernel would cut at a NUL.
+pub fn no_nul(key: &str, text: &str) -> Result<()> {
+    if text.contains('\0') { Err(Error::invalid(key, text, "must not hold a NUL character")) } else { Ok(()) }
+}
+
+/// What of the host's own environment programs get.
+pub fn inherited_env() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().filter(|(key, _)| !NOT_INHERITED.iter().any(|name| key == name)).collect()
+}
+
+/// The folder a client named: `~` is the home folder, what is relative is so to `base`.
+pub fn folder(named: &str, base: &Path) -> PathBuf {
+    let home = || std::env::var_os("HOME").map(PathBuf::from);
+    match named.strip_prefix('~') {
+        Some("") => home().unwrap_or_else(|| base.join(named)),
+        Some(rest) if rest.starts_with('/') => home().map_or_else(|| base.join(named), |home| home.join(&rest[1..])),
+        _ => base.join(named),
+    }
+}
+
+/// `$SHELL`, else the one in the user database, else `/bin/sh`.
+fn user_shell() -> OsString {
+    std::env::var_os("SHELL")
+        .filter(|shell| Path::new(shell).is_absolute())
+        .or_else(|| User::from_uid(Uid::current()).ok().flatten().map(|user| user.shell.into_os_string()))
+        .filter(|shell| !shell.is_empty())
+        .unwrap_or_else(|| "/bin/sh".into())
+}
+
+fn base_name(program: &str) -> String {
+    Path::new(program).file_name().map_or_else(|| program.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The program a shell line starts: its first word that is not an assignment or a word before a command.
+fn program_of(line: &str) -> String {
+    let skipped = |word: &&str| {
+        let assignment =
+            word.split_once('=').is_some_and(|(key, _)| key.chars().all(|c| c.is_alphanumeric() || c == '_'));
+        assignment || matches!(*word, "exec" | "env" | "sudo" | "time" | "nohup" | "command" | "(" | "{" | "!")
+    };
+    let word = line.split([' ', '\t', '\n', ';', '|', '&']).filter(|word| !word.is_empty()).find(|word| !skipped(word));
+    base_name(word.unwrap_or("sh").trim_matches(['(', ')', '"', '\'']))
+}
+
+/// An argument as a shell would want it, where that is worth quoting.
+fn quoted(arg: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !arg.is_empty() && arg.chars().all(plain) { arg.to_owned() } else { format!("'{}'", arg.replace('\'', r"'\''")) }
+}
+
+/// Whether a variable's name can stand in an environment.
+pub fn is_env_name(name: &str) -> bool {
+    let bytes = OsStr::new(name).as_bytes();
+    !bytes.is_empty() && !bytes.contains(&b'=') && !bytes.contains(&0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_of_a_line_is_the_word_people_mean() {
+        for (line, program) in [
+            ("npm run dev", "npm"),
+            ("RUST_LOG=debug FOO= cargo test", "cargo"),
+            ("exec /usr/bin/htop -d 1", "htop"),
+            ("sleep 1; echo done", "sleep"),
+            ("(cd x && make)", "cd"),
+            ("for i in 1 2; do echo; done", "for"),
+        ] {
+            assert_eq!(program_of(line), program, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_refused_with_its_value() {
+        for spec in [
+            CommandSpec::Line(" ".into()),
+            CommandSpec::Line("a\0b".into()),
+            CommandSpec::Argv(vec![]),
+            CommandSpec::Argv(vec![String::new()]),
+            CommandSpec::Argv(vec!["a".into(), "\0".into()]),
+        ] {
+            assert!(Command::new(Some(&spec)).unwrap_err().message.starts_with("cmd is "));
+        }
+    }
+
+    #[test]
+    fn an_argument_vector_is_shown_as_a_shell_would_want_it() {
+        let spec = CommandSpec::Argv(vec!["/bin/echo".into(), "it's".into(), "plain".into(), String::new()]);
+        let command = Command::new(Some(&spec)).unwrap();
+        assert_eq!(command.text, r"/bin/echo 'it'\''s' plain ''");
+        assert_eq!((command.program.as_str(), command.shell), ("echo", None));
+    }
+}

@@ -1,0 +1,96 @@
+//! Sessions and their runs. Knows no editor and no transport.
+//!
+//! The [`Supervisor`] alone owns the table of sessions; each run is a task of its own that owns all of its
+//! state. They speak through bounded channels; nothing is shared and nothing is locked.
+
+mod client;
+mod command;
+mod input;
+mod names;
+mod run;
+mod supervisor;
+mod table;
+mod viewer;
+mod waiter;
+
+use tokio::sync::mpsc;
+
+pub use client::{Ack, Client, ClientId, Events, FrameJob, Outbox};
+pub use supervisor::{Settings, Supervisor};
+
+use crate::{
+    protocol::{Code, Error, Event},
+    pty::{Spawn, SpawnError},
+    shim::{StartError, Step},
+};
+
+/// An event for every client but some.
+#[derive(Debug)]
+struct Announcement {
+    event: Event,
+    except: Vec<ClientId>,
+}
+
+/// A run's way to tell every client something.
+#[derive(Debug, Clone)]
+struct Announcer(mpsc::UnboundedSender<Announcement>);
+
+impl Announcer {
+    fn announce(&self, announcement: Announcement) {
+        // When the supervisor is gone, so are the clients.
+        let _ = self.0.send(announcement);
+    }
+}
+
+/// Why nothing was started, for a person.
+fn start_error(error: &SpawnError, what: &Spawn) -> Error {
+    let kernel = |errno: i32| std::io::Error::from_raw_os_error(errno).to_string();
+    match error {
+        SpawnError::Program(start) => program_error(start, what),
+        SpawnError::Resources { what, source } => Error::new(
+            Code::ResourceExhausted,
+            format!(
+                "{what} failed: {}; end some sessions or raise the limit (`ulimit -n`, /proc/sys/kernel/pty/max)",
+                source.raw_os_error().map_or_else(|| source.to_string(), kernel)
+            ),
+        ),
+        SpawnError::Pty { what, reason } => Error::new(Code::ResourceExhausted, format!("{what} failed: {reason}")),
+        SpawnError::Shim => Error::new(Code::StartFailed, format!("{error}; was it killed, or is /proc not mounted?")),
+    }
+}
+
+fn program_error(start: &StartError, what: &Spawn) -> Error {
+    let path = start.path();
+    let kernel = std::io::Error::from_raw_os_error(start.errno).to_string();
+    let (code, message) = match (start.step, start.errno) {
+        (Step::Cwd, _) => (Code::BadCwd, format!("the working folder {path} cannot be entered: {kernel}")),
+        (Step::Find, libc::EACCES) | (Step::Exec, libc::EACCES) => {
+            (Code::NotExecutable, format!("{path} cannot be executed: {kernel}; is its execute bit set (chmod +x)?"))
+        }
+        (Step::Find, libc::EISDIR) => (Code::NotExecutable, format!("{path} is a folder, not a program")),
+        (Step::Find, _) if path.contains('/') => {
+            (Code::ProgramNotFound, format!("there is no program at {path}: {kernel}"))
+        }
+        (Step::Find, _) => (Code::ProgramNotFound, format!("there is no program {path:?} on $PATH")),
+        (Step::Interpreter, _) => (
+            Code::BadInterpreter,
+            format!(
+                "{} cannot be executed: its interpreter {path}, named in its first line, failed: {kernel}",
+                what.argv.first().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default()
+            ),
+        ),
+        (Step::Exec, libc::ENOEXEC) => (
+            Code::NotExecutable,
+            format!("{path} is neither a binary for this machine nor a script with a first line such as #!/bin/sh"),
+        ),
+        (Step::Exec, libc::E2BIG) => {
+            (Code::InvalidParams, format!("{path}: its arguments and environment are too long for the kernel"))
+        }
+        (Step::Exec, _) => (Code::StartFailed, format!("{path} could not be executed: {kernel}")),
+        (Step::Fork, _) => (Code::ResourceExhausted, format!("no process could be made: {kernel}; end some sessions")),
+        (Step::Terminal, _) => {
+            (Code::StartFailed, format!("the PTY could not become the program's terminal: {kernel}"))
+        }
+    };
+    Error::new(code, message).with_data(serde_json::json!({ "path": path, "errno": start.errno }))
+}

@@ -1,0 +1,343 @@
+//! The table of sessions. One task owns it; see [`super::Supervisor`].
+
+use std::{
+    collections::{HashMap, VecDeque},
+    ffi::OsString,
+    path::PathBuf,
+    time::Instant,
+};
+
+use tokio::sync::mpsc;
+
+use super::{Announcement, Client, ClientId, Settings, names, run::Ask};
+use crate::{
+    protocol::{Code, Error, Event, Result, RunId, SessionId, Target, check_name},
+    term::Colors,
+};
+
+/// A way to ask a run.
+#[derive(Debug, Clone)]
+pub struct RunHandle {
+    pub run_id: RunId,
+    pub session_id: SessionId,
+    pub asks: mpsc::Sender<Ask>,
+}
+
+/// One session.
+pub struct Session {
+    pub id: SessionId,
+    pub name: String,
+    pub label: Option<String>,
+    pub group: Option<String>,
+    pub cwd: PathBuf,
+    pub runs: Vec<RunHandle>,
+    /// Runs that are being started.
+    pub starting: usize,
+    /// Clients have been told of it.
+    pub announced: bool,
+}
+
+/// Processor time at the last look, to tell how much was used since.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample {
+    pub ticks: u64,
+    pub at: Instant,
+    pub percent: f64,
+}
+
+/// All that the supervisor's task owns.
+pub struct Table {
+    /// In the order they were made.
+    pub sessions: Vec<Session>,
+    pub clients: Vec<Client>,
+    pub samples: HashMap<RunId, Sample>,
+    pub settings: Settings,
+    pub colors: Colors,
+    /// The host is ending: nothing is started any more.
+    pub closing: bool,
+    /// Runs that have ended, the oldest first.
+    pub ended: VecDeque<RunId>,
+    last_terminal: u128,
+}
+
+/// What is fixed for a run before it is started.
+pub struct Reserved {
+    pub session_id: SessionId,
+    pub session_name: String,
+    pub run_id: RunId,
+    pub terminal_name: String,
+    pub cwd: PathBuf,
+    pub colors: Colors,
+    pub env: Vec<(OsString, OsString)>,
+}
+
+/// What of a run's wishes concerns its session.
+#[derive(Debug, Clone, Default)]
+pub struct SessionWish {
+    pub session: Option<String>,
+    pub name: Option<String>,
+    pub label: Option<String>,
+    pub group: Option<String>,
+    pub cwd: Option<PathBuf>,
+    pub program: String,
+}
+
+impl Table {
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            sessions: Vec::new(),
+            clients: Vec::new(),
+            samples: HashMap::new(),
+            settings,
+            colors: Colors::default(),
+            closing: false,
+            ended: VecDeque::new(),
+            last_terminal: 0,
+        }
+    }
+
+    pub fn tell(&mut self, announcement: &Announcement) {
+        for client in self.clients.iter().filter(|client| !announcement.except.contains(&client.id())) {
+            client.event(announcement.event.clone());
+        }
+        if let Event::RunExited { run_id, .. } = &announcement.event {
+            self.ended.retain(|ended| ended != run_id);
+            self.ended.push_back(run_id.clone());
+        }
+        if let Event::RunRestarted { run_id, .. } = &announcement.event {
+            self.ended.retain(|ended| ended != run_id);
+        }
+        while self.ended.len() > self.settings.keep_ended
+            && let Some(oldest) = self.ended.pop_front()
+        {
+            self.forget(&oldest);
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.tell(&Announcement { event, except: Vec::new() });
+    }
+
+    pub fn forget_client(&mut self, client: ClientId) {
+        self.clients.retain(|other| other.id() != client);
+        for run in self.sessions.iter().flat_map(|session| &session.runs) {
+            // A run too busy to hear it finds out with its next frame.
+            let _ = run.asks.try_send(Ask::Detach(client));
+        }
+    }
+
+    /// Finds or makes the session for a run that is about to be started.
+    pub fn reserve(&mut self, wish: SessionWish) -> Result<Reserved> {
+        if self.closing {
+            return Err(Error::new(Code::ShuttingDown, "the host is ending; start another"));
+        }
+        let found = match &wish.session {
+            None => None,
+            Some(named) => match self.find_session(named) {
+                Ok(at) => Some(at),
+                Err(error) if error.code == Code::Ambiguous => return Err(error),
+                Err(_) => {
+                    check_name("session", named)?;
+                    None
+                }
+            },
+        };
+        let at = match found {
+            Some(at) => at,
+            None => self.make_session(&wish)?,
+        };
+        let session = &mut self.sessions[at];
+        session.starting += 1;
+        let run_id = RunId::new();
+        Ok(Reserved {
+            session_id: session.id.clone(),
+            session_name: session.name.clone(),
+            terminal_name: names::terminal_name(&session.id, &mut self.last_terminal),
+            cwd: wish.cwd.unwrap_or_else(|| session.cwd.clone()),
+            colors: self.colors,
+            env: self.env_of(&session_env(&self.sessions[at].id, &run_id)),
+            run_id,
+        })
+    }
+
+    fn make_session(&mut self, wish: &SessionWish) -> Result<usize> {
+        let taken = |name: &str| self.sessions.iter().any(|session| session.name == name);
+        let name = match wish.name.as_ref().or(wish.session.as_ref()) {
+            None => names::session_name(&wish.program, taken),
+            Some(name) if taken(name) => return Err(name_taken(name)),
+            Some(name) => name.clone(),
+        };
+        self.sessions.push(Session {
+            id: SessionId::new(),
+            name,
+            label: wish.label.clone(),
+            group: wish.group.clone(),
+            cwd: wish.cwd.clone().unwrap_or_else(|| self.settings.cwd.clone()),
+            runs: Vec::new(),
+            starting: 0,
+            announced: false,
+        });
+        Ok(self.sessions.len() - 1)
+    }
+
+    pub fn next_terminal_name(&mut self, session: &SessionId) -> String {
+        names::terminal_name(session, &mut self.last_terminal)
+    }
+
+    pub fn env_of(&self, own: &[(OsString, OsString)]) -> Vec<(OsString, OsString)> {
+        let mut env = self.settings.env.clone();
+        if let Some(socket) = &self.settings.socket {
+            env.push(("TERMI_SOCKET".into(), socket.clone().into_os_string()));
+        }
+        env.extend(own.iter().cloned());
+        env
+    }
+
+    /// The run has started: it is one of its session's from now on.
+    pub fn insert(&mut self, run: RunHandle, pid: u32) -> Result<()> {
+        let closing = self.closing;
+        let Some(session) = self.sessions.iter_mut().find(|session| session.id == run.session_id) else {
+            return Err(Error::new(Code::NotFound, "the session was removed while its run started"));
+        };
+        session.starting = session.starting.saturating_sub(1);
+        if closing {
+            return Err(Error::new(Code::ShuttingDown, "the host is ending; start another"));
+        }
+        let run_id = run.run_id.clone();
+        session.runs.push(run);
+        let is_first = !std::mem::replace(&mut session.announced, true);
+        let (session_id, session_name) = (session.id.clone(), session.name.clone());
+        if is_first {
+            self.event(Event::SessionStarted { session_id: session_id.clone(), session_name: session_name.clone() });
+        }
+        self.event(Event::RunStarted { session_id, session_name, run_id, pid });
+        Ok(())
+    }
+
+    /// The run was not started: nothing of it stays.
+    pub fn release(&mut self, session_id: &SessionId) {
+        if let Some(session) = self.sessions.iter_mut().find(|session| session.id == *session_id) {
+            session.starting = session.starting.saturating_sub(1);
+        }
+        self.remove_empty();
+    }
+
+    fn remove_empty(&mut self) {
+        let (gone, kept) = std::mem::take(&mut self.sessions)
+            .into_iter()
+            .partition::<Vec<_>, _>(|session| session.runs.is_empty() && session.starting == 0);
+        self.sessions = kept;
+        for session in gone.into_iter().filter(|session| session.announced) {
+            self.event(Event::SessionRemoved { session_id: session.id, session_name: session.name });
+        }
+    }
+
+    /// Dismisses a run that has ended.
+    pub fn forget(&mut self, run_id: &RunId) {
+        for session in &mut self.sessions {
+            for run in session.runs.extract_if(.., |run| run.run_id == *run_id) {
+                // The run's task ends when it reads this, or when this last sender is dropped.
+                let _ = run.asks.try_send(Ask::Close);
+            }
+        }
+        self.samples.remove(run_id);
+        self.ended.retain(|ended| ended != run_id);
+        self.remove_empty();
+    }
+
+    pub fn rename(&mut self, target: &Target, name: String) -> Result<SessionId> {
+        check_name("name", &name)?;
+        let Target::Session(named) = target else {
+            return Err(Error::invalid("target", target.to_string(), "one session, by its id, prefix or name"));
+        };
+        let at = self.find_session(named)?;
+        if self.sessions.iter().enumerate().any(|(other, session)| other != at && session.name == name) {
+            return Err(name_taken(&name));
+        }
+        let session = &mut self.sessions[at];
+        session.name.clone_from(&name);
+        for run in &session.runs {
+            let _ = run.asks.try_send(Ask::Renamed(name.clone()));
+        }
+        let session_id = session.id.clone();
+        self.event(Event::SessionRenamed { session_id: session_id.clone(), session_name: name });
+        Ok(session_id)
+    }
+
+    /// The runs a target names.
+    pub fn resolve(&self, target: &Target) -> Result<Vec<RunHandle>> {
+        let all_of = |sessions: Vec<&Session>| sessions.into_iter().flat_map(|session| session.runs.clone()).collect();
+        match target {
+            Target::All => Ok(all_of(self.sessions.iter().collect())),
+            Target::Group(name) => {
+                let members: Vec<_> =
+                    self.sessions.iter().filter(|session| session.group.as_ref() == Some(name)).collect();
+                if members.is_empty() {
+                    return Err(Error::new(Code::NotFound, format!("no session is in a group {name:?}")));
+                }
+                Ok(all_of(members))
+            }
+            Target::Run { session, run } => {
+                let session = &self.sessions[self.find_session(session)?];
+                one(session.runs.iter(), run, |handle| handle.run_id.as_str(), "run").map(|handle| vec![handle.clone()])
+            }
+            Target::Session(named) => match self.find_session(named) {
+                Ok(at) => Ok(self.sessions[at].runs.clone()),
+                Err(error) if error.code == Code::Ambiguous => Err(error),
+                Err(error) => one(self.runs(), named, |handle| handle.run_id.as_str(), "run")
+                    .map(|handle| vec![handle.clone()])
+                    .map_err(|second| if second.code == Code::Ambiguous { second } else { error }),
+            },
+        }
+    }
+
+    pub fn run(&self, run_id: &RunId) -> Result<RunHandle> {
+        self.runs().find(|run| run.run_id == *run_id).cloned().ok_or_else(|| {
+            Error::new(Code::NotFound, format!("there is no run {:?}; `sessions` lists them", run_id.as_str()))
+        })
+    }
+
+    pub fn runs(&self) -> impl Iterator<Item = &RunHandle> {
+        self.sessions.iter().flat_map(|session| &session.runs)
+    }
+
+    /// A name wins over a prefix of an id.
+    fn find_session(&self, named: &str) -> Result<usize> {
+        if let Some(at) = self.sessions.iter().position(|session| session.name == named) {
+            return Ok(at);
+        }
+        one(self.sessions.iter().enumerate(), named, |(_, session)| session.id.as_str(), "session").map(|(at, _)| at)
+    }
+}
+
+/// The one item whose id is or starts with `named`.
+fn one<'a, T: 'a>(items: impl Iterator<Item = T>, named: &str, id: impl Fn(&T) -> &str, kind: &str) -> Result<T> {
+    let not_found = || Error::new(Code::NotFound, format!("there is no {kind} {named:?}; `sessions` lists them"));
+    if named.is_empty() {
+        return Err(not_found());
+    }
+    let mut found: Vec<T> = items.filter(|item| id(item).starts_with(named)).collect();
+    if let Some(at) = found.iter().position(|item| id(item) == named) {
+        return Ok(found.swap_remove(at));
+    }
+    if found.len() > 1 {
+        let ids: Vec<&str> = found.iter().map(|item| id(item).get(..12).unwrap_or(id(item))).collect();
+        return Err(Error::new(
+            Code::Ambiguous,
+            format!("{named:?} begins several {kind}s: {}; write more of it", ids.join(", ")),
+        ));
+    }
+    found.pop().ok_or_else(not_found)
+}
+
+fn name_taken(name: &str) -> Error {
+    Error::new(
+        Code::NameTaken,
+        format!("another session is named {name:?}; choose another name or run in that one (session = {name:?})"),
+    )
+}
+
+/// What tells a program where it runs.
+pub fn session_env(session: &SessionId, run: &RunId) -> Vec<(OsString, OsString)> {
+    vec![("TERMI_SESSION".into(), session.as_str().into()), ("TERMI_RUN".into(), run.as_str().into())]
+}

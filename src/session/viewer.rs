@@ -1,0 +1,106 @@
+//! A client's view within a run: when its next frame is due.
+
+use std::time::{Duration, Instant};
+
+use super::client::{Ack, Acked, Client, FrameJob};
+use crate::{
+    protocol::{Event, Format, Frame, RunId, SessionId, ViewId},
+    term::Terminal,
+    view::View,
+};
+use tokio::sync::mpsc;
+
+/// The least and the most time between two frames of a view under load. The first change after quiet does
+/// not wait. 10 ms is what Neovim's own `:terminal` takes between redraws.
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
+const MAX_INTERVAL: Duration = Duration::from_millis(250);
+
+pub struct Viewer {
+    pub id: ViewId,
+    pub client: Client,
+    view: View,
+    visible: bool,
+    dirty: bool,
+    /// A hidden view's client has been told that there is something to see.
+    told: bool,
+    in_flight: Option<(u64, Instant)>,
+    next: Instant,
+    /// The client waits to be told of the run's end.
+    pub exit_due: bool,
+}
+
+impl Viewer {
+    pub fn new(id: ViewId, client: Client, format: Format, terminal: &Terminal) -> Self {
+        Self {
+            id,
+            client,
+            view: View::new(format, terminal),
+            visible: true,
+            dirty: true,
+            told: false,
+            in_flight: None,
+            next: Instant::now(),
+            exit_due: false,
+        }
+    }
+
+    pub fn mark(&mut self) {
+        self.dirty = true;
+    }
+
+    pub fn show(&mut self, visible: bool) {
+        self.visible = visible;
+        self.told = false;
+    }
+
+    /// The client has everything there is, or is not looking.
+    pub fn is_settled(&self) -> bool {
+        !self.visible || (!self.dirty && self.in_flight.is_none())
+    }
+
+    /// When a frame is due, if the clock alone decides.
+    pub fn due(&self) -> Option<Instant> {
+        (self.dirty && self.visible && self.in_flight.is_none()).then_some(self.next)
+    }
+
+    /// Sends a frame if one is due.
+    pub fn send(
+        &mut self,
+        run_id: &RunId,
+        session_id: &SessionId,
+        terminal: &Terminal,
+        acks: &mpsc::UnboundedSender<Acked>,
+    ) {
+        if !self.dirty {
+            return;
+        }
+        if !self.visible {
+            if !self.told {
+                self.told = true;
+                self.client.event(Event::Output { session_id: session_id.clone(), run_id: run_id.clone() });
+            }
+            return;
+        }
+        let now = Instant::now();
+        if self.in_flight.is_some() || now < self.next {
+            return;
+        }
+        let (seq, body, current) = self.view.next_frame(terminal);
+        self.dirty = !current;
+        self.in_flight = Some((seq, now));
+        let size = terminal.size();
+        let frame = Frame { run_id: run_id.clone(), view_id: self.id, seq, rows: size.rows, cols: size.cols, body };
+        self.client.frame(FrameJob { frame, ack: Ack::new(acks.clone(), self.id, seq) });
+    }
+
+    /// Takes an acknowledgement. One that comes twice or out of turn is not of the frame in flight and changes nothing.
+    pub fn acked(&mut self, seq: u64) {
+        if let Some((in_flight, sent)) = self.in_flight
+            && in_flight == seq
+        {
+            self.in_flight = None;
+            // An editor that takes its time gets that much time for itself between frames.
+            self.next = sent + (sent.elapsed() * 2).clamp(MIN_INTERVAL, MAX_INTERVAL);
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The small process between the host and one run's program.
+//!
+//! It starts the program, stays its ancestor, and ends everything below it when told to, or when the
+//! host is gone, however the host went. As the tree's *subreaper* (prctl(2)) it also inherits whatever
+//! daemonizes: nothing can leave the tree, so nothing has to be guessed, and no process that is not below
+//! the shim is ever signalled.
+//!
+//! ```text
+//! host ── Order ──▶ shim ── fork, exec ──▶ program ─▶ … ─▶ anything it starts
+//!      ◀─ Report ──
+//! ```
+//!
+//! The host starts it on the PTY through portable-pty, which closes every other descriptor; so the shim
+//! opens its two pipes through the host's `/proc` entry. The program's environment is the shim's own.
+
+mod ending;
+mod start;
+mod wire;
+
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::{Read, Write},
+    os::fd::{AsFd, OwnedFd},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{OFlag, open},
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        prctl,
+        signal::{SigSet, Signal},
+        signalfd::{SfdFlags, SignalFd},
+        stat::Mode,
+    },
+    unistd::{Pid, dup2},
+};
+
+use ending::{Ending, Scope};
+pub use wire::{Order, Plan, Report, StartError, Step};
+
+/// The hidden subcommand that the host starts.
+pub const SUBCOMMAND: &str = "shim";
+
+/// How long a tree has when the host is gone: the whole must be over within three seconds.
+const ORPHAN_GRACE: Duration = Duration::from_millis(1000);
+
+/// How long what shares the program's terminal has once the program itself has exited.
+const LEFTOVER_GRACE: Duration = Duration::from_millis(1000);
+
+/// Runs the shim: the arguments are a [`Plan`] and the program with its own.
+///
+/// It ends when nothing is left below it.
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    // Without its pipes it has nobody to tell; the exit code is all there is.
+    Plan::from_args(args).and_then(|plan| Shim::start(&plan)).map_or(ExitCode::FAILURE, Shim::run)
+}
+
+struct Shim {
+    orders: OwnedFd,
+    /// None once the host is gone.
+    reports: Option<File>,
+    signals: SignalFd,
+    unread: Vec<u8>,
+    program: Pid,
+    exited: bool,
+    ending: Option<Ending>,
+    /// Processes below that were reaped.
+    reaped: usize,
+    /// A kill was ordered and wants its answer.
+    answer_due: bool,
+    host_gone: bool,
+}
+
+impl Shim {
+    fn start(plan: &Plan) -> Option<Self> {
+        let pipe = |fd: i32, flag: OFlag| {
+            let path = format!("/proc/{}/fd/{fd}", plan.host);
+            let fd = open(path.as_str(), flag | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
+            // SAFETY: open just returned this descriptor; nobody else has it.
+            Some(unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(fd) })
+        };
+        let orders = pipe(plan.orders_fd, OFlag::O_RDONLY)?;
+        let mut reports = File::from(pipe(plan.reports_fd, OFlag::O_WRONLY)?);
+        let _ = prctl::set_name(c"termi-shim");
+        prctl::set_child_subreaper(true).ok()?;
+        let mut mask = SigSet::empty();
+        for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
+            mask.add(signal);
+        }
+        mask.thread_block().ok()?;
+        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).ok()?;
+        match start::program(plan) {
+            Ok(program) => {
+                release_terminal();
+                report(&mut reports, &Report::Started { pid: program.as_raw() }).ok()?;
+                Some(Self {
+                    orders,
+                    reports: Some(reports),
+                    signals,
+                    unread: Vec::new(),
+                    program,
+                    exited: false,
+                    ending: None,
+                    reaped: 0,
+                    answer_due: false,
+                    host_gone: false,
+                })
+            }
+            Err(error) => {
+                let _ = report(&mut reports, &Report::StartFailed(error));
+                None
+            }
+        }
+    }
+
+    fn run(mut self) -> ExitCode {
+        loop {
+            let alone = self.reap();
+            if alone {
+                self.settle(0);
+                return ExitCode::SUCCESS;
+            }
+            if let Some(ending) = &mut self.ending
+                && ending.step()
+            {
+                let left = ending.left();
+                self.ending = None;
+                self.settle(left);
+                if self.host_gone {
+                    return ExitCode::SUCCESS;
+                }
+            }
+            self.wait();
+        }
+    }
+
+    /// Sleeps until there is an order, a signal, or the next step of an ending is due.
+    fn wait(&mut self) {
+        let timeout = match &self.ending {
+            None => PollTimeout::NONE,
+            Some(ending) => {
+                let left = ending.next_step().saturating_duration_since(Instant::now());
+                // A step a millisecond late is fine, one too early would spin.
+                PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+            }
+        };
+        let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        if !self.host_gone {
+            fds.push(PollFd::new(self.orders.as_fd(), PollFlags::POLLIN));
+        }
+        let _ = poll(&mut fds, timeout);
+        let has_orders = fds.get(1).and_then(|fd| fd.revents()).is_some_and(|events| !events.is_empty());
+        drop(fds);
+        while let Ok(Some(signal)) = self.signals.read_signal() {
+            if signal.ssi_signo != Signal::SIGCHLD as u32 {
+                // Whoever ends the shim by hand means the run.
+                self.end(Scope::Tree, None, ORPHAN_GRACE);
+            }
+        }
+        if has_orders {
+            self.read_orders();
+        }
+    }
+
+    fn read_orders(&mut self) {
+        let mut buffer = [0; 4096];
+        match nix::unistd::read(std::os::fd::AsRawFd::as_raw_fd(&self.orders), &mut buffer) {
+            Ok(0) => {
+                self.host_gone = true;
+                self.reports = None;
+                self.end(Scope::Tree, None, ORPHAN_GRACE);
+            }
+            Ok(count) => {
+                self.unread.extend_from_slice(&buffer[..count]);
+                while let Some(at) = self.unread.iter().position(|&byte| byte == b'\n') {
+                    let line: Vec<u8> = self.unread.drain(..=at).collect();
+                    if let Ok(Order::Kill { signal, grace_ms }) = serde_json::from_slice(&line) {
+                        self.answer_due = true;
+                        self.reaped = 0;
+                        self.end(Scope::Tree, signal, Duration::from_millis(grace_ms));
+                    }
+                }
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn end(&mut self, scope: Scope, signal: Option<i32>, grace: Duration) {
+        let group = (!self.exited).then_some(self.program);
+        self.ending = Some(Ending::begin(scope, group, signal, grace));
+    }
+
+    /// Reaps whatever has exited; true when nothing is left below.
+    fn reap(&mut self) -> bool {
+        loop {
+            // libc's own call: nix has no names for real-time signals, and drops a status with one.
+            let mut status = 0;
+            // SAFETY: status outlives the call.
+            let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+            match pid {
+                0 => return false,
+                -1 => return Errno::last() == Errno::ECHILD,
+                _ if libc::WIFEXITED(status) => self.gone(pid, Some(libc::WEXITSTATUS(status)), None),
+                _ if libc::WIFSIGNALED(status) => self.gone(pid, None, Some(libc::WTERMSIG(status))),
+                _ => {}
+            }
+        }
+    }
+
+    fn gone(&mut self, pid: i32, code: Option<i32>, signal: Option<i32>) {
+        self.reaped += 1;
+        if pid == self.program.as_raw() && !self.exited {
+            self.exited = true;
+            self.tell(&Report::Exited { code, signal });
+            if self.ending.is_none() {
+                self.end(Scope::Session(pid), None, LEFTOVER_GRACE);
+            }
+        }
+    }
+
+    /// The ending is over: `left` processes could not be ended, or were not to be.
+    fn settle(&mut self, left: usize) {
+        if self.answer_due {
+            self.answer_due = false;
+            let ended = self.reaped;
+            self.tell(&Report::Killed { processes: ended, left });
+        } else if self.exited {
+            self.tell(&Report::Settled { left });
+        }
+    }
+
+    fn tell(&mut self, what: &Report) {
+        if let Some(reports) = &mut self.reports
+            && report(reports, what).is_err()
+        {
+            self.reports = None;
+        }
+    }
+}
+
+fn report(to: &mut File, what: &Report) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(what)?;
+    line.push(b'\n');
+    to.write_all(&line)
+}
+
+/// Lets go of the PTY: as long as anyone holds it, its reader sees no end.
+fn release_terminal() {
+    if let Ok(null) = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()) {
+        for fd in 0..=2 {
+            let _ = dup2(null, fd);
+        }
+        let _ = nix::unistd::close(null);
+    }
+}
+
+/// Reads one record of the start's error pipe.
+fn read_all(mut file: File) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = file.read_to_end(&mut bytes);
+    bytes
+}

@@ -1,0 +1,248 @@
+//! A run's emulated state: screen, modes, title, transcript. Pure: no I/O, no clock but the one handed in.
+//!
+//! The emulator itself is behind [`screen`]; nothing outside this folder knows which one it is.
+
+mod line;
+mod modes;
+mod screen;
+mod transcript;
+
+use std::time::Instant;
+
+use alacritty_terminal::vte::ansi::{Processor, StdSyncHandler};
+
+pub use modes::{CursorShape, Modes, MouseReport};
+pub use screen::Colors;
+pub use transcript::{Row, Transcript};
+
+use crate::protocol::{CursorInfo, Size, SpanLine};
+use screen::Screen;
+
+/// The smallest and largest terminal. The emulator needs two columns for a wide character; the upper
+/// bounds keep a screen's memory (24 bytes a cell, two screens) under 24 MB.
+const MIN: Size = Size { rows: 1, cols: 2 };
+const MAX: Size = Size { rows: 500, cols: 1000 };
+
+/// Brings any size a client may send to one a terminal can have.
+#[must_use]
+pub fn clamp_size(rows: u32, cols: u32) -> Size {
+    let clamp = |value: u32, min: u16, max: u16| u16::try_from(value).unwrap_or(max).clamp(min, max);
+    Size { rows: clamp(rows, MIN.rows, MAX.rows), cols: clamp(cols, MIN.cols, MAX.cols) }
+}
+
+/// What a program asked for while its output was read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Answers to its queries, to be written back to it.
+    pub replies: Vec<u8>,
+    /// It rang the bell.
+    pub bell: bool,
+}
+
+/// One run's terminal.
+pub struct Terminal {
+    screen: Screen,
+    parser: Processor<StdSyncHandler>,
+}
+
+impl Terminal {
+    /// An empty terminal. `transcript_limit` is in bytes.
+    #[must_use]
+    pub fn new(size: Size, transcript_limit: usize) -> Self {
+        Self { screen: Screen::new(size, Transcript::new(transcript_limit)), parser: Processor::new() }
+    }
+
+    /// Takes in output of the program.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.parser.advance(&mut self.screen, bytes);
+    }
+
+    /// What the program asked for since this was called last.
+    pub fn take_asked(&mut self) -> Asked {
+        self.screen.take_asked()
+    }
+
+    /// When a synchronized update that the program began must be shown even if it is not ended.
+    #[must_use]
+    pub fn sync_deadline(&self) -> Option<Instant> {
+        self.parser.sync_timeout().sync_timeout()
+    }
+
+    /// Shows a synchronized update as far as it has come.
+    pub fn end_sync(&mut self) {
+        self.parser.stop_sync(&mut self.screen);
+    }
+
+    /// Gives the terminal another size, reflowing the primary screen. Returns whether it changed.
+    pub fn resize(&mut self, size: Size) -> bool {
+        self.screen.resize(size)
+    }
+
+    /// Its size.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        self.screen.size()
+    }
+
+    /// The screen's rows from the top, each without trailing blanks.
+    pub fn rows(&self) -> impl Iterator<Item = SpanLine> + '_ {
+        self.screen.rows()
+    }
+
+    /// The last row with text on it.
+    #[must_use]
+    pub fn last_line(&self) -> String {
+        self.screen.last_text().or_else(|| self.transcript().last_text()).unwrap_or_default()
+    }
+
+    /// Where the cursor is.
+    #[must_use]
+    pub fn cursor(&self) -> CursorInfo {
+        self.screen.cursor()
+    }
+
+    /// The modes that decide how keys are encoded and how the cursor looks.
+    #[must_use]
+    pub fn modes(&self) -> Modes {
+        self.screen.modes()
+    }
+
+    /// The title the program set.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        self.screen.title()
+    }
+
+    /// What has left the screen.
+    #[must_use]
+    pub fn transcript(&self) -> &Transcript {
+        self.screen.transcript()
+    }
+
+    /// The client's colours, for programs that ask.
+    pub fn set_colors(&mut self, colors: Colors) {
+        self.screen.set_colors(colors);
+    }
+
+    /// Puts a line of Termi's own above an empty screen, as before a restart: what was on the screen
+    /// goes to the transcript, and every mode is as at the start.
+    pub fn start_over(&mut self, line: &str) {
+        self.parser = Processor::new();
+        self.screen.start_over();
+        self.feed(format!("\x1b[2m{line}\x1b[m\r\n").as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terminal(rows: u16, cols: u16) -> Terminal {
+        Terminal::new(Size { rows, cols }, 500_000)
+    }
+
+    fn text(term: &Terminal) -> Vec<String> {
+        term.rows().map(|row| row.text).collect()
+    }
+
+    fn scrolled(term: &Terminal) -> Vec<String> {
+        let transcript = term.transcript();
+        transcript.rows_from(transcript.first()).map(|row| row.line.text.clone()).collect()
+    }
+
+    #[test]
+    fn rows_that_leave_the_screen_are_in_the_transcript_in_order() {
+        let mut term = terminal(3, 20);
+        for n in 0..10 {
+            term.feed(format!("line {n}\r\n").as_bytes());
+        }
+        assert_eq!(text(&term), ["line 8", "line 9", ""]);
+        assert_eq!(scrolled(&term), (0..8).map(|n| format!("line {n}")).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_wrapped_line_is_one_line_in_the_transcript() {
+        let mut term = terminal(2, 5);
+        term.feed(b"abcdefghijkl\r\nnext\r\nlast");
+        let transcript = term.transcript();
+        assert_eq!(scrolled(&term), ["abcde", "fghij", "kl"]);
+        let lines: Vec<_> = transcript.lines_from(transcript.first()).map(|line| line.text).collect();
+        assert_eq!(lines, ["abcdefghijkl"]);
+    }
+
+    #[test]
+    fn the_alternate_screen_leaves_nothing_in_the_transcript() {
+        let mut term = terminal(3, 20);
+        term.feed(b"before\r\n\x1b[?1049h");
+        for _ in 0..50 {
+            term.feed(b"full screen\r\n");
+        }
+        term.feed(b"\x1b[?1049lafter");
+        assert_eq!(scrolled(&term), Vec::<String>::new());
+        assert_eq!(text(&term), ["before", "after", ""]);
+    }
+
+    #[test]
+    fn a_cleared_screen_is_kept_in_the_transcript() {
+        let mut term = terminal(4, 20);
+        term.feed(b"one\r\ntwo\r\n\x1b[H\x1b[2Jthree");
+        assert_eq!(scrolled(&term), ["one", "two"]);
+        assert_eq!(text(&term), ["three", "", "", ""]);
+    }
+
+    #[test]
+    fn a_smaller_window_loses_no_line_even_under_a_full_screen_program() {
+        for alternate in [false, true] {
+            let mut term = terminal(6, 20);
+            term.feed(b"a\r\nb\r\nc\r\nd\r\ne\r\nf");
+            if alternate {
+                term.feed(b"\x1b[?1049h\x1b[Hfull");
+            }
+            assert!(term.resize(Size { rows: 2, cols: 20 }));
+            if alternate {
+                assert_eq!(text(&term)[0], "full", "the alternate screen stays as it was");
+                term.feed(b"\x1b[?1049l");
+            }
+            let mut all = scrolled(&term);
+            all.extend(text(&term));
+            assert_eq!(all, ["a", "b", "c", "d", "e", "f"], "alternate: {alternate}");
+        }
+    }
+
+    #[test]
+    fn any_size_a_client_sends_becomes_one_a_terminal_can_have() {
+        assert_eq!(clamp_size(0, 0), Size { rows: 1, cols: 2 });
+        assert_eq!(clamp_size(1, 1), Size { rows: 1, cols: 2 });
+        assert_eq!(clamp_size(65_535, 65_535), MAX);
+        assert_eq!(clamp_size(u32::MAX, 80), Size { rows: 500, cols: 80 });
+        let mut term = terminal(1, 2);
+        term.feed("\u{4f60}\u{597d}x\r\n\u{1f600}".as_bytes());
+    }
+
+    #[test]
+    fn queries_are_answered_with_the_clients_colours() {
+        let mut term = terminal(5, 20);
+        term.set_colors(Colors::new(Some("#102030"), Some("#ffffff")));
+        term.feed(b"\x1b[6n\x1b]11;?\x07\x1b[c\x07");
+        let asked = term.take_asked();
+        let replies = String::from_utf8(asked.replies).unwrap();
+        assert!(replies.starts_with("\x1b[1;1R\x1b]11;rgb:ffff/ffff/ffff\x07\x1b[?"), "{replies:?}");
+        assert!(asked.bell);
+        assert_eq!(term.take_asked(), Asked::default());
+    }
+
+    #[test]
+    fn every_cut_of_a_stream_gives_the_same_screen() {
+        let stream = "a\u{1b}[1;31mrot\u{1b}[m \u{4f60}\u{597d} e\u{301} \u{1b}]0;t\u{ef}tle\u{7}\u{1b}[2;3Hx\u{1b}[?1049h\u{1f600}\u{1b}[?1049l";
+        let mut whole = terminal(4, 20);
+        whole.feed(stream.as_bytes());
+        for cut in 0..stream.len() {
+            let mut split = terminal(4, 20);
+            split.feed(&stream.as_bytes()[..cut]);
+            split.feed(&stream.as_bytes()[cut..]);
+            assert_eq!(split.rows().collect::<Vec<_>>(), whole.rows().collect::<Vec<_>>(), "cut at {cut}");
+            assert_eq!(split.title(), whole.title());
+            assert_eq!(split.cursor(), whole.cursor());
+        }
+    }
+}
