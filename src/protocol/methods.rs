@@ -429,6 +429,10 @@ pub struct InputParams {
     pub run_id: RunId,
     /// The bytes.
     pub data: Bytes,
+    /// They are pasted text: line ends become what the Return key sends, and the whole is bracketed if the
+    /// program has asked for that (mode 2004), so that no line is executed as if it had been typed.
+    #[serde(default)]
+    pub paste: bool,
 }
 
 /// Parameters of `resize`.

@@ -88,3 +88,58 @@ impl InputQueue {
         due.then_some(self.bytes)
     }
 }
+
+const PASTE_BEGINS: &[u8] = b"\x1b[200~";
+const PASTE_ENDS: &[u8] = b"\x1b[201~";
+
+/// Text as a terminal pastes it: line ends as the Return key sends them, within brackets if the program
+/// asked for them. An end bracket in the text itself is taken out: what follows it would count as typed.
+pub fn pasted(text: &[u8], bracketed: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + PASTE_BEGINS.len() + PASTE_ENDS.len());
+    if bracketed {
+        out.extend_from_slice(PASTE_BEGINS);
+    }
+    let mut rest = text;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = match byte {
+            b'\r' => {
+                out.push(b'\r');
+                after.strip_prefix(b"\n").unwrap_or(after)
+            }
+            b'\n' => {
+                out.push(b'\r');
+                after
+            }
+            0x1b if bracketed && rest.starts_with(PASTE_ENDS) => &rest[PASTE_ENDS.len()..],
+            _ => {
+                out.push(byte);
+                after
+            }
+        };
+    }
+    if bracketed {
+        out.extend_from_slice(PASTE_ENDS);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paste_cannot_end_its_own_bracket() {
+        assert_eq!(pasted(b"a\nb\r\nc\x1b[201~rm x\r", true), b"\x1b[200~a\rb\rcrm x\r\x1b[201~");
+        assert_eq!(pasted(b"a\nb", false), b"a\rb");
+    }
+
+    #[test]
+    fn a_full_queue_takes_nothing_more_until_it_is_cleared() {
+        let mut queue = InputQueue::new();
+        assert!(queue.push(vec![0; LIMIT]));
+        assert!(!queue.push(vec![0]));
+        queue.clear();
+        assert!(queue.push(vec![0]));
+        assert_eq!(queue.bytes(), 1);
+    }
+}

@@ -79,7 +79,7 @@ pub struct Restarted {
 
 /// What a run can be asked.
 pub enum Ask {
-    Input(Vec<u8>),
+    Input { data: Vec<u8>, paste: bool },
     Resize { rows: u32, cols: u32 },
     Attach { client: Client, format: Format, size: Option<Size>, reply: oneshot::Sender<AttachReply> },
     Detach(ClientId),
@@ -472,7 +472,10 @@ impl Run {
 
     async fn answer(&mut self, ask: Ask) {
         match ask {
-            Ask::Input(bytes) => self.type_in(bytes),
+            Ask::Input { data, paste: true } => {
+                self.type_in(input::pasted(&data, self.terminal.modes().bracketed_paste))
+            }
+            Ask::Input { data, paste: false } => self.type_in(data),
             Ask::Resize { rows, cols } => self.wanted_size = Some(clamp_size(rows, cols)),
             Ask::Attach { client, format, size, reply } => self.attach(client, format, size, reply),
             Ask::Detach(client) => self.drop_viewers(|viewer| viewer.client.id() == client),

@@ -353,7 +353,7 @@ impl Supervisor {
     /// Types into a run.
     pub async fn input(&self, params: InputParams) -> Result<Empty> {
         let Bytes(data) = params.data;
-        self.tell(params.run_id, Ask::Input(data)).await
+        self.tell(params.run_id, Ask::Input { data, paste: params.paste }).await
     }
 
     /// Sizes a run's terminal.

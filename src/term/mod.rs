@@ -1,6 +1,6 @@
 //! A run's emulated state: screen, modes, title, transcript. Pure: no I/O, no clock but the one handed in.
 //!
-//! The emulator itself is behind [`screen`]; nothing outside this folder knows which one it is.
+//! The emulator itself is behind `screen`; nothing outside this folder knows which one it is.
 
 mod line;
 mod modes;

@@ -77,14 +77,13 @@ impl View {
             return Part { start: end, end, skipped: 0, cleared, current: true };
         }
         let stop = end.min(self.next_row + ROWS_A_FRAME);
-        let part = Part {
+        Part {
             start: self.next_row,
             end: stop,
             skipped: std::mem::take(&mut self.skipped),
             cleared,
             current: stop == end,
-        };
-        part
+        }
     }
 }
 
