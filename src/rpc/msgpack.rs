@@ -13,10 +13,10 @@ use tracing::{Instrument, debug, info, warn};
 
 use super::{
     dispatch::{Connection, Host, to_value},
-    guard::{GuardedReader, GuardedWriter, Unanswered},
+    guard::{GuardedReader, GuardedWriter, Traffic},
 };
 use crate::{
-    protocol::{Access, Code, Error, Event, Frame, Frontend, Input, Method, Resize, Visible},
+    protocol::{Access, Attach, Code, Error, Event, Frame, Frontend, Input, Method, Resize, Run, Visible},
     session::{Client, FrameJob, Outbox},
 };
 
@@ -47,22 +47,22 @@ pub async fn serve(
     writer: Box<dyn AsyncWrite + Send + Unpin>,
     access: Access,
 ) -> Ended {
-    let unanswered = Unanswered::default();
-    let reader = GuardedReader::new(reader, unanswered.clone()).compat();
-    let writer = GuardedWriter::new(writer, unanswered).compat_write();
+    let traffic = Traffic::default();
+    let reader = GuardedReader::new(reader, traffic.clone()).compat();
+    let writer = GuardedWriter::new(writer, traffic.clone()).compat_write();
     let (client, outbox) = Client::new();
     let id = client.id();
     let frontend = tokio::sync::watch::Sender::new(None);
     let mut initialized = frontend.subscribe();
     let connection = Connection { host: host.clone(), access, client, frontend };
-    let (peer, io) = Neovim::new(reader, writer, Served { connection });
+    let (peer, io) = Neovim::new(reader, writer, Served { connection, traffic: traffic.clone() });
     let sender = tokio::spawn(async move {
         // Before it is initialized, a client has nothing to be told.
         let frontend = match initialized.wait_for(Option::is_some).await {
             Ok(frontend) => (*frontend).unwrap_or_default(),
             Err(_) => return,
         };
-        send_all(Peer { peer, frontend }, outbox).await;
+        send_all(Peer { peer, frontend }, outbox, traffic).await;
     });
     let ended = match io.await {
         Ok(()) => Ended::Closed,
@@ -155,7 +155,7 @@ impl Peer {
 /// Sends what there is for a client. Frames go out at once, each awaited by itself; an event goes out when
 /// the one before is answered, so that they arrive in order and a client that does not read holds up none
 /// but its own.
-async fn send_all(peer: Peer, outbox: Outbox) {
+async fn send_all(peer: Peer, outbox: Outbox, traffic: Traffic) {
     let Outbox { mut frames, mut events } = outbox;
     if peer.frontend == Frontend::Nvim {
         introduce(&peer).await;
@@ -168,8 +168,12 @@ async fn send_all(peer: Peer, outbox: Outbox) {
     };
     let frames = async move {
         while let Some(FrameJob { frame, ack }) = frames.recv().await {
-            let peer = peer.clone();
+            let (peer, traffic) = (peer.clone(), traffic.clone());
             tokio::spawn(async move {
+                if frame.seq == 1 {
+                    // The answer that tells the client of the view comes first.
+                    traffic.replies_are_out().await;
+                }
                 let accepted = peer.frame(&frame).await;
                 ack.answer(accepted);
             });
@@ -192,6 +196,7 @@ async fn introduce(peer: &Peer) {
 #[derive(Clone)]
 struct Served {
     connection: Connection,
+    traffic: Traffic,
 }
 
 #[async_trait]
@@ -240,7 +245,10 @@ impl Served {
     async fn call(&self, peer: Peer, call: Value) {
         let [id, method, params] = ["id", "method", "params"].map(|key| take_key(&call, key));
         let connection = self.connection.clone();
+        let opens = [Run::NAME, Attach::NAME].iter().any(|name| method.as_str() == Some(name));
+        let replying = opens.then(|| self.traffic.replying());
         tokio::spawn(async move {
+            let _until_it_is_out = replying;
             let answer = match method.as_str() {
                 Some(method) => connection.call(method, params).await,
                 None => {

@@ -1,0 +1,117 @@
+//! What stands between a client's bytes and the msgpack-RPC library: limits on size and depth, and
+//! messages that the library would end the connection for.
+//!
+//! nvim-rs decodes whatever it is sent, however large or deep, and gives up on the connection at the
+//! first message that is not as expected. The guard passes on whole messages that are; see the
+//! [msgpack](https://github.com/msgpack/msgpack/blob/master/spec.md) and
+//! [msgpack-RPC](https://github.com/msgpack-rpc/msgpack-rpc/blob/master/spec.md) specifications.
+
+mod reader;
+mod skipper;
+mod traffic;
+mod writer;
+
+pub use reader::GuardedReader;
+pub use skipper::{MAX_BYTES, MAX_DEPTH, Refusal, Skipper};
+pub use traffic::{Replying, Traffic};
+pub use writer::GuardedWriter;
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use rmpv::Value;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn pack(value: &Value) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        rmpv::encode::write_value(&mut bytes, value).unwrap();
+        bytes
+    }
+
+    fn request(params: Value) -> Vec<u8> {
+        pack(&Value::Array(vec![0.into(), 7.into(), "run".into(), params]))
+    }
+
+    async fn through(bytes: &[u8], traffic: Traffic) -> (Vec<u8>, io::Result<usize>) {
+        let mut out = Vec::new();
+        let result = GuardedReader::new(bytes, traffic).read_to_end(&mut out).await;
+        (out, result)
+    }
+
+    #[tokio::test]
+    async fn a_claim_of_four_gigabytes_is_refused_before_it_comes() {
+        for header in [
+            &[0xc6, 0xff, 0xff, 0xff, 0xff][..],
+            &[0xdb, 0xff, 0xff, 0xff, 0xff],
+            &[0xdd, 0xff, 0xff, 0xff, 0xff],
+            &[0xdf, 0x80, 0, 0, 0],
+        ] {
+            let (_, result) = through(header, Traffic::default()).await;
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains("the limit is 16777216"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nesting_and_truncation_are_refused_with_the_reason() {
+        let (_, deep) = through(&vec![0x91; 200_000], Traffic::default()).await;
+        assert_eq!(deep.unwrap_err().to_string(), Refusal::TooDeep.to_string());
+        let whole = request(Value::Array(vec!["abc".into()]));
+        let (_, cut) = through(&whole[..whole.len() - 1], Traffic::default()).await;
+        assert!(cut.unwrap_err().to_string().contains("ended"));
+        let (_, not) = through(&[0xc1], Traffic::default()).await;
+        assert_eq!(not.unwrap_err().to_string(), Refusal::NotMsgpack.to_string());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_message_is_dropped_and_the_next_one_read() {
+        let good = request(Value::Array(vec![]));
+        let mut bytes = Vec::new();
+        for junk in [
+            pack(&5.into()),
+            pack(&Value::Array(vec![])),
+            pack(&Value::Array(vec![9.into(), 1.into(), "x".into(), Value::Array(vec![])])),
+            pack(&Value::Array(vec![0.into(), "id".into(), "x".into(), Value::Array(vec![])])),
+            pack(&Value::Array(vec![0.into(), 1.into(), 2.into(), Value::Array(vec![])])),
+            pack(&Value::Array(vec![1.into(), 99.into(), Value::Nil, Value::Nil])),
+            pack(&Value::Map(vec![(1.into(), 2.into())])),
+        ] {
+            bytes.extend(junk);
+        }
+        bytes.extend(&good);
+        let (out, result) = through(&bytes, Traffic::default()).await;
+        assert!(result.is_ok());
+        assert_eq!(out, good);
+    }
+
+    #[tokio::test]
+    async fn parameters_without_an_array_are_put_into_one() {
+        let map = Value::Map(vec![("a".into(), 1.into())]);
+        let (out, _) = through(&request(map.clone()), Traffic::default()).await;
+        assert_eq!(out, request(Value::Array(vec![map])));
+    }
+
+    #[tokio::test]
+    async fn an_answer_passes_once_and_only_to_a_request_that_went_out() {
+        let traffic = Traffic::default();
+        let mut writer = GuardedWriter::new(Vec::new(), traffic.clone());
+        for id in [3_u64, 300, 70_000, 5_000_000_000] {
+            let out = pack(&Value::Array(vec![
+                0.into(),
+                id.into(),
+                "frame".into(),
+                Value::Array(vec!["x".repeat(50).into()]),
+            ]));
+            for byte in out {
+                writer.write_all(&[byte]).await.unwrap();
+            }
+        }
+        let answer = |id: u64| pack(&Value::Array(vec![1.into(), id.into(), Value::Nil, true.into()]));
+        let stream =
+            [answer(70_000), answer(70_000), answer(4), answer(3), answer(5_000_000_000), answer(300)].concat();
+        let (out, _) = through(&stream, traffic).await;
+        assert_eq!(out, [answer(70_000), answer(3), answer(5_000_000_000), answer(300)].concat());
+    }
+}

@@ -1,0 +1,73 @@
+//! What is under way on a connection.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::watch;
+
+/// What is under way on a connection, in both directions: shared by its reader and its writer.
+#[derive(Debug, Clone, Default)]
+pub struct Traffic(Arc<TrafficState>);
+
+#[derive(Debug, Default)]
+struct TrafficState {
+    /// Requests sent to the client and not yet answered by it.
+    unanswered: Mutex<HashSet<u64>>,
+    /// The client's requests that open views and are not yet answered.
+    opening: Mutex<HashSet<u64>>,
+    /// How many of those there are, calls by notification among them.
+    replying: watch::Sender<usize>,
+}
+
+/// Methods whose answer tells the client of a view: the view's first frame must not overtake it.
+pub(super) const OPENING: [&[u8]; 2] = [b"run", b"attach"];
+
+impl Traffic {
+    pub(super) fn sent(&self, id: u64) {
+        lock(&self.0.unanswered).insert(id);
+    }
+
+    pub(super) fn answered(&self, id: u64) -> bool {
+        lock(&self.0.unanswered).remove(&id)
+    }
+
+    pub(super) fn asked_to_open(&self, id: u64) {
+        if lock(&self.0.opening).insert(id) {
+            self.0.replying.send_modify(|count| *count += 1);
+        }
+    }
+
+    pub(super) fn replied(&self, id: u64) {
+        if lock(&self.0.opening).remove(&id) {
+            self.0.replying.send_modify(|count| *count = count.saturating_sub(1));
+        }
+    }
+
+    /// Counts a reply as under way until the result is dropped.
+    #[must_use]
+    pub fn replying(&self) -> Replying {
+        self.0.replying.send_modify(|count| *count += 1);
+        Replying(self.clone())
+    }
+
+    /// Waits until no answer that tells of a view is under way.
+    pub async fn replies_are_out(&self) {
+        // The sender is this very struct's: it cannot be gone.
+        let _ = self.0.replying.subscribe().wait_for(|count| *count == 0).await;
+    }
+}
+
+/// A reply under way.
+pub struct Replying(Traffic);
+
+impl Drop for Replying {
+    fn drop(&mut self) {
+        self.0.0.replying.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

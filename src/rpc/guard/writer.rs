@@ -1,0 +1,85 @@
+//! The way to a client.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::io::AsyncWrite;
+
+use super::{reader::Part, skipper::Skipper, traffic::Traffic};
+
+/// The way to a client: notes which requests went out.
+pub struct GuardedWriter<W> {
+    inner: W,
+    skipper: Skipper,
+    traffic: Traffic,
+    /// The start of the message going out: enough to see a request's id.
+    head: Vec<u8>,
+    /// Bytes at the start of the next write that were noted when it was tried before.
+    noted: usize,
+}
+
+/// An array's header, a kind and an id of eight bytes.
+const HEAD_BYTES: usize = 11;
+
+impl<W> GuardedWriter<W> {
+    /// Guards the other direction of the connection that `traffic` is shared with.
+    pub fn new(inner: W, traffic: Traffic) -> Self {
+        Self { inner, skipper: Skipper::unlimited(), traffic, head: Vec::new(), noted: 0 }
+    }
+
+    fn note(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            // What the host itself writes is msgpack, and without a limit here nothing else can be wrong with it.
+            let Ok((used, ends)) = self.skipper.take(bytes) else { return };
+            let room = HEAD_BYTES.saturating_sub(self.head.len()).min(used);
+            self.head.extend_from_slice(&bytes[..room]);
+            bytes = &bytes[used..];
+            if ends {
+                if let [0x94, kind @ 0..=1, id @ ..] = self.head.as_slice()
+                    && let Some(id) = Part::of(number(id)).number()
+                {
+                    if *kind == 0 { self.traffic.sent(id) } else { self.traffic.replied(id) }
+                }
+                self.head.clear();
+            }
+        }
+    }
+}
+
+/// The bytes of the number that some bytes begin with.
+fn number(bytes: &[u8]) -> &[u8] {
+    let length = match bytes.first() {
+        Some(0xcc) => 2,
+        Some(0xcd) => 3,
+        Some(0xce) => 5,
+        Some(0xcf) => 9,
+        _ => 1,
+    };
+    &bytes[..length.min(bytes.len())]
+}
+
+impl<W: AsyncWrite + Unpin> AsyncWrite for GuardedWriter<W> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        // Noted before it goes out: the answer may be back before this returns.
+        if let Some(fresh) = bytes.get(self.noted..) {
+            self.note(fresh);
+            self.noted = bytes.len();
+        }
+        let result = Pin::new(&mut self.inner).poll_write(context, bytes);
+        if let Poll::Ready(Ok(count)) = &result {
+            self.noted = self.noted.saturating_sub(*count);
+        }
+        result
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
