@@ -643,6 +643,9 @@ pub struct Frame {
     pub rows: u16,
     /// Columns of the terminal.
     pub cols: u16,
+    /// The view starts over, as after a new size: the client drops what it has of it, scrollback and all. An
+    /// `ansi` frame's own sequences do that, where the client's emulator knows CSI 3 J.
+    pub reset: bool,
     /// The update itself.
     #[serde(flatten)]
     pub body: FrameBody,

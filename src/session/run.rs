@@ -558,6 +558,11 @@ impl Run {
             }
             self.changed();
         }
+        // A client's own emulator has reflowed what it had; even when a burst of sizes ends where it began,
+        // frames may have met it at another size.
+        for viewer in &mut self.viewers {
+            viewer.start_over(&self.terminal);
+        }
     }
 
     async fn restart(&mut self, terminal_name: String) -> Result<Restarted> {

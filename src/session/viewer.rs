@@ -6,7 +6,7 @@ use super::client::{Ack, Acked, Client, FrameJob};
 use crate::{
     protocol::{Event, Format, Frame, RunId, SessionId, ViewId},
     term::Terminal,
-    view::View,
+    view::{NextFrame, View},
 };
 use tokio::sync::mpsc;
 
@@ -48,6 +48,12 @@ impl Viewer {
         self.dirty = true;
     }
 
+    /// Everything is to be sent again, as after a new size.
+    pub fn start_over(&mut self, terminal: &Terminal) {
+        self.view.start_over(terminal);
+        self.dirty = true;
+    }
+
     pub fn show(&mut self, visible: bool) {
         self.visible = visible;
         self.told = false;
@@ -85,11 +91,12 @@ impl Viewer {
         if self.in_flight.is_some() || now < self.next {
             return;
         }
-        let (seq, body, current) = self.view.next_frame(terminal);
-        self.dirty = !current;
+        let NextFrame { seq, reset, body, is_current } = self.view.next_frame(terminal);
+        self.dirty = !is_current;
         self.in_flight = Some((seq, now));
         let size = terminal.size();
-        let frame = Frame { run_id: run_id.clone(), view_id: self.id, seq, rows: size.rows, cols: size.cols, body };
+        let frame =
+            Frame { run_id: run_id.clone(), view_id: self.id, seq, rows: size.rows, cols: size.cols, reset, body };
         self.client.frame(FrameJob { frame, ack: Ack::new(acks.clone(), self.id, seq) });
     }
 

@@ -17,8 +17,8 @@ pub(super) fn frame(view: &View, terminal: &Terminal, part: &Part) -> FrameBody 
     let size = terminal.size();
     let modes = terminal.modes();
     let mut data = String::with_capacity(usize::from(size.rows) * usize::from(size.cols) / 2);
-    if view.modes.is_none() {
-        data.push_str("\x1b[m\x1b[H\x1b[2J");
+    if view.starts_over {
+        data.push_str("\x1b[?1049l\x1b[m\x1b[H\x1b[2J\x1b[3J");
     }
     let was = view.modes.unwrap_or_default();
     if modes.alternate_screen != was.alternate_screen {
@@ -27,7 +27,6 @@ pub(super) fn frame(view: &View, terminal: &Terminal, part: &Part) -> FrameBody 
     if part.cleared {
         data.push_str("\x1b[3J");
     }
-    data.push_str("\x1b[H");
     draw(&mut data, terminal, part);
     let cursor = terminal.cursor();
     // Writing to a String cannot fail.
@@ -39,10 +38,20 @@ pub(super) fn frame(view: &View, terminal: &Terminal, part: &Part) -> FrameBody 
     FrameBody::Ansi { data }
 }
 
-/// The flow of rows, from the top left corner.
+/// The rows that scrolled off and the screen as one flow from the top left corner.
 fn draw(data: &mut String, terminal: &Terminal, part: &Part) {
     let size = terminal.size();
     let cols = usize::from(size.cols);
+    if part.len() == 0 && part.skipped == 0 {
+        // Nothing scrolls, and nothing can: each row is put in its place, whatever size the client has by now.
+        for (row, line) in terminal.rows().enumerate() {
+            // Writing to a String cannot fail.
+            let _ = write!(data, "\x1b[{}H", row + 1);
+            write_line(data, &line, cols);
+        }
+        return;
+    }
+    data.push_str("\x1b[H");
     let mut first = true;
     let mut put = |line: &SpanLine| {
         if !std::mem::take(&mut first) {
@@ -186,9 +195,11 @@ fn write_paint(sgr: &mut String, paint: Paint, base: u8) {
 
 /// The modes that differ from those the view has.
 fn mirror_modes(data: &mut String, was: Option<Modes>, now: Modes) {
+    // Of a client that starts over nothing is known: it is told everything.
+    let all = was.is_none();
     let was = was.unwrap_or_default();
     let mut private = |before: bool, after: bool, code: &str| {
-        if before != after {
+        if all || before != after {
             let _ = write!(data, "\x1b[?{code}{}", if after { 'h' } else { 'l' });
         }
     };
@@ -197,6 +208,11 @@ fn mirror_modes(data: &mut String, was: Option<Modes>, now: Modes) {
     private(was.focus, now.focus, "1004");
     private(was.mouse_sgr, now.mouse_sgr, "1006");
     private(was.cursor_visible, now.cursor_visible, "25");
+    if all {
+        for code in ["1000", "1002", "1003"] {
+            private(true, false, code);
+        }
+    }
     if was.mouse != now.mouse {
         // Setting one replaces the others in some emulators and adds to them in others: the old goes first.
         for (mouse, on) in [(was.mouse, false), (now.mouse, true)] {
@@ -209,10 +225,10 @@ fn mirror_modes(data: &mut String, was: Option<Modes>, now: Modes) {
             }
         }
     }
-    if was.app_keypad != now.app_keypad {
+    if all || was.app_keypad != now.app_keypad {
         data.push_str(if now.app_keypad { "\x1b=" } else { "\x1b>" });
     }
-    if (was.cursor_shape, was.cursor_blinks) != (now.cursor_shape, now.cursor_blinks) {
+    if all || (was.cursor_shape, was.cursor_blinks) != (now.cursor_shape, now.cursor_blinks) {
         let code = match now.cursor_shape {
             CursorShape::Block => 2,
             CursorShape::Underline => 4,
@@ -230,9 +246,10 @@ mod tests {
     const SIZE: Size = Size { rows: 6, cols: 30 };
 
     fn ansi(view: &mut View, terminal: &Terminal) -> (String, bool) {
-        match view.next_frame(terminal) {
-            (_, FrameBody::Ansi { data }, current) => (data, current),
-            other => panic!("{other:?}"),
+        let frame = view.next_frame(terminal);
+        match frame.body {
+            FrameBody::Ansi { data } => (data, frame.is_current),
+            other @ FrameBody::Spans { .. } => panic!("{other:?}"),
         }
     }
 
@@ -311,7 +328,7 @@ mod tests {
         host.feed(b"after\r\n");
         catch_up(&mut view, &host, &mut client);
         let marks: Vec<_> =
-            everything(&client).into_iter().filter(|line| line.text.contains("lines came too")).collect();
+            everything(&client).into_iter().filter(|line| line.text.contains("lines are not shown")).collect();
         assert_eq!(marks.len(), 1);
         assert!(marks[0].text.contains("49995"), "{}", marks[0].text);
     }

@@ -15,6 +15,9 @@ use crate::{
 /// Rows of the transcript that go into one frame. Neovim takes about 10 µs a row: 250 are not felt.
 const ROWS_A_FRAME: u64 = 250;
 
+/// The same while a view starts over: its window has just been opened or sized, and the rows are soon there.
+const ROWS_A_FRAME_AT_START: u64 = 1000;
+
 /// A view that is this many rows behind is not sent them any more: what is skipped is marked.
 const MAX_BEHIND: u64 = 2000;
 
@@ -26,6 +29,10 @@ pub struct View {
     next_row: u64,
     /// Rows that were skipped and not yet marked.
     skipped: u64,
+    /// The next frame begins with an empty view.
+    starts_over: bool,
+    /// It has not caught up since it started over.
+    filling: bool,
     /// The modes it has; none before the first frame.
     modes: Option<Modes>,
     title: String,
@@ -36,23 +43,44 @@ impl View {
     /// A view that has nothing yet; its first frames bring the transcript's last rows and the screen.
     #[must_use]
     pub fn new(format: Format, terminal: &Terminal) -> Self {
-        let transcript = terminal.transcript();
-        let next_row = transcript.first().max(transcript.end().saturating_sub(MAX_BEHIND));
-        Self { format, next_row, skipped: 0, modes: None, title: String::new(), seq: 0 }
+        let mut view = Self {
+            format,
+            next_row: 0,
+            skipped: 0,
+            starts_over: true,
+            filling: true,
+            modes: None,
+            title: String::new(),
+            seq: 0,
+        };
+        view.start_over(terminal);
+        view
     }
 
-    /// The next frame's number and content, and whether it leaves the view up to date.
-    pub fn next_frame(&mut self, terminal: &Terminal) -> (u64, FrameBody, bool) {
+    /// Begins again with nothing: the client's emulator has reflowed by rules of its own, or lost track.
+    pub fn start_over(&mut self, terminal: &Terminal) {
+        let transcript = terminal.transcript();
+        let oldest = transcript.first().max(transcript.cleared_at());
+        self.next_row = oldest.max(transcript.end().saturating_sub(MAX_BEHIND));
+        self.skipped = self.next_row - transcript.cleared_at();
+        (self.starts_over, self.filling, self.modes) = (true, true, None);
+        self.title.clear();
+    }
+
+    /// The next frame.
+    pub fn next_frame(&mut self, terminal: &Terminal) -> NextFrame {
         self.seq += 1;
         let part = self.choose(terminal);
         let body = match self.format {
             Format::Ansi => ansi::frame(self, terminal, &part),
             Format::Spans => spans::frame(self, terminal, &part),
         };
+        let reset = std::mem::take(&mut self.starts_over);
+        self.filling &= !part.current;
         self.next_row = part.end;
         self.modes = Some(terminal.modes());
         terminal.title().clone_into(&mut self.title);
-        (self.seq, body, part.current)
+        NextFrame { seq: self.seq, reset, body, is_current: part.current }
     }
 
     /// Which rows of the transcript the next frame takes along.
@@ -76,7 +104,7 @@ impl View {
             // Under a flood a marker in each frame would be a flood of its own: it waits for the next rows.
             return Part { start: end, end, skipped: 0, cleared, current: true };
         }
-        let stop = end.min(self.next_row + ROWS_A_FRAME);
+        let stop = end.min(self.next_row + if self.filling { ROWS_A_FRAME_AT_START } else { ROWS_A_FRAME });
         Part {
             start: self.next_row,
             end: stop,
@@ -85,6 +113,19 @@ impl View {
             current: stop == end,
         }
     }
+}
+
+/// A frame, before it is addressed.
+#[derive(Debug)]
+pub struct NextFrame {
+    /// Counts the view's frames, from 1.
+    pub seq: u64,
+    /// It begins with an empty view.
+    pub reset: bool,
+    /// The update.
+    pub body: FrameBody,
+    /// It leaves the view up to date.
+    pub is_current: bool,
 }
 
 /// The rows of the transcript that a frame takes along.
@@ -108,5 +149,5 @@ impl Part {
 
 /// What stands where rows were skipped.
 fn skip_marker(rows: u64) -> String {
-    format!("── {rows} lines came too fast to be shown here; the transcript has the last of them ──")
+    format!("── {rows} lines are not shown here; the transcript has the last of them ──")
 }

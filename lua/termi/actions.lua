@@ -1,0 +1,110 @@
+--- What can be done to sessions and runs, for the API, the commands and the list.
+local client = require('termi.client')
+local config = require('termi.config')
+local message = require('termi.message')
+local sessions = require('termi.sessions')
+
+local M = {}
+
+---@param target string
+---@param opts? { signal?: string|integer, grace_ms?: integer }
+---@return table params
+local function kill_params(target, opts)
+  opts = opts or {}
+  return { target = sessions.checked(target), signal = opts.signal, grace_ms = opts.grace_ms }
+end
+
+---@param target string
+---@param opts? { signal?: string|integer, grace_ms?: integer }
+---@return termi.proto.KillResult
+function M.kill(target, opts)
+  local grace_ms = opts and opts.grace_ms or 0
+  return client.call('kill', kill_params(target, opts), { timeout_ms = config.get().timeout_ms + grace_ms })
+end
+
+--- Kills without waiting, and says `Killed 2/2 processes` once they are gone.
+---@param target string
+---@param opts? { signal?: string|integer, grace_ms?: integer }
+function M.kill_soon(target, opts)
+  client.request('kill', kill_params(target, opts), function(err, result)
+    if err then
+      return message.error(err.message)
+    end
+    message.info(('Killed %d/%d processes'):format(result.killed, result.total))
+  end)
+end
+
+---@param target string
+---@param text string|string[]
+---@param opts? { enter?: boolean }
+---@return integer runs
+function M.send(target, text, opts)
+  opts = opts or {}
+  local data = type(text) == 'table' and table.concat(text, '\n') or tostring(text)
+  local sent = 0
+  local several = sessions.checked(target) == 'all' or vim.startswith(target, 'group:')
+  for _, row in ipairs(several and sessions.resolve(target) or { sessions.resolve_one(target) }) do
+    if row.process.status == 'active' then
+      sent = sent + 1
+      -- A paste is bracketed by the host where the program asked for that: several lines arrive as one.
+      local paste = data:find('\n') ~= nil
+      client.notify('input', { run_id = row.process.run_id, data = data, paste = paste or nil })
+      if opts.enter then
+        client.notify('input', { run_id = row.process.run_id, data = '\r' })
+      end
+    end
+  end
+  if sent == 0 then
+    message.fail('nothing runs in `%s` any more. `:Termi restart` starts it again.', target)
+  end
+  return sent
+end
+
+---@param target string
+---@return termi.proto.RunResult
+function M.restart(target)
+  return client.call('restart', { target = sessions.checked(target) })
+end
+
+---@param target string
+---@param name string
+---@return { session_id: string, name: string }
+function M.rename(target, name)
+  return client.call('rename', { target = sessions.checked(target), name = name })
+end
+
+---@param target string
+---@return { removed: integer }
+function M.remove(target)
+  return client.call('remove', { target = sessions.checked(target) })
+end
+
+---@param target string
+---@param opts? { scrollback?: integer }
+---@return termi.proto.SnapshotResult
+function M.snapshot(target, opts)
+  local row = sessions.resolve_one(target)
+  local lines = opts and opts.scrollback or 10000000
+  return client.call('snapshot', { run_id = row.process.run_id, format = 'text', scrollback = lines })
+end
+
+---@param target string
+---@param opts? { pattern?: string, idle_ms?: integer, timeout_ms?: integer }
+---@param on_done fun(err?: string, result?: termi.proto.WaitResult)
+function M.wait(target, opts, on_done)
+  opts = opts or {}
+  local condition = 'exit' ---@type string|table
+  if opts.pattern then
+    condition = { pattern = opts.pattern }
+  elseif opts.idle_ms then
+    condition = { idle_ms = opts.idle_ms }
+  end
+  local params = { target = sessions.checked(target), ['until'] = condition, timeout_ms = opts.timeout_ms }
+  client.request('wait', params, function(err, result)
+    vim.schedule(function()
+      on_done(err and err.message, result)
+    end)
+  end)
+end
+
+return M

@@ -1,0 +1,62 @@
+--- Showing a run that exists: its buffer, or a new one that is attached to it.
+local client = require('termi.client')
+local config = require('termi.config')
+local events = require('termi.events')
+local registry = require('termi.registry')
+local sessions = require('termi.sessions')
+local view = require('termi.view')
+
+local M = {}
+
+--- Makes a buffer, or takes `buf`, for a run that has none.
+---@param row termi.Row
+---@param how termi.Open
+---@param opts { new_window?: boolean, explicit?: boolean, buf?: integer }
+---@return termi.View
+function M.make_view(row, how, opts)
+  local shown, undo = view.create(how, opts)
+  local params = { run_id = row.process.run_id, format = 'ansi', size = shown.size }
+  local ok, why = pcall(client.call, 'attach', params, {
+    on_result = function(result)
+      view.bind(shown, {
+        run_id = row.process.run_id,
+        session_id = row.session_id,
+        session_name = result.session_name or row.session.name,
+      })
+    end,
+  })
+  if not ok then
+    undo()
+    error(why, 0)
+  end
+  if row.process.status ~= 'active' then
+    view.ended(row.process.run_id, events.ending(row.process), events.failed(row.process))
+  end
+  return shown
+end
+
+---@param target string
+---@param opts? { open?: termi.Open, new_window?: boolean }
+---@return termi.Run
+function M.attach(target, opts)
+  opts = opts or {}
+  local row = sessions.resolve_one(target)
+  local place = { new_window = opts.new_window, explicit = opts.open ~= nil }
+  local shown = registry.of_run(row.process.run_id)
+  if shown then
+    view.show(shown, opts.open, place)
+  else
+    shown = M.make_view(row, opts.open or config.get().open, place)
+    view.start_insert(shown)
+  end
+  return {
+    session_id = row.session_id,
+    run_id = row.process.run_id,
+    session_name = row.session.name,
+    pid = row.process.pid,
+    terminal_name = row.process.terminal_name,
+    buf = shown.buf,
+  }
+end
+
+return M

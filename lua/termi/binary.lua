@@ -1,0 +1,62 @@
+--- Finds the `termi` binary.
+local config = require('termi.config')
+local message = require('termi.message')
+
+local M = {}
+
+--- The plugin's own folder: the one that holds lua/, src/ and Cargo.toml.
+---@return string
+function M.root()
+  local this = assert(debug.getinfo(1, 'S')).source:sub(2)
+  return vim.fn.fnamemodify(this, ':p:h:h:h')
+end
+
+--- Where `cargo build --release` puts the binary.
+---@return string
+function M.built()
+  return vim.fs.joinpath(M.root(), 'target', 'release', 'termi')
+end
+
+--- The version that Cargo.toml names, to compare with the binary's.
+---@return string? version nil when the plugin came without its sources
+function M.source_version()
+  local file = io.open(vim.fs.joinpath(M.root(), 'Cargo.toml'), 'r')
+  if not file then
+    return nil
+  end
+  local text = file:read('*a')
+  file:close()
+  return text:match('\n%s*version%s*=%s*"([^"]+)"')
+end
+
+--- The places looked at, in order, and what was found.
+---@return string? path
+---@return string[] tried in words
+function M.search()
+  local configured = config.get().binary
+  if configured then
+    local path = vim.fs.normalize(configured)
+    local found = vim.fn.exepath(path)
+    return found ~= '' and found or nil, { path .. ' (the `binary` option)' }
+  end
+  local built = M.built()
+  if vim.fn.executable(built) == 1 then
+    return built, {}
+  end
+  local in_path = vim.fn.exepath('termi')
+  return in_path ~= '' and in_path or nil, { built, 'termi in $PATH' }
+end
+
+--- Raises a message that says how to get a binary when there is none.
+---@return string path
+function M.find()
+  local path, tried = M.search()
+  if not path then
+    local advice = config.get().binary and 'Correct the option, or leave it out to use the built one.'
+      or 'Build it with `:Termi build` (it needs Rust: https://rustup.rs).'
+    message.fail('the termi binary is not there. Looked for %s. %s', table.concat(tried, ' and '), advice)
+  end
+  return path --[[@as string]]
+end
+
+return M

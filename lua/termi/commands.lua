@@ -1,0 +1,332 @@
+--- The commands: one table drives dispatch, completion and `:Termi help`.
+local actions = require('termi.actions')
+local args = require('termi.args')
+local attach = require('termi.attach')
+local client = require('termi.client')
+local complete = require('termi.complete')
+local format = require('termi.format')
+local message = require('termi.message')
+local pick = require('termi.pick')
+
+local M = {}
+
+---@class termi.CommandCall
+---@field rest string what follows the subcommand, without white space around it
+---@field bang boolean
+---@field range? { [1]: integer, [2]: integer } lines
+
+---@class termi.Command
+---@field name string
+---@field alias? string
+---@field usage string
+---@field desc string
+---@field run fun(call: termi.CommandCall)
+---@field complete? fun(before: string, lead: string): string[]
+
+--- The target that a command names, or else the current buffer's run, or else one that a person chooses.
+---@param rest string
+---@param prompt string
+---@param on_target fun(target: string)
+local function with_target(rest, prompt, on_target)
+  local here = pick.of_buf()
+  if rest ~= '' then
+    on_target((args.take_word(rest)))
+  elseif here then
+    on_target(here.session_id .. ':' .. here.run_id)
+  else
+    pick.any(prompt, on_target)
+  end
+end
+
+---@param call termi.CommandCall
+local function run(call)
+  local opts = args.parse(call.rest)
+  opts.new_window = call.bang or nil
+  require('termi.run').run(opts)
+end
+
+---@param call termi.CommandCall
+local function kill(call)
+  local here = pick.of_buf()
+  local target = call.rest ~= '' and args.take_word(call.rest) or here and here.session_id
+  if not target then
+    message.fail('this buffer shows no session. Name one: :TermiKill {target}, or :TermiKill all.')
+  end
+  actions.kill_soon(target, call.bang and { signal = 'KILL', grace_ms = 0 } or nil)
+end
+
+---@param call termi.CommandCall
+local function show(call)
+  local opts = args.parse(call.rest)
+  local place = { open = opts.open, new_window = call.bang or nil }
+  if opts.cmd then
+    attach.attach((args.take_word(opts.cmd)), place)
+  else
+    pick.any('Show:', function(target)
+      attach.attach(target, place)
+    end)
+  end
+end
+
+---@param call termi.CommandCall
+local function send(call)
+  local enter = { enter = not call.bang }
+  if call.range then
+    local lines = vim.api.nvim_buf_get_lines(0, call.range[1] - 1, call.range[2], false)
+    if call.rest ~= '' then
+      actions.send((args.take_word(call.rest)), lines, enter)
+    else
+      pick.living('Send to:', function(target)
+        actions.send(target, lines, enter)
+      end)
+    end
+    return
+  end
+  local target, text = args.take_word(call.rest)
+  if target == '' or text == '' then
+    message.fail('usage: :Termi send {target} {text}, or :[range]Termi send [target] for lines of this buffer.')
+  end
+  actions.send(target, text, enter)
+end
+
+---@param call termi.CommandCall
+local function rename(call)
+  local first, name = args.take_word(call.rest)
+  local here = pick.of_buf()
+  if name == '' and here then
+    first, name = here.session_id, first
+  end
+  if first == '' or name == '' then
+    message.fail('usage: :Termi rename {target} {name}, or :Termi rename {name} in a buffer of the session.')
+  end
+  actions.rename(first, (args.take_word(name)))
+end
+
+---@param call termi.CommandCall
+local function wait(call)
+  with_target(call.rest, 'Wait for:', function(target)
+    actions.wait(target, {}, function(err, result)
+      if err then
+        return message.error(err)
+      end
+      local outcome = require('termi.events').outcome({ status = 'exited', exit = result and result.exit })
+      message.info(('%s %s'):format(call.rest ~= '' and call.rest or 'the run', outcome))
+    end)
+  end)
+end
+
+---@param call termi.CommandCall
+local function stop(call)
+  local active = require('termi.state').counts()
+  if active > 0 and not call.bang then
+    local programs = format.count(active, 'program', 'programs')
+    message.fail('%s still running. `:Termi! stop` ends the host and them.', programs)
+  elseif not client.stop() then
+    message.info('no host runs.')
+  end
+end
+
+---@type termi.Command[]
+M.table = {
+  {
+    name = 'run',
+    usage = 'run[!] [++key=value …] [cmd]',
+    desc = 'start a program, or a shell; !: in a window of its own',
+    run = run,
+    complete = complete.run,
+  },
+  {
+    name = 'sessions',
+    alias = 'list',
+    usage = 'sessions',
+    desc = 'the live list of sessions',
+    run = function()
+      require('termi.list').open()
+    end,
+  },
+  {
+    name = 'show',
+    alias = 'attach',
+    usage = 'show[!] [++open=…] [target]',
+    desc = 'show a run; !: in a window of its own',
+    run = show,
+    complete = function(before, lead)
+      if vim.startswith(lead, '+') then
+        return complete.run(before, lead)
+      end
+      return complete.target((before:gsub('^%+%+%S+%s+', '')), lead)
+    end,
+  },
+  {
+    name = 'toggle',
+    usage = 'toggle',
+    desc = "show or hide this tab page's Termi window",
+    run = function()
+      require('termi.toggle').toggle()
+    end,
+  },
+  {
+    name = 'hide',
+    usage = 'hide',
+    desc = "hide this tab page's Termi window",
+    run = function()
+      require('termi.toggle').hide_or_say()
+    end,
+  },
+  {
+    name = 'send',
+    usage = 'send[!] {target} {text}',
+    desc = 'type text, or a range of lines, and <Enter>',
+    run = send,
+    complete = complete.target,
+  },
+  {
+    name = 'kill',
+    usage = 'kill[!] [target]',
+    desc = 'kill with all processes; !: SIGKILL at once',
+    run = kill,
+    complete = complete.target,
+  },
+  {
+    name = 'restart',
+    usage = 'restart [target]',
+    desc = 'start the program again, in the same buffer',
+    run = function(call)
+      with_target(call.rest, 'Restart:', actions.restart)
+    end,
+    complete = complete.target,
+  },
+  {
+    name = 'rename',
+    usage = 'rename [target] {name}',
+    desc = 'give a session another name',
+    run = rename,
+    complete = complete.target,
+  },
+  {
+    name = 'remove',
+    usage = 'remove [target]',
+    desc = 'dismiss a session that has ended',
+    run = function(call)
+      with_target(call.rest, 'Dismiss:', actions.remove)
+    end,
+    complete = complete.target,
+  },
+  {
+    name = 'wait',
+    usage = 'wait [target]',
+    desc = 'say when a run has ended',
+    run = wait,
+    complete = complete.target,
+  },
+  {
+    name = 'transcript',
+    alias = 'snapshot',
+    usage = 'transcript [target]',
+    desc = 'the whole text of a run in a buffer of its own',
+    run = function(call)
+      with_target(call.rest, 'Transcript of:', require('termi.transcript').open)
+    end,
+    complete = complete.target,
+  },
+  {
+    name = 'log',
+    usage = 'log',
+    desc = "open the host's log",
+    run = function()
+      require('termi.transcript').open_log()
+    end,
+  },
+  {
+    name = 'stop',
+    usage = 'stop[!]',
+    desc = 'end the host; !: and the programs that still run',
+    run = stop,
+  },
+  {
+    name = 'build',
+    usage = 'build',
+    desc = 'build the termi binary with cargo',
+    run = function()
+      local build = require('termi.build') --[[@as termi.Build]]
+      build.build({ wait = false })
+    end,
+  },
+  {
+    name = 'health',
+    usage = 'health',
+    desc = 'check that everything is in place',
+    run = function()
+      vim.cmd.checkhealth('termi')
+    end,
+  },
+  {
+    name = 'help',
+    usage = 'help',
+    desc = 'this list; more in :help termi',
+    run = function()
+      M.help()
+    end,
+  },
+}
+
+---@param name string
+---@return termi.Command?
+function M.find(name)
+  name = name:gsub('!$', '')
+  for _, command in ipairs(M.table) do
+    if command.name == name or command.alias == name then
+      return command
+    end
+  end
+end
+
+---@return string[]
+function M.names()
+  local names = {}
+  for _, command in ipairs(M.table) do
+    names[#names + 1] = command.name
+    names[#names + 1] = command.alias
+  end
+  table.sort(names)
+  return names
+end
+
+function M.help()
+  local chunks = {} ---@type [string, string?][]
+  for _, command in ipairs(M.table) do
+    chunks[#chunks + 1] = { ':Termi ' .. format.fit(command.usage, 31), 'Identifier' }
+    chunks[#chunks + 1] = { ('%s\n'):format(command.desc) }
+  end
+  chunks[#chunks + 1] = { 'More in :help termi', 'Comment' }
+  vim.api.nvim_echo(chunks, false, {})
+end
+
+---@param name? string the subcommand; nil: it is the first word of the arguments
+---@param given vim.api.keyset.create_user_command.command_args
+local function dispatch(name, given)
+  local rest = given.args
+  local bang = given.bang
+  if not name then
+    name, rest = rest:match('^%S*') or '', rest:gsub('^%S*%s*', '')
+    bang = bang or vim.endswith(name, '!')
+  end
+  if name == '' then
+    return M.help()
+  end
+  local command = M.find(name)
+  if not command then
+    message.fail('`%s` is not a subcommand. There are %s.', name, table.concat(M.names(), ', '))
+  end
+  local range = given.range > 0 and { given.line1, given.line2 } or nil
+  command.run({ rest = rest, bang = bang, range = range })
+end
+
+--- Carries out a command; what it raises is shown, without a traceback.
+---@param name? string
+---@param given vim.api.keyset.create_user_command.command_args
+function M.execute(name, given)
+  message.guard(dispatch, name, given)
+end
+
+return M

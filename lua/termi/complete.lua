@@ -1,0 +1,185 @@
+--- Completion of the commands. It never starts the host, and asks a running one only for a moment.
+local args = require('termi.args')
+local client = require('termi.client')
+local sessions = require('termi.sessions')
+local state = require('termi.state')
+
+local M = {}
+
+--- How long completion may wait for the list of sessions.
+local PATIENCE_MS = 200
+
+---@param candidates string[]
+---@param lead string
+---@return string[]
+local function starting_with(candidates, lead)
+  return vim.tbl_filter(function(candidate)
+    return vim.startswith(candidate, lead)
+  end, candidates)
+end
+
+---@param text string
+---@return string
+local function escaped(text)
+  return (text:gsub('[\\ ]', '\\%0'))
+end
+
+---@param text string
+---@return string
+local function unescaped(text)
+  return (text:gsub('\\([\\ ])', '%1'))
+end
+
+---@return termi.proto.Sessions
+local function known()
+  if client.running() then
+    local ok, found = pcall(client.call, 'sessions', {}, { timeout_ms = PATIENCE_MS }) ---@type boolean, any
+    if ok then
+      state.replace(found)
+      return found
+    end
+  end
+  return {}
+end
+
+--- Names of sessions, of the runs of those that have several, of groups, and `all`.
+---@param lead string
+---@return string[]
+function M.targets(lead)
+  local found = known()
+  local names, groups = {}, {} ---@type string[], table<string, true>
+  local order = {} ---@type string[]
+  for _, row in ipairs(sessions.rows(found)) do
+    if order[#order] ~= row.session_id then
+      order[#order + 1] = row.session_id
+      names[#names + 1] = row.session.name
+    end
+    if #row.session.processes > 1 then
+      names[#names + 1] = row.session.name .. ':' .. row.process.run_id:sub(1, 8)
+    end
+    if row.session.group and row.session.group ~= '' then
+      groups[row.session.group] = true
+    end
+  end
+  for group in pairs(groups) do
+    names[#names + 1] = 'group:' .. group
+  end
+  names[#names + 1] = 'all'
+  if #starting_with(names, lead) == 0 then
+    names = order
+  end
+  return starting_with(names, lead)
+end
+
+---@param lead string
+---@return string[]
+local function paths(lead)
+  return vim.tbl_map(escaped, vim.fn.getcompletion(unescaped(lead), 'file'))
+end
+
+--- Values of the options of |:TermiRun|.
+---@type table<string, fun(lead: string): string[]>
+local values = {
+  session = function(lead)
+    local names = {}
+    for _, session in pairs(known()) do
+      names[#names + 1] = session.name
+    end
+    table.sort(names)
+    return starting_with(names, lead)
+  end,
+  group = function(lead)
+    local names = {}
+    for _, session in pairs(known()) do
+      if session.group and session.group ~= '' and not vim.tbl_contains(names, session.group) then
+        names[#names + 1] = session.group
+      end
+    end
+    table.sort(names)
+    return starting_with(names, lead)
+  end,
+  cwd = function(lead)
+    return vim.fn.getcompletion(lead, 'dir')
+  end,
+  timeout = function(lead)
+    return starting_with({ '30s', '5m', '1h' }, lead)
+  end,
+  idle = function(lead)
+    return starting_with({ '30s', '5m', '1h' }, lead)
+  end,
+  open = function(lead)
+    return starting_with(args.OPEN, lead)
+  end,
+}
+
+--- Options, then a program of $PATH, then files.
+---@param before string what stands before the word, without the subcommand
+---@param lead string
+---@return string[]
+function M.run(before, lead)
+  local rest = before
+  while vim.startswith(rest, '++') do
+    _, rest = args.take_word(rest)
+  end
+  if rest ~= '' then
+    return paths(lead)
+  end
+  local key, value = lead:match('^%+%+([^=]*)=(.*)$')
+  if key then
+    local complete = values[key]
+    return vim.tbl_map(function(found)
+      return ('++%s=%s'):format(key, escaped(found))
+    end, complete and complete(unescaped(value or '')) or {})
+  end
+  local options = vim.tbl_map(function(name)
+    return ('++%s='):format(name)
+  end, args.keys())
+  if vim.startswith(lead, '+') then
+    return starting_with(options, lead)
+  end
+  local programs = lead:find('[/~.]') and paths(lead) or vim.fn.getcompletion(lead, 'shellcmd')
+  if lead == '' then
+    vim.list_extend(options, programs)
+    return options
+  end
+  return programs
+end
+
+--- One target, and nothing after it.
+---@param before string
+---@param lead string
+---@return string[]
+function M.target(before, lead)
+  return before == '' and vim.tbl_map(escaped, M.targets(unescaped(lead))) or {}
+end
+
+--- Completes a command line up to the cursor.
+---@param subcommand? string nil: its first word is the subcommand
+---@param line string
+---@return string[]
+function M.command_line(subcommand, line)
+  local rest = line:gsub('^.-Termi%a*!?%s*', '', 1)
+  local commands = require('termi.commands')
+  if not subcommand then
+    subcommand = rest:match('^(%S+)%s')
+    if not subcommand then
+      return starting_with(commands.names(), rest)
+    end
+    rest = rest:gsub('^%S+%s+', '')
+  end
+  local command = commands.find(subcommand)
+  if not command or not command.complete then
+    return {}
+  end
+  -- The last word: what follows the last space that no backslash stands before.
+  local before, lead = '', rest
+  for at = #rest, 1, -1 do
+    if rest:sub(at, at):find('%s') and rest:sub(at - 1, at - 1) ~= '\\' then
+      before, lead = rest:sub(1, at), rest:sub(at + 1)
+      break
+    end
+  end
+  return command.complete(before, lead)
+end
+
+return M

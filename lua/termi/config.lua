@@ -1,0 +1,235 @@
+--- The options: type, default and documentation of each are one text, here.
+local message = require('termi.message')
+
+local M = {}
+
+---@alias termi.Open 'split'|'vsplit'|'tab'|'float'|'current'|'none'
+
+---@class termi.Config
+local defaults = {
+  --- Path of the `termi` binary. `false`: the plugin's own `target/release/termi`, then $PATH.
+  ---@type string|false
+  binary = false,
+
+  --- Sessions live in the user's daemon and outlive the editor. `false`: they end with the editor.
+  ---@type boolean
+  persist = false,
+
+  --- How a run is shown when the tab page has no Termi window yet.
+  ---@type termi.Open
+  open = 'split',
+
+  ---@class termi.Config.split
+  split = {
+    --- Where the split is made, over the whole width of the screen.
+    ---@type 'below'|'above'
+    position = 'below',
+    --- Height in lines, or below 1 as a share of the screen.
+    ---@type number
+    size = 15,
+  },
+
+  ---@class termi.Config.vsplit
+  vsplit = {
+    --- Where the split is made, over the whole height of the screen.
+    ---@type 'right'|'left'
+    position = 'right',
+    --- Width in columns, or below 1 as a share of the screen.
+    ---@type number
+    size = 0.4,
+  },
+
+  ---@class termi.Config.float
+  float = {
+    --- Width in columns, or up to 1 as a share of the screen.
+    ---@type number
+    width = 0.8,
+    --- Height in lines, or up to 1 as a share of the screen.
+    ---@type number
+    height = 0.8,
+    --- As in |nvim_open_win()|.
+    ---@type string|string[]
+    border = 'rounded',
+  },
+
+  --- Enter terminal mode when a run that is alive is shown by a command.
+  ---@type boolean
+  start_insert = true,
+
+  --- What happens to the program when its buffer is wiped: it lives on, or its session's run is killed.
+  ---@type 'detach'|'kill'
+  on_wipe = 'detach',
+
+  --- What happens to the buffer when its program ends: kept to be read, closed, or closed when it ended with 0.
+  ---@type 'keep'|'close'|'close_on_success'
+  on_exit = 'keep',
+
+  --- Whether the buffers of runs are in the buffer list (|:ls|).
+  ---@type boolean
+  buflisted = true,
+
+  --- Environment variables added to each run.
+  ---@type table<string, string>
+  env = {},
+
+  --- How long a call of the Lua API waits for the host, in milliseconds.
+  ---@type integer
+  timeout_ms = 10000,
+
+  ---@class termi.Config.notify
+  notify = {
+    --- Say that a run of this editor has ended: always, only when no window shows it, or never.
+    ---@type 'always'|'hidden'|'never'
+    exit = 'hidden',
+    --- Say that a program asks for attention (bell, notification).
+    ---@type 'always'|'hidden'|'never'
+    attention = 'hidden',
+  },
+
+  ---@class termi.Config.list
+  list = {
+    --- How |:TermiSessions| is shown.
+    ---@type 'split'|'vsplit'|'tab'|'float'|'current'
+    open = 'split',
+    --- Height of its split in lines, or below 1 as a share of the screen.
+    ---@type number
+    size = 12,
+    --- How often times, CPU and memory are brought up to date while it is visible, in milliseconds.
+    ---@type integer
+    refresh_ms = 1000,
+  },
+
+  ---@class termi.Config.icons
+  icons = {
+    --- Shown for the state of a run, in the list and in the statusline.
+    ---@type string
+    active = '●',
+    ---@type string
+    attention = '◆',
+    ---@type string
+    success = '✓',
+    ---@type string
+    failure = '✗',
+    ---@type string
+    killed = '■',
+  },
+}
+
+--- Rules that a value's type alone does not say, by the option's path.
+---@type table<string, string[]|fun(value: any): string?>
+local rules = {}
+
+---@param value any
+---@return string? complaint
+local function positive(value)
+  return value <= 0 and 'must be greater than 0' or nil
+end
+
+---@param value any
+---@return string? complaint
+local function string_map(value)
+  for key, item in pairs(value) do
+    if type(key) ~= 'string' or type(item) ~= 'string' then
+      return 'must map names to strings, such as { PAGER = "cat" }'
+    end
+  end
+end
+
+rules['open'] = { 'split', 'vsplit', 'tab', 'float', 'current', 'none' }
+rules['split.position'] = { 'below', 'above' }
+rules['split.size'] = positive
+rules['vsplit.position'] = { 'right', 'left' }
+rules['vsplit.size'] = positive
+rules['float.width'] = positive
+rules['float.height'] = positive
+rules['on_wipe'] = { 'detach', 'kill' }
+rules['on_exit'] = { 'keep', 'close', 'close_on_success' }
+rules['env'] = string_map
+rules['timeout_ms'] = positive
+rules['notify.exit'] = { 'always', 'hidden', 'never' }
+rules['notify.attention'] = { 'always', 'hidden', 'never' }
+rules['list.open'] = { 'split', 'vsplit', 'tab', 'float', 'current' }
+rules['list.size'] = positive
+rules['list.refresh_ms'] = function(value)
+  return value < 100 and 'must be at least 100' or nil
+end
+
+--- Options with more than one type.
+---@type table<string, string[]>
+local types = { binary = { 'string', 'boolean' }, ['float.border'] = { 'string', 'table' } }
+
+---@param path string
+---@param value any
+---@param default any
+---@return string? complaint
+local function complaint_about(path, value, default)
+  local allowed = types[path] or { type(default) }
+  if not vim.tbl_contains(allowed, type(value)) or (path == 'binary' and value == true) then
+    local expected = path == 'binary' and 'string or false' or table.concat(allowed, ' or ')
+    return ('must be a %s, not %s'):format(expected, vim.inspect(value))
+  end
+  local rule = rules[path]
+  if type(rule) == 'table' then
+    if not vim.tbl_contains(rule, value) then
+      return ('must be one of %s, not %s'):format(table.concat(rule, ', '), vim.inspect(value))
+    end
+  elseif rule then
+    return rule(value)
+  end
+end
+
+---@param given table
+---@param known table
+---@param path string
+---@param found string[] complaints
+local function check(given, known, path, found)
+  for key, value in pairs(given) do
+    local full = path .. tostring(key)
+    local default = known[key]
+    if default == nil then
+      local names = vim.tbl_keys(known)
+      table.sort(names)
+      found[#found + 1] = ('`%s` is not an option (there are: %s)'):format(full, table.concat(names, ', '))
+    else
+      local complaint = complaint_about(full, value, default)
+      if complaint then
+        found[#found + 1] = ('`%s` %s'):format(full, complaint)
+      elseif type(default) == 'table' and full ~= 'env' then
+        check(value, default, full .. '.', found)
+      end
+    end
+  end
+end
+
+---@type termi.Config
+local current = vim.deepcopy(defaults)
+
+--- The options in force.
+---@return termi.Config
+function M.get()
+  return current
+end
+
+--- The defaults, for the documentation and its test.
+---@return termi.Config
+function M.defaults()
+  return vim.deepcopy(defaults)
+end
+
+--- Takes a person's options over the defaults. Raises with every unknown key and bad value named.
+---@param opts? table any part of |termi.Config|
+function M.set(opts)
+  if opts ~= nil and type(opts) ~= 'table' then
+    message.fail('setup() takes a table of options, not %s. See :help termi-config', vim.inspect(opts))
+  end
+  opts = opts or {}
+  local found = {} ---@type string[]
+  check(opts, defaults, '', found)
+  if #found > 0 then
+    table.sort(found)
+    message.fail('setup(): %s. See :help termi-config', table.concat(found, '; '))
+  end
+  current = vim.tbl_deep_extend('force', vim.deepcopy(defaults), opts)
+end
+
+return M

@@ -1,0 +1,158 @@
+--- What the host's events do here: buffers, what is known of the runs, User autocommands, notifications.
+local config = require('termi.config')
+local format = require('termi.format')
+local message = require('termi.message')
+local registry = require('termi.registry')
+local sessions = require('termi.sessions')
+local size = require('termi.size')
+local state = require('termi.state')
+local view = require('termi.view')
+
+local M = {}
+
+local listeners = {} ---@type fun(event: termi.proto.Event)[]
+
+--- Calls `fn` after each event was handled.
+---@param fn fun(event: termi.proto.Event)
+function M.on_any(fn)
+  listeners[#listeners + 1] = fn
+end
+
+---@param name string
+---@param event termi.proto.RunEvent
+local function autocommand(name, event)
+  local its = registry.of_run(event.run_id)
+  local data = vim.tbl_extend('force', event, { buf = its and its.buf })
+  vim.api.nvim_exec_autocmds('User', { pattern = name, modeline = false, data = data })
+end
+
+---@param event termi.proto.RunEvent
+---@param policy 'always'|'hidden'|'never'
+---@return boolean
+local function is_to_be_said(event, policy)
+  local its = registry.of_run(event.run_id)
+  return its ~= nil and (policy == 'always' or (policy == 'hidden' and not size.is_seen(its.buf)))
+end
+
+--- Whether a run ended otherwise than with 0.
+---@param run { status?: termi.proto.Status, exit?: termi.proto.Exit, reason?: string }
+---@return boolean
+function M.failed(run)
+  return run.status ~= 'exited' or (run.exit ~= nil and run.exit.code ~= 0)
+end
+
+--- How a run ended, in words: `exited 0`, `killed by SIGTERM`, `timed out`, `failed`.
+---@param run { status?: termi.proto.Status, exit?: termi.proto.Exit }
+---@return string
+function M.outcome(run)
+  local exit = run.exit or {}
+  if run.status == 'timed_out' then
+    return 'timed out'
+  elseif run.status == 'failed' then
+    return 'failed'
+  elseif exit.signal then
+    return (run.status == 'killed' and 'killed by ' or 'ended by ') .. format.signal(exit.signal)
+  end
+  return run.status == 'killed' and 'killed' or ('exited %d'):format(exit.code or 0)
+end
+
+--- The same with the time that it took and the reason: `timed out after 30s: was idle longer than 10s`.
+---@param run { status?: termi.proto.Status, exit?: termi.proto.Exit, reason?: string, duration_ms?: integer }
+---@return string
+local function full_outcome(run)
+  local after = run.duration_ms and ' after ' .. format.duration(run.duration_ms) or ''
+  local reason = run.reason and ': ' .. format.one_line(run.reason) or ''
+  return M.outcome(run) .. after .. reason
+end
+
+--- The line below the output of an ended run.
+---@param run { status?: termi.proto.Status, exit?: termi.proto.Exit, reason?: string, duration_ms?: integer, left_running?: integer }
+---@return string
+function M.ending(run)
+  local left = run.left_running or 0
+  local also = left > 0 and ('; %s it started still running'):format(format.count(left, 'process', 'processes')) or ''
+  return ('[Process %s%s]'):format(full_outcome(run), also)
+end
+
+---@type table<string, fun(event: termi.proto.RunEvent)>
+local handlers = {
+  run_started = function(event)
+    state.started(event)
+    autocommand('TermiStarted', event)
+  end,
+  run_restarted = function(event)
+    state.started(event)
+    view.restarted(event.run_id)
+    autocommand('TermiStarted', event)
+  end,
+  run_exited = function(event)
+    state.ended(event)
+    local policy = config.get().notify.exit
+    -- Who kills a run is told so by the kill itself.
+    if is_to_be_said(event, policy) and (policy == 'always' or event.status ~= 'killed') then
+      local name = event.session_name or event.session_id
+      local level = M.failed(event) and vim.log.levels.WARN or vim.log.levels.INFO
+      message.aside(('%s %s'):format(name, full_outcome(event)), level)
+    end
+    view.ended(event.run_id, M.ending(event), M.failed(event))
+    autocommand('TermiExited', event)
+    local on_exit = config.get().on_exit
+    if on_exit == 'close' or (on_exit == 'close_on_success' and not M.failed(event)) then
+      view.close(event.run_id)
+    end
+  end,
+  attention = function(event)
+    local its = registry.of_run(event.run_id)
+    local text = event.message and event.message ~= '' and format.one_line(event.message) or nil
+    local looked_at = its and vim.api.nvim_get_current_buf() == its.buf
+    -- Who rings on and on is said once, until a person has looked.
+    local news = looked_at or state.wants_attention(event.run_id, text or 'bell')
+    if news and is_to_be_said(event, config.get().notify.attention) then
+      message.aside(('%s %s'):format(event.session_name or event.session_id, text and 'says: ' .. text or 'rings'))
+    end
+    autocommand('TermiAttention', event)
+  end,
+  session_removed = function(event)
+    state.removed(event.session_id, event.run_id)
+  end,
+  session_renamed = function(event)
+    local name = event.session_name or event.session_id
+    state.renamed(event.session_id, name)
+    view.renamed(event.session_id, name)
+  end,
+  events_lost = function()
+    sessions.fetch_soon(function() end)
+  end,
+  input_stalled = function(event)
+    local waiting = format.bytes(event.pending_bytes or 0)
+    local text = ('%s does not read its input; %s wait'):format(event.session_name or event.session_id, waiting)
+    message.aside(text, vim.log.levels.WARN)
+  end,
+  input_dropped = function(event)
+    local text = '%s did not read its input: %s of it were dropped (it may have %s waiting)'
+    local dropped, limit = format.bytes(event.dropped_bytes or 0), format.bytes(event.limit_bytes or 0)
+    message.aside(text:format(event.session_name or event.session_id, dropped, limit), vim.log.levels.WARN)
+  end,
+}
+
+require('termi.client').on_death(function()
+  state.clear()
+  M.handle({ type = 'host_ended', session_id = '' })
+end)
+
+--- Handles one event. An event of a newer host that is not known here only refreshes what is shown.
+---@param event termi.proto.Event
+function M.handle(event)
+  local handler = handlers[event.type]
+  if handler then
+    message.guard(handler, event --[[@as termi.proto.RunEvent]])
+  end
+  for _, listener in ipairs(listeners) do
+    message.guard(listener, event)
+  end
+  if event.type ~= 'output' then
+    vim.cmd.redrawstatus({ bang = true })
+  end
+end
+
+return M

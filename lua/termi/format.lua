@@ -1,0 +1,111 @@
+--- Numbers and texts for people: durations, sizes, text cut to a display width.
+local M = {}
+
+local UNITS_MS = { ms = 1, s = 1000, m = 60000, h = 3600000 }
+
+--- Milliseconds of a duration that a person wrote: `500ms`, `30s`, `5m`, `1h`, `1h30m`; a plain number is seconds.
+---@param text string
+---@return integer? ms nil: not a duration
+function M.parse_duration(text)
+  if text:match('^%d+%.?%d*$') then
+    text = text .. 's'
+  end
+  local total = 0
+  local left = text:gsub('(%d+%.?%d*)(%a+)', function(number, unit)
+    local factor = UNITS_MS[unit]
+    total = total + (tonumber(number) or 0) * (factor or 0)
+    return factor and ''
+  end)
+  return text ~= '' and left == '' and math.floor(total) or nil
+end
+
+--- `45ms`, `3.2s`, `4m12s`, `2h05m`, `3d4h`.
+---@param ms number
+---@return string
+function M.duration(ms)
+  local s = ms / 1000
+  if s < 1 then
+    return ('%dms'):format(ms)
+  elseif s < 10 then
+    return ('%.1fs'):format(math.floor(s * 10) / 10)
+  elseif s < 60 then
+    return ('%ds'):format(s)
+  elseif s < 3600 then
+    return ('%dm%02ds'):format(s / 60, s % 60)
+  elseif s < 86400 then
+    return ('%dh%02dm'):format(s / 3600, s % 3600 / 60)
+  end
+  return ('%dd%dh'):format(s / 86400, s % 86400 / 3600)
+end
+
+--- `512B`, `3.4K`, `120M`, `1.2G`.
+---@param bytes number
+---@return string
+function M.bytes(bytes)
+  local units = { 'B', 'K', 'M', 'G', 'T' }
+  local at = 1
+  while bytes >= 1000 and at < #units do
+    bytes, at = bytes / 1024, at + 1
+  end
+  return (at == 1 or bytes >= 9.95) and ('%.0f%s'):format(bytes, units[at]) or ('%.1f%s'):format(bytes, units[at])
+end
+
+--- One line without control characters.
+---@param text string
+---@return string
+function M.one_line(text)
+  return vim.trim((text:gsub('%c+', ' ')))
+end
+
+--- The text in exactly `width` columns of the screen: padded, or cut with `…`.
+---@param text string
+---@param width integer
+---@param right? boolean pad on the left
+---@return string
+function M.fit(text, width, right)
+  local has = vim.fn.strdisplaywidth(text)
+  if has > width then
+    local kept, used = {}, 0
+    for _, char in ipairs(vim.fn.split(text, '\\zs')) do
+      local wide = vim.fn.strdisplaywidth(char)
+      if used + wide > width - 1 then
+        break
+      end
+      kept[#kept + 1] = char
+      used = used + wide
+    end
+    text = width > 0 and table.concat(kept) .. '…' or ''
+    has = width > 0 and used + 1 or 0
+  end
+  local padding = (' '):rep(width - has)
+  return right and padding .. text or text .. padding
+end
+
+local SIGNALS = {
+  [1] = 'SIGHUP',
+  [2] = 'SIGINT',
+  [3] = 'SIGQUIT',
+  [6] = 'SIGABRT',
+  [9] = 'SIGKILL',
+  [11] = 'SIGSEGV',
+  [13] = 'SIGPIPE',
+  [14] = 'SIGALRM',
+  [15] = 'SIGTERM',
+}
+
+---@param number integer
+---@return string
+function M.signal(number)
+  return SIGNALS[number] or ('signal %d'):format(number)
+end
+
+--- `1 process`, `2 processes`.
+---@param count integer
+---@param singular string
+---@param plural string
+---@return string
+function M.count(count, singular, plural)
+  return ('%d %s'):format(count, count == 1 and singular or plural)
+end
+
+return M

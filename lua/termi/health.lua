@@ -1,0 +1,115 @@
+--- `:checkhealth termi`
+local actions = require('termi.actions')
+local binary = require('termi.binary')
+local client = require('termi.client')
+local events = require('termi.events')
+
+local health = vim.health
+local M = {}
+
+local function check_neovim()
+  health.start('Neovim')
+  local version = tostring(vim.version())
+  if vim.fn.has('nvim-0.10') == 1 then
+    health.ok('Neovim ' .. version)
+  else
+    health.error('Neovim ' .. version .. ' is too old', 'Install Neovim 0.10 or newer.')
+  end
+  if vim.o.termguicolors then
+    health.ok("'termguicolors' is on: programs show in their own colours")
+  else
+    health.warn(
+      "'termguicolors' is off: programs that use 24-bit colours are shown in fewer",
+      'If your terminal has 24-bit colours, add `vim.o.termguicolors = true` to your configuration.'
+    )
+  end
+end
+
+---@return boolean found
+local function check_binary()
+  health.start('The termi binary')
+  local path, tried = binary.search()
+  if not path then
+    health.error(
+      'not found: looked for ' .. table.concat(tried, ' and '),
+      { 'Build it: `:Termi build` (needs Rust, https://rustup.rs).', 'Or set the option `binary` to where it is.' }
+    )
+    return false
+  end
+  local ok, result = pcall(function()
+    return vim.system({ path, '--version' }, { text = true, timeout = 5000 }):wait()
+  end)
+  if not ok or result.code ~= 0 then
+    local why = ok and vim.trim((result.stdout or '') .. (result.stderr or '')) or tostring(result)
+    health.error(path .. ' does not run: ' .. why, 'Build it again: `:Termi build`.')
+    return false
+  end
+  local version = (result.stdout or ''):match('(%d+%.%d+%.%d+%S*)')
+  local expected = binary.source_version()
+  if expected and version ~= expected then
+    health.warn(
+      ('%s is version %s, the plugin is %s'):format(path, version or 'unknown', expected),
+      'Build it again: `:Termi build`, then restart Neovim.'
+    )
+  else
+    health.ok(('%s, version %s'):format(path, version or 'unknown'))
+  end
+  return true
+end
+
+---@return boolean answers
+local function check_host()
+  health.start('The host')
+  local ok, host = pcall(client.ensure)
+  if not ok then
+    health.error(tostring(host), 'See the log: `:Termi log`.')
+    return false
+  end
+  local info = host.info
+  health.ok(info and ('answers: version %s, pid %d'):format(info.server.version, info.pid) or 'runs')
+  return true
+end
+
+local function check_pty()
+  local ok, why = pcall(function()
+    local run = client.call('run', { cmd = { 'true' }, size = { rows = 24, cols = 80 } })
+    local result = client.call('wait', { target = run.session_id, ['until'] = 'exit', timeout_ms = 5000 })
+    pcall(actions.remove, run.session_id)
+    if result.reason ~= 'exit' then
+      error('`true` did not end within 5 s', 0)
+    elseif not result.exit or result.exit.code ~= 0 then
+      error('`true` ' .. events.outcome({ exit = result.exit }), 0)
+    end
+  end)
+  if ok then
+    health.ok('a program runs on a PTY and its exit is seen')
+  else
+    health.error(
+      'a program cannot be run: ' .. tostring(why),
+      { 'See the log: `:Termi log`.', 'In a container, /dev/ptmx and /dev/pts must be there.' }
+    )
+  end
+end
+
+local function check_log()
+  health.start('Files')
+  local path = client.log_path()
+  local folder = vim.fs.dirname(path)
+  if vim.fn.filewritable(path) == 1 or vim.fn.filewritable(folder) == 2 then
+    health.ok('log: ' .. path)
+  elseif not vim.uv.fs_stat(folder) then
+    health.info('log: ' .. path .. ' (its folder is made by the first run)')
+  else
+    health.warn('the log ' .. path .. ' cannot be written', 'Correct the permissions, or set $XDG_STATE_HOME.')
+  end
+end
+
+function M.check()
+  check_neovim()
+  if check_binary() and check_host() then
+    check_pty()
+  end
+  check_log()
+end
+
+return M

@@ -1,0 +1,122 @@
+--- Termi's Lua API. Each function returns its result or raises an error that says what to do; `:help termi-api`.
+local M = {}
+
+---@class termi.RunOpts
+---@field cmd? string|string[] a string runs in the user's shell; none: an interactive shell
+---@field session? string target of a session to run in; none: a new one
+---@field name? string of the new session
+---@field label? string
+---@field group? string of the new session
+---@field cwd? string default: the current directory of the window
+---@field env? table<string, string>
+---@field timeout_ms? integer
+---@field idle_timeout_ms? integer
+---@field limits? { memory_bytes?: integer, cpu_seconds?: integer, processes?: integer }
+---@field template? string
+---@field open? termi.Open default: the tab page's Termi window, or the option `open` where there is none
+---@field new_window? boolean always make a window
+---@field focus? boolean false: stay in the current window
+
+---@class termi.Run
+---@field session_id string
+---@field run_id string
+---@field session_name string
+---@field buf integer
+---@field pid? integer
+---@field terminal_name? string
+
+--- Sets options. Not needed when the defaults suit.
+---@param opts? table any part of |termi.Config|
+function M.setup(opts)
+  require('termi.config').set(opts)
+end
+
+--- Starts a program in a session and shows it.
+---@param opts? termi.RunOpts|string|string[] options, or only the command
+---@return termi.Run
+function M.run(opts)
+  return require('termi.run').run(opts)
+end
+
+--- The sessions and their runs, by session id.
+---@return termi.proto.Sessions
+function M.sessions()
+  return require('termi.sessions').fetch()
+end
+
+--- Kills what a target names with all their processes, and waits until they are gone.
+---@param target string
+---@param opts? { signal?: string|integer, grace_ms?: integer }
+---@return termi.proto.KillResult
+function M.kill(target, opts)
+  return require('termi.actions').kill(target, opts)
+end
+
+--- Sends text to the program as if typed; several lines as one paste where the program takes that.
+---@param target string
+---@param text string|string[] lines are joined
+---@param opts? { enter?: boolean } enter: press <Enter> after it
+---@return integer runs that it was sent to
+function M.send(target, text, opts)
+  return require('termi.actions').send(target, text, opts)
+end
+
+--- Shows a run: its buffer, or a new one attached to it.
+---@param target string
+---@param opts? { open?: termi.Open, new_window?: boolean }
+---@return termi.Run
+function M.attach(target, opts)
+  return require('termi.attach').attach(target, opts)
+end
+
+--- Hides the Termi window of the tab page, or shows the run used last there, or starts a shell.
+---@return boolean shown
+function M.toggle()
+  return require('termi.toggle').toggle()
+end
+
+--- Starts a run's program again in the same buffer.
+---@param target string
+---@return termi.proto.RunResult
+function M.restart(target)
+  return require('termi.actions').restart(target)
+end
+
+---@param target string
+---@param name string
+---@return { session_id: string, name: string }
+function M.rename(target, name)
+  return require('termi.actions').rename(target, name)
+end
+
+--- Dismisses sessions that have ended.
+---@param target string
+---@return { removed: integer }
+function M.remove(target)
+  return require('termi.actions').remove(target)
+end
+
+--- The text of a run: what is on its screen, and what has left it.
+---@param target string
+---@param opts? { scrollback?: integer } lines from above the screen; default: all
+---@return termi.proto.SnapshotResult
+function M.snapshot(target, opts)
+  return require('termi.actions').snapshot(target, opts)
+end
+
+--- Calls `on_done` when a run has ended, or has printed a pattern, or has been silent for a time. The editor goes on
+--- meanwhile.
+---@param target string
+---@param opts? { pattern?: string, idle_ms?: integer, timeout_ms?: integer } default: until it has ended
+---@param on_done fun(err?: string, result?: termi.proto.WaitResult)
+function M.wait(target, opts, on_done)
+  require('termi.actions').wait(target, opts, on_done)
+end
+
+--- For the statusline: how many runs are alive, and how many wait for a person. Empty when there are none.
+---@return string
+function M.statusline()
+  return require('termi.statusline').text()
+end
+
+return M

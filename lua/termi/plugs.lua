@@ -1,0 +1,91 @@
+--- What the <Plug> mappings do.
+local message = require('termi.message')
+local pick = require('termi.pick')
+
+---@class termi.Plugs
+local M = {}
+
+local termi = require('termi')
+
+---@param lines string[]
+local function send(lines)
+  message.guard(pick.living, 'Send to:', function(target)
+    termi.send(target, lines, { enter = true })
+  end)
+end
+
+function M.toggle()
+  message.guard(termi.toggle)
+end
+
+function M.shell()
+  message.guard(termi.run)
+end
+
+function M.run()
+  vim.ui.input({ prompt = 'Run: ', completion = 'shellcmd' }, function(cmd)
+    if cmd and cmd ~= '' then
+      message.guard(termi.run, cmd)
+    end
+  end)
+end
+
+function M.sessions()
+  message.guard(require('termi.list').open)
+end
+
+function M.pick()
+  message.guard(pick.any, 'Show:', termi.attach)
+end
+
+--- Calls `fn` with the current buffer's run, or the one that a person chooses.
+---@param prompt string
+---@param fn fun(target: string)
+local function with_run(prompt, fn)
+  local run = pick.of_buf()
+  if run then
+    message.guard(fn, run.session_id .. ':' .. run.run_id)
+  else
+    message.guard(pick.any, prompt, fn)
+  end
+end
+
+function M.kill()
+  with_run('Kill:', require('termi.actions').kill_soon)
+end
+
+function M.restart()
+  with_run('Restart:', termi.restart)
+end
+
+function M.send_line()
+  local line = vim.api.nvim_win_get_cursor(0)[1]
+  send(vim.api.nvim_buf_get_lines(0, line - 1, line - 1 + vim.v.count1, false))
+end
+
+---@param from integer[] as of getpos()
+---@param to integer[]
+---@param kind string as of visualmode()
+local function send_region(from, to, kind)
+  send(vim.fn.getregion(from, to, { type = kind }))
+end
+
+function M.send_selection()
+  local from, to, kind = vim.fn.getpos('v'), vim.fn.getpos('.'), vim.fn.mode()
+  vim.api.nvim_feedkeys(vim.keycode('<Esc>'), 'nx', false)
+  send_region(from, to, kind)
+end
+
+--- For 'operatorfunc'.
+---@param kind 'char'|'line'|'block'
+function M.operator(kind)
+  send_region(vim.fn.getpos("'["), vim.fn.getpos("']"), ({ char = 'v', line = 'V', block = '\22' })[kind])
+end
+
+---@return string keys
+function M.send_motion()
+  vim.o.operatorfunc = "v:lua.require'termi.plugs'.operator"
+  return 'g@'
+end
+
+return M

@@ -1,0 +1,66 @@
+--- The views that exist, by buffer and by run.
+local M = {}
+
+---@class termi.View
+---@field buf integer
+---@field chan integer of nvim_open_term
+---@field run_id? string nil until the host has answered
+---@field session_id? string
+---@field session_name? string
+---@field size termi.proto.Size as the host knows it
+---@field seen boolean whether a window shows it, as the host knows it
+---@field ended boolean
+
+local by_buf = {} ---@type table<integer, termi.View>
+local by_run = {} ---@type table<string, termi.View>
+local last_buf ---@type integer? of the view used last
+
+---@param view termi.View
+function M.add(view)
+  by_buf[view.buf] = view
+  if view.run_id then
+    by_run[view.run_id] = view
+  end
+end
+
+---@param view termi.View
+function M.remove(view)
+  by_buf[view.buf] = nil
+  if view.run_id and by_run[view.run_id] == view then
+    by_run[view.run_id] = nil
+  end
+  if last_buf == view.buf then
+    last_buf = nil
+  end
+end
+
+---@param view termi.View
+function M.used(view)
+  last_buf = view.buf
+end
+
+---@param buf integer
+---@return termi.View?
+function M.of_buf(buf)
+  return by_buf[buf]
+end
+
+---@param run_id? string
+---@return termi.View?
+function M.of_run(run_id)
+  local view = run_id and by_run[run_id]
+  return view and vim.api.nvim_buf_is_valid(view.buf) and view or nil
+end
+
+--- The view used last, else any.
+---@return termi.View?
+function M.last()
+  return by_buf[last_buf or -1] or select(2, next(by_buf))
+end
+
+---@return termi.View[]
+function M.all()
+  return vim.tbl_values(by_buf)
+end
+
+return M

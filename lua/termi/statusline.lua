@@ -1,0 +1,22 @@
+--- The statusline component: made from what events have told, it never asks the host.
+local config = require('termi.config')
+local state = require('termi.state')
+
+local M = {}
+
+--- `● 3 ◆ 1`: three runs are alive, one waits for a person.
+---@return string
+function M.text()
+  local active, waiting = state.counts()
+  local icons = config.get().icons
+  local parts = {}
+  if active > 0 then
+    parts[#parts + 1] = ('%s %d'):format(icons.active, active)
+  end
+  if waiting > 0 then
+    parts[#parts + 1] = ('%s %d'):format(icons.attention, waiting)
+  end
+  return table.concat(parts, ' ')
+end
+
+return M

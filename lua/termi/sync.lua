@@ -1,0 +1,71 @@
+--- Keeps the host informed of each view's size and of whether a window shows it.
+local client = require('termi.client')
+local registry = require('termi.registry')
+local size = require('termi.size')
+
+local api = vim.api
+local M = {}
+
+---@param view termi.View
+local function sync(view)
+  if not view.run_id or not api.nvim_buf_is_valid(view.buf) then
+    return
+  end
+  -- The size first: what becomes visible is then sent once, and right.
+  local now = size.of(view.buf)
+  if now and (now.rows ~= view.size.rows or now.cols ~= view.size.cols) then
+    view.size = now
+    if vim.fn.has('nvim-0.12') == 0 then
+      size.recompute(view.buf)
+    end
+    client.notify('resize', { run_id = view.run_id, rows = now.rows, cols = now.cols })
+  end
+  local seen = size.is_seen(view.buf)
+  if seen ~= view.seen then
+    view.seen = seen
+    client.notify('visible', { run_id = view.run_id, visible = seen })
+  end
+end
+
+local due = false
+
+--- Looks at all views once the editor is done with what it does now: several events make one look.
+function M.soon()
+  if due or not registry.last() then
+    return
+  end
+  due = true
+  vim.schedule(function()
+    due = false
+    for _, view in ipairs(registry.all()) do
+      sync(view)
+    end
+  end)
+end
+
+local group = api.nvim_create_augroup('termi.sync', {})
+api.nvim_create_autocmd(
+  { 'WinResized', 'VimResized', 'WinNew', 'WinClosed', 'BufWinEnter', 'BufWinLeave', 'TabEnter', 'WinEnter' },
+  { group = group, desc = 'Termi: sizes of terminals', callback = M.soon }
+)
+api.nvim_create_autocmd('OptionSet', {
+  group = group,
+  desc = 'Termi: sizes of terminals',
+  pattern = { 'winbar', 'laststatus', 'cmdheight', 'showtabline' },
+  callback = M.soon,
+})
+api.nvim_create_autocmd('OptionSet', {
+  group = group,
+  desc = 'Termi: sizes of terminals',
+  pattern = { 'number', 'relativenumber', 'numberwidth', 'signcolumn', 'foldcolumn', 'statuscolumn' },
+  callback = function()
+    vim.schedule(function()
+      for _, view in ipairs(registry.all()) do
+        size.recompute(view.buf)
+      end
+    end)
+    M.soon()
+  end,
+})
+
+return M

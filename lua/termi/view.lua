@@ -1,0 +1,285 @@
+--- The buffers that show runs. One view is one buffer with one |nvim_open_term()| terminal in it; the host writes
+--- frames into it, keys typed in it go to the host.
+local client = require('termi.client')
+local config = require('termi.config')
+local ending = require('termi.ending')
+local message = require('termi.message')
+local registry = require('termi.registry')
+local size = require('termi.size')
+local state = require('termi.state')
+local sync = require('termi.sync')
+local window = require('termi.window')
+
+local api = vim.api
+local M = {}
+
+--- Neovim's terminal drops its scrollback at CSI 3 J from 0.11 on; before, a short 'scrollback' does it.
+local CLEARS_SCROLLBACK = vim.fn.has('nvim-0.11') == 1
+
+local group = api.nvim_create_augroup('termi.view', {})
+
+---@param buf integer
+---@param data string
+function M.input(buf, data)
+  local view = registry.of_buf(buf)
+  if view and view.run_id and not view.ended then
+    client.notify('input', { run_id = view.run_id, data = data })
+  end
+end
+
+--- Forgets a view whose buffer is going away.
+---@param view termi.View
+local function gone(view)
+  local current = registry.of_run(view.run_id) == view
+  registry.remove(view)
+  if not current or vim.v.exiting ~= vim.NIL or not client.running() then
+    return
+  end
+  if config.get().on_wipe == 'kill' and not view.ended then
+    client.request('kill', { target = view.session_id .. ':' .. view.run_id }, function() end)
+  else
+    client.request('detach', { run_id = view.run_id }, function() end)
+  end
+end
+
+---@param view termi.View
+local function watch(view)
+  registry.add(view)
+  local function on(events, callback)
+    api.nvim_create_autocmd(events, { group = group, buffer = view.buf, callback = callback })
+  end
+  on('BufWinEnter', function()
+    window.set_options(view.buf)
+  end)
+  on('BufEnter', function()
+    registry.used(view)
+    window.remember(view.buf)
+    state.seen(view.run_id)
+  end)
+  on('TermEnter', function()
+    state.seen(view.run_id)
+    sync.soon()
+    if view.ended then
+      vim.schedule(ending.leave_terminal_mode)
+    end
+  end)
+  on({ 'BufUnload', 'BufWipeout' }, function()
+    gone(view)
+  end)
+end
+
+--- Makes a view: a buffer with a terminal, shown as `how` says, not yet bound to a run.
+---@param how termi.Open
+---@param opts? { new_window?: boolean, explicit?: boolean, buf?: integer }
+---@return termi.View
+---@return fun() undo closes what was opened, for when the run cannot be had
+function M.create(how, opts)
+  opts = opts or {}
+  local buf = opts.buf or api.nvim_create_buf(config.get().buflisted, false)
+  -- The option's default would unload the buffer, and its terminal, when no window shows it under 'nohidden'.
+  vim.bo[buf].bufhidden = 'hide'
+  local function discard()
+    if not opts.buf and api.nvim_buf_is_valid(buf) then
+      api.nvim_buf_delete(buf, { force = true })
+    end
+  end
+  local placed, put_back = pcall(window.place, buf, how, opts)
+  if not placed then
+    discard()
+    error(put_back, 0)
+  end
+  local chan = api.nvim_open_term(buf, {
+    force_crlf = false,
+    on_input = function(_, _, bufnr, data)
+      require('termi.view').input(bufnr, data)
+    end,
+  })
+  window.set_options(buf)
+  window.remember(buf)
+  local view = {
+    buf = buf,
+    chan = chan,
+    size = size.of(buf) or size.of_current_window(),
+    seen = size.is_seen(buf),
+    ended = false,
+  }
+  watch(view)
+  return view, function()
+    put_back()
+    discard()
+  end
+end
+
+---@param view termi.View
+---@param name string of the session
+local function set_name(view, name)
+  window.set_title(view.buf, name)
+  local old = api.nvim_buf_get_name(view.buf)
+  local wanted = ('termi://%s/%s'):format(name, (view.run_id or ''):sub(1, 8))
+  if old == wanted then
+    return
+  end
+  pcall(api.nvim_buf_set_name, view.buf, wanted)
+  -- Renaming a buffer leaves another one behind that has the old name.
+  for _, buf in ipairs(old ~= '' and api.nvim_list_bufs() or {}) do
+    if buf ~= view.buf and api.nvim_buf_get_name(buf) == old then
+      pcall(api.nvim_buf_delete, buf, { force = true })
+    end
+  end
+end
+
+--- Binds a view to its run. To be called while the host's answer is handled: the first frame follows it.
+---@param view termi.View
+---@param run { run_id: string, session_id: string, session_name: string }
+function M.bind(view, run)
+  local before = registry.of_run(run.run_id)
+  view.run_id, view.session_id, view.session_name = run.run_id, run.session_id, run.session_name
+  registry.add(view)
+  registry.used(view)
+  vim.b[view.buf].termi = { session_id = run.session_id, run_id = run.run_id }
+  if before and before ~= view then
+    api.nvim_buf_delete(before.buf, { force = true })
+  end
+  set_name(view, run.session_name)
+  vim.b[view.buf].term_title = vim.b[view.buf].term_title or run.session_name
+  vim.bo[view.buf].filetype = 'termi'
+  if not view.seen then
+    client.notify('visible', { run_id = run.run_id, visible = false })
+  end
+  sync.soon()
+end
+
+--- Drops the scrollback of a terminal that does not know how to: a short 'scrollback' deletes lines, but keeps one at
+--- the least, so a screen of blank ones goes there first. The terminal takes each value only when the next is set.
+---@param view termi.View
+local function drop_scrollback(view)
+  local buf = view.buf
+  pcall(api.nvim_chan_send, view.chan, '\27[?1049l\27[m\27[999H\27[2J' .. ('\r\n'):rep(vim.o.lines))
+  local lines = vim.bo[buf].scrollback
+  for _, value in ipairs({ 1, lines, lines - 1, lines }) do
+    vim.bo[buf].scrollback = value
+  end
+end
+
+--- Writes a frame into its view.
+---@param frame termi.proto.Frame
+---@return boolean written false: there is no such view any more
+function M.frame(frame)
+  local view = registry.of_run(frame.run_id)
+  if not view or not api.nvim_buf_is_valid(view.buf) then
+    return false
+  end
+  if frame.reset and not CLEARS_SCROLLBACK then
+    drop_scrollback(view)
+  end
+  return (pcall(api.nvim_chan_send, view.chan, frame.data))
+end
+
+--- Marks the view of a run that has ended: its buffer stays to be read, says how, and takes no more keys.
+---@param run_id string
+---@param text string the line that says how
+---@param has_failed boolean
+function M.ended(run_id, text, has_failed)
+  local view = registry.of_run(run_id)
+  if not view then
+    return
+  end
+  view.ended = true
+  ending.show(view.buf, text, has_failed)
+  if api.nvim_get_current_buf() == view.buf then
+    ending.leave_terminal_mode()
+  end
+end
+
+--- Closes the windows of a run and wipes its buffer.
+---@param run_id string
+function M.close(run_id)
+  local view = registry.of_run(run_id)
+  if view then
+    window.close_all(view.buf)
+    pcall(api.nvim_buf_delete, view.buf, { force = true })
+  end
+end
+
+--- The run has been started again in its buffer.
+---@param run_id string
+function M.restarted(run_id)
+  local view = registry.of_run(run_id)
+  if view then
+    view.ended = false
+    ending.clear(view.buf)
+  end
+end
+
+---@param session_id string
+---@param name string
+function M.renamed(session_id, name)
+  for _, view in ipairs(registry.all()) do
+    if view.session_id == session_id and api.nvim_buf_is_valid(view.buf) then
+      view.session_name = name
+      set_name(view, name)
+    end
+  end
+end
+
+--- Shows a view in a window, or goes to the window that shows it.
+---@param view termi.View
+---@param how? termi.Open
+---@param opts? termi.PlaceOpts
+function M.show(view, how, opts)
+  opts = opts or {}
+  local win = not opts.explicit and not opts.new_window and window.showing(view.buf)
+  if win then
+    api.nvim_set_current_win(win)
+  else
+    window.place(view.buf, how or config.get().open, opts)
+  end
+  window.set_title(view.buf, view.session_name or '')
+  window.remember(view.buf)
+  M.start_insert(view)
+end
+
+---@param view termi.View
+function M.start_insert(view)
+  if config.get().start_insert and not view.ended and api.nvim_get_current_buf() == view.buf then
+    vim.cmd.startinsert()
+  end
+end
+
+--- After a reload of the plugin: takes over the buffers that an earlier load made.
+local function adopt()
+  for _, chan in ipairs(api.nvim_list_chans()) do
+    local buf = chan.mode == 'terminal' and (chan.buf or chan.buffer)
+    local run = buf and api.nvim_buf_is_valid(buf) and vim.b[buf].termi
+    if run then
+      watch({
+        buf = buf,
+        chan = chan.id,
+        run_id = run.run_id,
+        session_id = run.session_id,
+        session_name = api.nvim_buf_get_name(buf):match('^termi://(.*)/[^/]*$') or run.session_id,
+        -- Not what the host knows: it is told anew.
+        size = { rows = 0, cols = 0 },
+        seen = not size.is_seen(buf),
+        ended = ending.adopt(buf),
+      })
+    end
+  end
+  sync.soon()
+end
+
+client.on_death(function(reason, wanted)
+  for _, view in ipairs(registry.all()) do
+    if view.run_id and not view.ended and api.nvim_buf_is_valid(view.buf) then
+      M.ended(view.run_id, '[The Termi host ended: this program is gone]', true)
+    end
+  end
+  -- Once terminal mode is left: Neovim holds the screen for seconds when its mode changes below an error message.
+  vim.defer_fn(function()
+    message.notify(reason, wanted and vim.log.levels.INFO or vim.log.levels.ERROR)
+  end, 50)
+end)
+
+adopt()
+
+return M
