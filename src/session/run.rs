@@ -17,7 +17,7 @@ use crate::{
     process,
     protocol::{
         AttachReply, AttentionKind, Code, Error, Event, Exit, Format, Result, RunId, RunInfo, SessionId, Size,
-        SnapshotFormat, SnapshotLine, SnapshotReply, Status, ViewId, WaitReply,
+        SnapshotFormat, SnapshotLine, SnapshotReply, Status, WaitReply,
     },
     pty::{Master, Read, ShimLink, Spawn, Spawned, spawn},
     shim::{Order, Report},
@@ -143,7 +143,6 @@ pub struct Run {
     input: InputQueue,
     wanted_size: Option<Size>,
     viewers: Vec<Viewer>,
-    next_view: u64,
     acks: (mpsc::UnboundedSender<Acked>, mpsc::UnboundedReceiver<Acked>),
     waiters: Vec<Waiter>,
     started: Instant,
@@ -186,7 +185,6 @@ impl Run {
             input: InputQueue::new(),
             wanted_size: None,
             viewers: Vec::new(),
-            next_view: 0,
             acks: mpsc::unbounded_channel(),
             waiters: Vec::new(),
             started: now,
@@ -201,6 +199,10 @@ impl Run {
 
     /// Runs until it is closed, or nobody can ask it anything any more.
     pub async fn serve(mut self, mut asks: mpsc::Receiver<Ask>) {
+        // A view that was asked for with the run is there before the program's first word, and its last.
+        while let Ok(ask) = asks.try_recv() {
+            self.answer(ask).await;
+        }
         loop {
             let clock = self.next_deadline();
             let turn = tokio::select! {
@@ -508,8 +510,7 @@ impl Run {
             self.apply_size();
         }
         self.drop_viewers(|viewer| viewer.client.id() == client.id());
-        self.next_view += 1;
-        let id = ViewId(self.next_view);
+        let id = Viewer::next_id();
         let (session_id, session_name, run_id) = self.who();
         let _ = reply.send(AttachReply {
             view_id: id,

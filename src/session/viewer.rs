@@ -1,6 +1,9 @@
 //! A client's view within a run: when its next frame is due.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
 
 use super::client::{Ack, Acked, Client, FrameJob};
 use crate::{
@@ -10,10 +13,16 @@ use crate::{
 };
 use tokio::sync::mpsc;
 
-/// The least and the most time between two frames of a view under load. The first change after quiet does
-/// not wait. 10 ms is what Neovim's own `:terminal` takes between redraws.
+/// The least and the most time between two frames of a view under load. 10 ms is what Neovim's own
+/// `:terminal` takes between redraws.
 const MIN_INTERVAL: Duration = Duration::from_millis(10);
 const MAX_INTERVAL: Duration = Duration::from_millis(250);
+
+/// The first change after quiet does not wait, and the few after it hardly: a program that starts, prints a
+/// little and ends is shown at once.
+const QUIET: Duration = Duration::from_millis(50);
+const FIRST_FRAMES: u32 = 4;
+const FIRST_INTERVAL: Duration = Duration::from_millis(1);
 
 pub struct Viewer {
     pub id: ViewId,
@@ -25,11 +34,20 @@ pub struct Viewer {
     told: bool,
     in_flight: Option<(u64, Instant)>,
     next: Instant,
+    /// When the last frame went out, and how many did since it was quiet.
+    last_sent: Instant,
+    streak: u32,
     /// The client waits to be told of the run's end.
     pub exit_due: bool,
 }
 
 impl Viewer {
+    /// An id that no other view of this host has.
+    pub fn next_id() -> ViewId {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        ViewId(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
     pub fn new(id: ViewId, client: Client, format: Format, terminal: &Terminal) -> Self {
         Self {
             id,
@@ -40,6 +58,8 @@ impl Viewer {
             told: false,
             in_flight: None,
             next: Instant::now(),
+            last_sent: Instant::now(),
+            streak: 0,
             exit_due: false,
         }
     }
@@ -94,6 +114,8 @@ impl Viewer {
         let NextFrame { seq, reset, body, is_current } = self.view.next_frame(terminal);
         self.dirty = !is_current;
         self.in_flight = Some((seq, now));
+        self.streak = if now - self.last_sent > QUIET { 1 } else { self.streak + 1 };
+        self.last_sent = now;
         let size = terminal.size();
         let frame =
             Frame { run_id: run_id.clone(), view_id: self.id, seq, rows: size.rows, cols: size.cols, reset, body };
@@ -107,7 +129,8 @@ impl Viewer {
         {
             self.in_flight = None;
             // An editor that takes its time gets that much time for itself between frames.
-            self.next = sent + (sent.elapsed() * 2).clamp(MIN_INTERVAL, MAX_INTERVAL);
+            let least = if self.streak <= FIRST_FRAMES { FIRST_INTERVAL } else { MIN_INTERVAL };
+            self.next = sent + (sent.elapsed() * 2).clamp(least, MAX_INTERVAL);
         }
     }
 }

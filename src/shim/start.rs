@@ -13,7 +13,7 @@ use nix::{
     fcntl::OFlag,
     sys::{
         resource::{Resource, getrlimit, setrlimit},
-        signal::{SigHandler, SigSet, Signal, signal},
+        signal::SigSet,
         stat::{Mode, umask},
     },
     unistd::{ForkResult, Pid, chdir, execv, fork, pipe2, setsid},
@@ -96,9 +96,10 @@ fn become_program(plan: &Plan) -> StartError {
 
 /// Programs start with every signal at its default and none blocked, whatever the host or editor had.
 fn restore_signals() {
-    for number in Signal::iterator().filter(|number| !matches!(number, Signal::SIGKILL | Signal::SIGSTOP)) {
+    // Real-time signals too, which nix has no names for. The two that cannot be changed refuse, harmlessly.
+    for number in 1..=libc::SIGRTMAX() {
         // SAFETY: the default action runs no code of ours.
-        let _ = unsafe { signal(number, SigHandler::SigDfl) };
+        let _ = unsafe { libc::signal(number, libc::SIG_DFL) };
     }
     let _ = SigSet::empty().thread_set_mask();
 }
