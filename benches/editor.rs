@@ -71,7 +71,11 @@ fn own_share(nvim: &str, root: &Path) -> f64 {
     let path = format!("set runtimepath^={}", root.display());
     let log = startup_log(nvim, &["--cmd", &path]);
     let line = log.iter().find(|line| line.contains("plugin/termi.lua")).expect("the plugin was sourced");
-    line.split(':').next().and_then(|times| times.split_whitespace().last()).and_then(|own| own.parse().ok()).expect("its time")
+    line.split(':')
+        .next()
+        .and_then(|times| times.split_whitespace().last())
+        .and_then(|own| own.parse().ok())
+        .expect("its time")
 }
 
 /// Milliseconds of a whole start.
@@ -93,5 +97,9 @@ fn script(nvim: &str, root: &Path, what: &str) -> f64 {
         .output()
         .expect("nvim");
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    text.split_whitespace().filter_map(|word| word.strip_prefix("ms=")).next_back().and_then(|ms| ms.parse().ok()).unwrap_or_else(|| panic!("{what}: {text}"))
+    text.split_whitespace()
+        .filter_map(|word| word.strip_prefix("ms="))
+        .next_back()
+        .and_then(|ms| ms.parse().ok())
+        .unwrap_or_else(|| panic!("{what}: {text}"))
 }

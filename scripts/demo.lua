@@ -7,7 +7,13 @@ vim.o.showmode = false
 vim.o.ruler = false
 
 -- A crate with a warning in it, so that the compiler has something to say in colour.
-local crate = root .. 'target/demo/hello'
+local work = vim.env.TERMI_DEMO_WORK
+local crate = work .. '/hello'
+vim.api.nvim_create_autocmd('VimLeave', {
+  callback = function()
+    vim.fn.delete(work, 'rf')
+  end,
+})
 vim.fn.mkdir(crate .. '/src', 'p')
 vim.fn.writefile({ '[package]', 'name = "hello"', 'edition = "2024"', '[workspace]' }, crate .. '/Cargo.toml')
 vim.fn.writefile({
@@ -32,7 +38,7 @@ local build = termi.run({
 vim.cmd('rightbelow vsplit')
 termi.run({ cmd = server, name = 'server', label = 'ticks twice a second', open = 'current' })
 vim.cmd('rightbelow vsplit')
-local shell = termi.run({ cmd = { 'bash', '--norc' }, name = 'shell', env = { PS1 = '\\w $ ' }, open = 'current' })
+local shell = termi.run({ cmd = { 'bash', '--norc' }, name = 'shell', env = { PS1 = '\\W $ ' }, open = 'current' })
 termi.send('shell', 'git log --oneline --color -5', { enter = true })
 vim.cmd('wincmd =')
 vim.cmd('TermiSessions')
