@@ -8,15 +8,19 @@ mod command;
 mod input;
 mod names;
 mod run;
+mod settings;
+mod starting;
 mod supervisor;
 mod table;
+mod usage;
 mod viewer;
 mod waiter;
 
 use tokio::sync::mpsc;
 
 pub use client::{Ack, Client, ClientId, Events, FrameJob, Outbox};
-pub use supervisor::{Settings, Supervisor};
+pub use settings::Settings;
+pub use supervisor::Supervisor;
 
 use crate::{
     protocol::{Code, Error, Event},

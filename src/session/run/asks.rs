@@ -1,0 +1,197 @@
+//! The clients' side of a run: what it can be asked, and its answers.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::oneshot;
+use tracing::debug;
+
+use super::{Life, Run};
+use crate::{
+    protocol::{
+        AttachReply, Code, Error, Event, Format, Result, RunInfo, Size, SnapshotFormat, SnapshotReply, Status,
+        WaitReply,
+    },
+    pty::spawn,
+    session::{
+        client::{Acked, Client, ClientId},
+        input, start_error,
+        viewer::Viewer,
+        waiter::{Condition, Waiter},
+    },
+    term::{Colors, clamp_size},
+};
+
+/// What became of a kill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KillOutcome {
+    /// It was there to be killed.
+    pub was_running: bool,
+    /// Processes that ended.
+    pub processes: usize,
+    /// Processes that could not be ended.
+    pub left: usize,
+}
+
+/// How a kill is to be done.
+#[derive(Debug, Clone, Copy)]
+pub struct Kill {
+    pub signal: Option<i32>,
+    pub grace: Duration,
+}
+
+/// A run's program, started again.
+pub struct Restarted {
+    pub pid: u32,
+    pub process_name: String,
+}
+
+/// What a run can be asked.
+pub enum Ask {
+    Input { data: Vec<u8>, paste: bool },
+    Resize { rows: u32, cols: u32 },
+    Attach { client: Client, format: Format, size: Option<Size>, reply: oneshot::Sender<AttachReply> },
+    Detach(ClientId),
+    Visible { client: ClientId, visible: bool },
+    Snapshot { format: SnapshotFormat, scrollback: usize, reply: oneshot::Sender<SnapshotReply> },
+    Kill { kill: Kill, reply: oneshot::Sender<KillOutcome> },
+    Wait { condition: Condition, reply: oneshot::Sender<WaitReply> },
+    Info(oneshot::Sender<(RunInfo, Option<i32>)>),
+    Restart { terminal_name: String, reply: oneshot::Sender<Result<Restarted>> },
+    Colors(Colors),
+    Renamed(String),
+    Close,
+}
+
+impl Run {
+    pub(super) async fn answer(&mut self, ask: Ask) {
+        match ask {
+            Ask::Input { data, paste: true } => {
+                self.type_in(input::pasted(&data, self.terminal.modes().bracketed_paste))
+            }
+            Ask::Input { data, paste: false } => self.type_in(data),
+            Ask::Resize { rows, cols } => self.wanted_size = Some(clamp_size(rows, cols)),
+            Ask::Attach { client, format, size, reply } => self.attach(client, format, size, reply),
+            Ask::Detach(client) => self.drop_viewers(|viewer| viewer.client.id() == client),
+            Ask::Visible { client, visible } => {
+                if let Some(viewer) = self.viewers.iter_mut().find(|viewer| viewer.client.id() == client) {
+                    viewer.show(visible);
+                }
+            }
+            Ask::Snapshot { format, scrollback, reply } => _ = reply.send(self.snapshot(format, scrollback)),
+            Ask::Kill { kill, reply } => self.begin_kill(kill, Status::Killed, None, Some(reply)).await,
+            Ask::Wait { condition, reply } => {
+                let mut waiter = Waiter::new(condition, reply);
+                waiter.check(&self.terminal, self.last_output, self.exit());
+                self.waiters.push(waiter);
+            }
+            Ask::Info(reply) => _ = reply.send((self.info(), self.link.is_some().then_some(self.shim_pid))),
+            Ask::Restart { terminal_name, reply } => {
+                let outcome = self.restart(terminal_name).await;
+                let _ = reply.send(outcome);
+            }
+            Ask::Colors(colors) => self.terminal.set_colors(colors),
+            Ask::Renamed(name) => self.session_name = name,
+            Ask::Close => {}
+        }
+    }
+
+    pub(super) fn attach(
+        &mut self,
+        client: Client,
+        format: Format,
+        size: Option<Size>,
+        reply: oneshot::Sender<AttachReply>,
+    ) {
+        if let Some(size) = size {
+            self.wanted_size = Some(clamp_size(size.rows.into(), size.cols.into()));
+            self.apply_size();
+        }
+        self.drop_viewers(|viewer| viewer.client.id() == client.id());
+        let id = Viewer::next_id();
+        let (session_id, session_name, run_id) = self.who();
+        let _ = reply.send(AttachReply {
+            view_id: id,
+            session_id,
+            run_id,
+            session_name,
+            status: self.status(),
+            size: self.terminal.size(),
+            title: self.terminal.title().to_owned(),
+            exit: self.exit(),
+        });
+        self.viewers.push(Viewer::new(id, client, format, &self.terminal));
+    }
+
+    pub(super) fn acked(&mut self, acked: Acked) {
+        if acked.accepted {
+            if let Some(viewer) = self.viewers.iter_mut().find(|viewer| viewer.id == acked.view) {
+                viewer.acked(acked.seq);
+            }
+        } else {
+            debug!("a client has no such view any more: {:?}", acked.view);
+            self.drop_viewers(|viewer| viewer.id == acked.view);
+        }
+    }
+
+    /// Closes views. A client that still waits to be told of the run's end is told now.
+    pub(super) fn drop_viewers(&mut self, which: impl Fn(&Viewer) -> bool) {
+        let exit_event = self.told_exit();
+        self.viewers.retain(|viewer| {
+            let goes = which(viewer);
+            if goes
+                && viewer.exit_due
+                && let Some(event) = &exit_event
+            {
+                viewer.client.event(event.clone());
+            }
+            !goes
+        });
+    }
+
+    pub(super) fn apply_size(&mut self) {
+        let Some(size) = self.wanted_size.take() else { return };
+        if self.terminal.resize(size) {
+            if let Some(master) = &self.master {
+                master.resize(size);
+            }
+            self.changed();
+        }
+        // A client's own emulator has reflowed what it had; even when a burst of sizes ends where it began,
+        // frames may have met it at another size.
+        for viewer in &mut self.viewers {
+            viewer.start_over(&self.terminal);
+        }
+    }
+
+    pub(super) async fn restart(&mut self, terminal_name: String) -> Result<Restarted> {
+        if self.killing.is_some() || !matches!(self.life, Life::Ended { .. }) {
+            return Err(Error::new(Code::StillRunning, "the run is still ending; try again in a moment"));
+        }
+        // What it left running belongs to the run that ended.
+        self.link = None;
+        let what = &mut self.identity.spawn;
+        what.size = self.terminal.size();
+        for (key, value) in &mut what.env {
+            if key == "TERMI_TERMINAL" {
+                *value = terminal_name.clone().into();
+            }
+        }
+        let what = &*what;
+        let spawned = spawn(what.clone()).await.map_err(|error| start_error(&error, what))?;
+        self.terminal.start_over(&format!("── {} · started again ──", self.identity.command.text));
+        self.terminal_name = terminal_name;
+        (self.master, self.link) = (Some(spawned.master), Some(spawned.link));
+        (self.pid, self.shim_pid) = (spawned.pid, spawned.shim_pid);
+        (self.life, self.status, self.reason, self.left_running) = (Life::Active, Status::Active, None, 0);
+        let now = Instant::now();
+        (self.started, self.started_at, self.last_output, self.last_activity) = (now, SystemTime::now(), now, now);
+        for viewer in &mut self.viewers {
+            viewer.exit_due = false;
+        }
+        self.changed();
+        let (session_id, session_name, run_id) = self.who();
+        let pid = self.pid.unsigned_abs();
+        self.announce(Event::RunRestarted { session_id, session_name, run_id, pid });
+        Ok(Restarted { pid, process_name: self.identity.process_name.clone() })
+    }
+}

@@ -1,0 +1,301 @@
+//! One run: a program on a PTY, its terminal, and who looks at it. One task owns it all.
+
+mod asks;
+mod program;
+mod report;
+
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::{info, warn};
+
+use super::{Announcer, client::Acked, command::Command, input::InputQueue, viewer::Viewer, waiter::Waiter};
+pub use asks::{Ask, Kill, KillOutcome};
+
+use crate::{
+    protocol::{Event, Exit, RunId, SessionId, Size, Status},
+    pty::{Master, ShimLink, Spawn, Spawned},
+    shim::Report,
+    term::{Colors, Terminal},
+};
+
+/// What is read of a program's output before others get their turn.
+const BATCH: usize = 128 << 10;
+
+/// How long after a program's end its terminal may be held open by others before the end is told anyway.
+const DRAIN_PATIENCE: Duration = Duration::from_millis(1500);
+
+/// A bell rings at most this often.
+const BELL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The grace of a kill that Termi itself decides on.
+pub const DEFAULT_GRACE: Duration = Duration::from_secs(2);
+
+/// A shim that has not answered a kill this long after the grace is given up on.
+const KILL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a run is, fixed for its life.
+pub struct Identity {
+    pub run_id: RunId,
+    pub session_id: SessionId,
+    pub process_name: String,
+    pub command: Command,
+    /// How it was started, to start it again.
+    pub spawn: Spawn,
+    pub timeout: Option<Duration>,
+    pub idle_timeout: Option<Duration>,
+    pub transcript_limit: usize,
+}
+
+enum Turn {
+    Asked(Option<Ask>),
+    Acked(Acked),
+    Reported(Option<Report>),
+    Readable,
+    Writable,
+    Clock,
+}
+
+/// How far a run's life has come.
+enum Life {
+    Active,
+    /// The program has exited; what it wrote may not all have been read.
+    Draining {
+        exit: Exit,
+        until: Instant,
+    },
+    Ended {
+        exit: Exit,
+        at: SystemTime,
+        lasted: Duration,
+    },
+}
+
+/// A kill under way.
+struct Killing {
+    asked: Vec<oneshot::Sender<KillOutcome>>,
+    was_running: bool,
+    give_up: Instant,
+}
+
+pub struct Run {
+    identity: Identity,
+    session_name: String,
+    terminal_name: String,
+    announcer: Announcer,
+    terminal: Terminal,
+    master: Option<Master>,
+    link: Option<ShimLink>,
+    pid: i32,
+    shim_pid: i32,
+    life: Life,
+    status: Status,
+    reason: Option<String>,
+    killing: Option<Killing>,
+    left_running: usize,
+    input: InputQueue,
+    wanted_size: Option<Size>,
+    viewers: Vec<Viewer>,
+    acks: (mpsc::UnboundedSender<Acked>, mpsc::UnboundedReceiver<Acked>),
+    waiters: Vec<Waiter>,
+    started: Instant,
+    started_at: SystemTime,
+    last_output: Instant,
+    last_activity: Instant,
+    last_bell: Option<Instant>,
+    bytes: u64,
+    cuts: u64,
+}
+
+impl Run {
+    pub fn new(
+        identity: Identity,
+        session_name: String,
+        terminal_name: String,
+        announcer: Announcer,
+        spawned: Spawned,
+        size: Size,
+        colors: Colors,
+    ) -> Self {
+        let now = Instant::now();
+        let mut terminal = Terminal::new(size, identity.transcript_limit);
+        terminal.set_colors(colors);
+        Self {
+            identity,
+            session_name,
+            terminal_name,
+            announcer,
+            terminal,
+            master: Some(spawned.master),
+            link: Some(spawned.link),
+            pid: spawned.pid,
+            shim_pid: spawned.shim_pid,
+            life: Life::Active,
+            status: Status::Active,
+            reason: None,
+            killing: None,
+            left_running: 0,
+            input: InputQueue::new(),
+            wanted_size: None,
+            viewers: Vec::new(),
+            acks: mpsc::unbounded_channel(),
+            waiters: Vec::new(),
+            started: now,
+            started_at: SystemTime::now(),
+            last_output: now,
+            last_activity: now,
+            last_bell: None,
+            bytes: 0,
+            cuts: 0,
+        }
+    }
+
+    /// Runs until it is closed, or nobody can ask it anything any more.
+    pub async fn serve(mut self, mut asks: mpsc::Receiver<Ask>) {
+        // A view that was asked for with the run is there before the program's first word, and its last.
+        while let Ok(ask) = asks.try_recv() {
+            self.answer(ask).await;
+        }
+        loop {
+            let clock = self.next_deadline();
+            let turn = tokio::select! {
+                ask = asks.recv() => Turn::Asked(ask),
+                Some(acked) = self.acks.1.recv() => Turn::Acked(acked),
+                report = next_report(self.link.as_mut()) => Turn::Reported(report),
+                () = readable(self.master.as_ref()) => Turn::Readable,
+                () = writable(self.master.as_ref(), !self.input.is_empty()) => Turn::Writable,
+                () = sleep_until(clock) => Turn::Clock,
+            };
+            match turn {
+                Turn::Asked(None | Some(Ask::Close)) => return,
+                Turn::Asked(Some(ask)) => self.answer(ask).await,
+                Turn::Acked(acked) => self.acked(acked),
+                Turn::Reported(Some(report)) => self.reported(report),
+                Turn::Reported(None) => self.shim_gone(),
+                Turn::Readable => self.read(BATCH),
+                Turn::Writable => self.write(),
+                Turn::Clock => {}
+            }
+            // A burst of sizes, as from a dragged border, becomes one.
+            if asks.is_empty() {
+                self.apply_size();
+            }
+            self.check_clock().await;
+            self.look_around();
+        }
+    }
+
+    /// What time alone brings about.
+    async fn check_clock(&mut self) {
+        let now = Instant::now();
+        if self.terminal.sync_deadline().is_some_and(|deadline| now >= deadline) {
+            self.terminal.end_sync();
+            self.changed();
+        }
+        if let Life::Draining { until, .. } = self.life
+            && now >= until
+        {
+            warn!("run {} has exited, but its terminal is held open by others", self.identity.run_id.short());
+            self.finish_draining();
+        }
+        if self.killing.as_ref().is_some_and(|killing| now >= killing.give_up) {
+            warn!("run {}: its processes could not be ended", self.identity.run_id.short());
+            self.answer_killing(0, 1);
+        }
+        if let Some(pending_bytes) = self.input.stalled() {
+            let (session_id, session_name, run_id) = self.who();
+            self.announce(Event::InputStalled { session_id, session_name, run_id, pending_bytes });
+        }
+        if let Some((deadline, reason)) = self.timeout()
+            && now >= deadline
+        {
+            info!("{} {reason}", self.identity.command.program);
+            self.begin_kill(Kill { signal: None, grace: DEFAULT_GRACE }, Status::TimedOut, Some(reason), None).await;
+        }
+        let ended = self.exit();
+        for waiter in &mut self.waiters {
+            if waiter.deadline(self.last_output).is_some_and(|deadline| now >= deadline) {
+                waiter.check(&self.terminal, self.last_output, ended);
+            }
+        }
+        self.waiters.retain(|waiter| !waiter.is_done());
+    }
+
+    /// Frames that are due, and ends that can be told.
+    fn look_around(&mut self) {
+        let exit_event = self.told_exit();
+        for viewer in &mut self.viewers {
+            viewer.send(&self.identity.run_id, &self.identity.session_id, &self.terminal, &self.acks.0);
+            if let Some(event) = &exit_event
+                && viewer.exit_due
+                && viewer.is_settled()
+            {
+                viewer.exit_due = false;
+                viewer.client.event(event.clone());
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let draining = match self.life {
+            Life::Draining { until, .. } => Some(until),
+            _ => None,
+        };
+        [
+            self.terminal.sync_deadline(),
+            draining,
+            self.killing.as_ref().map(|killing| killing.give_up),
+            self.input.stall_deadline(),
+            self.timeout().map(|(deadline, _)| deadline),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(self.viewers.iter().filter_map(Viewer::due))
+        .chain(self.waiters.iter().filter_map(|waiter| waiter.deadline(self.last_output)))
+        .min()
+    }
+
+    /// The next of its timeouts, while it may still be ended by one.
+    fn timeout(&self) -> Option<(Instant, String)> {
+        if !matches!(self.life, Life::Active) || self.killing.is_some() {
+            return None;
+        }
+        let whole = self
+            .identity
+            .timeout
+            .map(|limit| (self.started + limit, format!("ran longer than its timeout of {limit:?}")));
+        let idle = self
+            .identity
+            .idle_timeout
+            .map(|limit| (self.last_activity + limit, format!("was idle longer than its idle timeout of {limit:?}")));
+        whole.into_iter().chain(idle).min_by_key(|(deadline, _)| *deadline)
+    }
+}
+
+async fn next_report(link: Option<&mut ShimLink>) -> Option<Report> {
+    match link {
+        Some(link) => link.report().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn readable(master: Option<&Master>) {
+    match master {
+        Some(master) => master.readable().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn writable(master: Option<&Master>, wanted: bool) {
+    match master {
+        Some(master) if wanted => master.writable().await,
+        _ => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,272 @@
+//! The program's side of a run: what it prints and is typed, and its end.
+
+use std::time::{Instant, SystemTime};
+
+use tokio::sync::oneshot;
+use tracing::{debug, info, warn};
+
+use super::{BATCH, BELL_INTERVAL, DRAIN_PATIENCE, KILL_PATIENCE, Kill, KillOutcome, Killing, Life, Run};
+use crate::{
+    process,
+    protocol::{AttentionKind, Event, Exit, Status},
+    pty::{Master, Read},
+    session::{
+        Announcement,
+        input::{self},
+    },
+    shim::{Order, Report},
+};
+
+impl Run {
+    pub(super) fn read(&mut self, most: usize) {
+        let Some(master) = &self.master else { return };
+        let mut buffer = [0; 16 << 10];
+        let mut total = 0;
+        while total < most {
+            match master.try_read(&mut buffer) {
+                Read::Bytes(count) => {
+                    total += count;
+                    self.terminal.feed(&buffer[..count]);
+                }
+                Read::Empty => break,
+                Read::End => {
+                    self.took_in(total);
+                    self.terminal_closed();
+                    return;
+                }
+            }
+        }
+        self.took_in(total);
+    }
+
+    /// Reads what is left without waiting; what never stops (an escapee's flood) is cut off.
+    pub(super) fn read_rest(&mut self) {
+        const MOST: usize = 16 << 20;
+        let Some(master) = &self.master else { return };
+        let mut buffer = [0; 16 << 10];
+        let mut total = 0;
+        while total < MOST
+            && let Read::Bytes(count) = master.read_now(&mut buffer)
+        {
+            total += count;
+            self.terminal.feed(&buffer[..count]);
+        }
+        self.took_in(total);
+    }
+
+    pub(super) fn took_in(&mut self, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
+        self.bytes += bytes as u64;
+        self.last_output = Instant::now();
+        self.last_activity = self.last_output;
+        debug!(bytes, run = self.identity.run_id.short(), "output");
+        self.changed();
+    }
+
+    /// The terminal may have changed: what it was asked is answered, and views are behind.
+    pub(super) fn changed(&mut self) {
+        let asked = self.terminal.take_asked();
+        if !asked.replies.is_empty() && self.input.push(asked.replies) {
+            self.write();
+        }
+        if asked.bell && self.last_bell.is_none_or(|last| last.elapsed() >= BELL_INTERVAL) {
+            self.last_bell = Some(Instant::now());
+            let (session_id, session_name, run_id) = self.who();
+            self.announce(Event::Attention {
+                session_id,
+                session_name,
+                run_id,
+                kind: AttentionKind::Bell,
+                message: None,
+            });
+        }
+        let transcript = self.terminal.transcript();
+        if transcript.cuts() > self.cuts {
+            self.cuts = transcript.cuts();
+            let limit = transcript.limit() / 1000;
+            warn!("Buffer exceeded {limit}KB limit, truncating to last {}KB", limit / 2);
+        }
+        for viewer in &mut self.viewers {
+            viewer.mark();
+        }
+        let ended = self.exit();
+        for waiter in &mut self.waiters {
+            waiter.check(&self.terminal, self.last_output, ended);
+        }
+    }
+
+    pub(super) fn write(&mut self) {
+        match &self.master {
+            Some(master) => self.input.write_to(master),
+            None => self.input.clear(),
+        }
+    }
+
+    pub(super) fn type_in(&mut self, bytes: Vec<u8>) {
+        let Some(master) = &self.master else { return };
+        self.last_activity = Instant::now();
+        debug!(bytes = bytes.len(), run = self.identity.run_id.short(), "input");
+        if !self.input.is_empty() && is_interrupt(master, &bytes) {
+            // The program does not read, so the key would wait behind what it has not read: the terminal's
+            // driver would have thrown that away and sent the signal, and so does Termi.
+            self.input.clear();
+            master.discard_input();
+            if let Some(group) = master.foreground() {
+                let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(group), nix::sys::signal::Signal::SIGINT);
+            }
+            return;
+        }
+        let count = bytes.len();
+        if self.input.push(bytes) {
+            self.write();
+        } else {
+            warn!("input of {count} bytes refused: {} wait, at most {} may", self.input.bytes(), input::LIMIT);
+            let (session_id, session_name, run_id) = self.who();
+            self.announce(Event::InputDropped {
+                session_id,
+                session_name,
+                run_id,
+                dropped_bytes: count,
+                limit_bytes: input::LIMIT,
+            });
+        }
+    }
+
+    pub(super) fn reported(&mut self, report: Report) {
+        match report {
+            Report::Exited { code, signal } => {
+                let until = Instant::now() + DRAIN_PATIENCE;
+                self.life = Life::Draining { exit: Exit { code, signal }, until };
+                self.read(BATCH);
+            }
+            Report::Settled { left } => {
+                self.left_running = left;
+                // Whoever shared the terminal is gone: what it holds now is all there is.
+                self.finish_draining();
+            }
+            Report::Killed { processes, left } => {
+                self.finish_draining();
+                self.left_running = left;
+                self.answer_killing(processes, left);
+            }
+            Report::Started { .. } | Report::StartFailed(_) => {}
+        }
+    }
+
+    /// Everything below the shim is gone, or the shim was ended from outside.
+    pub(super) fn shim_gone(&mut self) {
+        self.link = None;
+        if matches!(self.life, Life::Active) {
+            let processes = process::end_strays(self.pid, self.identity.run_id.as_str());
+            self.status = Status::Failed;
+            self.reason = Some("the process that watched over it was ended from outside".to_owned());
+            warn!("run {} lost its shim; {processes} processes ended", self.identity.run_id.short());
+            self.read_rest();
+            self.end(Exit::default());
+        } else {
+            self.finish_draining();
+        }
+        self.left_running = 0;
+        self.answer_killing(0, 0);
+    }
+
+    pub(super) fn terminal_closed(&mut self) {
+        match self.life {
+            Life::Draining { exit, .. } => self.end(exit),
+            // The program closed its terminal and lives on; its exit is still to come.
+            Life::Active => self.master = None,
+            Life::Ended { .. } => {}
+        }
+    }
+
+    pub(super) fn finish_draining(&mut self) {
+        if let Life::Draining { exit, .. } = self.life {
+            self.read_rest();
+            self.end(exit);
+        }
+    }
+
+    pub(super) fn end(&mut self, exit: Exit) {
+        if matches!(self.life, Life::Ended { .. }) {
+            return;
+        }
+        self.terminal.end_sync();
+        self.master = None;
+        self.input.clear();
+        let lasted = self.started.elapsed();
+        self.life = Life::Ended { exit, at: SystemTime::now(), lasted };
+        if self.status == Status::Active {
+            self.status = Status::Exited;
+        }
+        info!("{} {}", self.identity.command.program, describe(exit));
+        self.changed();
+        for viewer in &mut self.viewers {
+            viewer.exit_due = true;
+        }
+        let event = self.exit_event(exit, lasted);
+        // Who has a view is told once it shows everything.
+        let except = self.viewers.iter().map(|viewer| viewer.client.id()).collect();
+        self.announcer.announce(Announcement { event, except });
+    }
+
+    pub(super) fn kill(&mut self, kill: Kill) -> impl Future<Output = bool> + '_ {
+        let order =
+            Order::Kill { signal: kill.signal, grace_ms: u64::try_from(kill.grace.as_millis()).unwrap_or(u64::MAX) };
+        async move {
+            match &mut self.link {
+                Some(link) => link.order(order).await.is_ok(),
+                None => false,
+            }
+        }
+    }
+
+    pub(super) async fn begin_kill(
+        &mut self,
+        kill: Kill,
+        status: Status,
+        reason: Option<String>,
+        reply: Option<oneshot::Sender<KillOutcome>>,
+    ) {
+        let was_running = !matches!(self.life, Life::Ended { .. });
+        if was_running && self.killing.is_none() {
+            self.status = status;
+            self.reason = reason;
+        }
+        let nothing = KillOutcome { was_running, processes: 0, left: 0 };
+        if self.kill(kill).await {
+            let killing =
+                self.killing.get_or_insert(Killing { asked: Vec::new(), was_running, give_up: Instant::now() });
+            killing.asked.extend(reply);
+            killing.give_up = Instant::now() + kill.grace + KILL_PATIENCE;
+        } else if let Some(reply) = reply {
+            let _ = reply.send(nothing);
+        }
+    }
+
+    pub(super) fn answer_killing(&mut self, processes: usize, left: usize) {
+        if let Some(killing) = self.killing.take() {
+            let outcome = KillOutcome { was_running: killing.was_running, processes, left };
+            for reply in killing.asked {
+                let _ = reply.send(outcome);
+            }
+        }
+    }
+}
+
+/// How an end is told in the log.
+fn describe(exit: Exit) -> String {
+    match (exit.code, exit.signal) {
+        (Some(code), _) => format!("exited with code {code}"),
+        (None, Some(signal)) => format!("was ended by {}", process::signal_name(signal)),
+        (None, None) => "was lost".to_owned(),
+    }
+}
+
+/// Whether these bytes are the key that interrupts programs on this terminal.
+fn is_interrupt(master: &Master, bytes: &[u8]) -> bool {
+    use nix::sys::termios::{LocalFlags, SpecialCharacterIndices::VINTR, tcgetattr};
+    let Ok(settings) = tcgetattr(master) else { return false };
+    settings.local_flags.contains(LocalFlags::ISIG) && bytes == [settings.control_chars[VINTR as usize]]
+}

@@ -1,0 +1,120 @@
+//! How a run looks from outside.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{Life, Run};
+use crate::{
+    process,
+    protocol::{Event, Exit, RunId, RunInfo, SessionId, SnapshotFormat, SnapshotLine, SnapshotReply, Status},
+    session::Announcement,
+    view::encode_line,
+};
+
+impl Run {
+    pub(super) fn status(&self) -> Status {
+        if matches!(self.life, Life::Ended { .. }) { self.status } else { Status::Active }
+    }
+
+    pub(super) fn exit(&self) -> Option<Exit> {
+        match self.life {
+            Life::Ended { exit, .. } => Some(exit),
+            _ => None,
+        }
+    }
+
+    pub(super) fn who(&self) -> (SessionId, String, RunId) {
+        (self.identity.session_id.clone(), self.session_name.clone(), self.identity.run_id.clone())
+    }
+
+    pub(super) fn announce(&self, event: Event) {
+        self.announcer.announce(Announcement { event, except: Vec::new() });
+    }
+
+    /// The event that tells of the run's end, once it has ended and while a client may not know.
+    pub(super) fn told_exit(&self) -> Option<Event> {
+        match self.life {
+            Life::Ended { exit, lasted, .. } if self.viewers.iter().any(|viewer| viewer.exit_due) => {
+                Some(self.exit_event(exit, lasted))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn exit_event(&self, exit: Exit, lasted: Duration) -> Event {
+        let (session_id, session_name, run_id) = self.who();
+        Event::RunExited {
+            session_id,
+            session_name,
+            run_id,
+            status: self.status,
+            exit,
+            reason: self.reason.clone(),
+            duration_ms: millis(lasted),
+            left_running: self.left_running,
+        }
+    }
+
+    pub(super) fn snapshot(&self, format: SnapshotFormat, scrollback: usize) -> SnapshotReply {
+        let transcript = self.terminal.transcript();
+        let mut lines: Vec<_> =
+            if scrollback == 0 { Vec::new() } else { transcript.lines_from(transcript.first()).collect() };
+        lines.drain(..lines.len().saturating_sub(scrollback));
+        let scrollback_lines = lines.len();
+        lines.extend(self.terminal.rows());
+        SnapshotReply {
+            lines: lines
+                .into_iter()
+                .map(|line| match format {
+                    SnapshotFormat::Text => SnapshotLine::Text(line.text),
+                    SnapshotFormat::Ansi => SnapshotLine::Text(encode_line(&line)),
+                    SnapshotFormat::Spans => SnapshotLine::Spans(line),
+                })
+                .collect(),
+            scrollback_lines,
+            cursor: self.terminal.cursor(),
+            size: self.terminal.size(),
+            title: self.terminal.title().to_owned(),
+            truncated_bytes: transcript.dropped_bytes(),
+            alternate_screen: self.terminal.modes().alternate_screen,
+        }
+    }
+
+    pub(super) fn info(&self) -> RunInfo {
+        let active = !matches!(self.life, Life::Ended { .. });
+        let (ended_at, lasted) = match self.life {
+            Life::Ended { at, lasted, .. } => (Some(unix_ms(at)), lasted),
+            _ => (None, self.started.elapsed()),
+        };
+        let cwd = active.then(|| process::cwd(self.pid)).flatten();
+        RunInfo {
+            run_id: self.identity.run_id.clone(),
+            pid: self.pid.unsigned_abs(),
+            status: self.status(),
+            process_name: self.identity.process_name.clone(),
+            terminal_name: self.terminal_name.clone(),
+            command: self.identity.command.text.clone(),
+            program: self.identity.command.program.clone(),
+            started_at: unix_ms(self.started_at),
+            ended_at,
+            duration_ms: millis(lasted),
+            exit: self.exit(),
+            reason: self.reason.clone(),
+            bytes: self.bytes,
+            last_line: self.terminal.last_line(),
+            title: self.terminal.title().to_owned(),
+            cwd: cwd.map(|cwd| cwd.to_string_lossy().into_owned()).unwrap_or_default(),
+            memory_bytes: None,
+            cpu_percent: None,
+            left_running: self.left_running,
+            attached: !self.viewers.is_empty(),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn unix_ms(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map(millis).unwrap_or(0)
+}

@@ -1,0 +1,195 @@
+//! From a client's wish to a run.
+
+use std::{ffi::OsString, time::Duration};
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::{Instrument, info, info_span};
+
+use super::{
+    Client, Supervisor,
+    command::{self, Command},
+    names,
+    run::{Ask, Identity, Run},
+    start_error,
+    supervisor::{ASKS_WAITING, LONGEST_MS, run_gone},
+    table::{Reserved, RunHandle, SessionWish},
+};
+use crate::{
+    protocol::{
+        AttachReply, Code, Error, Format, Limits, Result, RunParams, RunReply, Size, Stream, check_display_text,
+        check_name,
+    },
+    pty::{Spawn, spawn},
+    term::clamp_size,
+};
+
+impl Supervisor {
+    /// Starts a run. `client` gets a view of it if the parameters say so.
+    ///
+    /// # Errors
+    /// Says what was wrong with the parameters, or why the program could not be started; no session is left behind.
+    pub async fn run(&self, params: RunParams, client: Option<&Client>) -> Result<RunReply> {
+        let wish = check_run(&params)?;
+        let command = Command::new(params.cmd.as_ref())?;
+        let base = self.settings.cwd.clone();
+        let cwd = params.cwd.as_deref().map(|named| command::folder(named, &base));
+        let program = command.program.clone();
+        let reserved = self.with(move |table| table.reserve(SessionWish { cwd, program, ..wish })).await??;
+        let session_id = reserved.session_id.clone();
+        let span = info_span!("session", id = session_id.short());
+        let started = self.start_run(params, command, reserved, client).instrument(span).await;
+        if started.is_err() {
+            self.with(move |table| table.release(&session_id)).await?;
+        }
+        started
+    }
+
+    async fn start_run(
+        &self,
+        params: RunParams,
+        command: Command,
+        reserved: Reserved,
+        client: Option<&Client>,
+    ) -> Result<RunReply> {
+        let size =
+            params.size.map_or(Size { rows: 24, cols: 80 }, |size| clamp_size(size.rows.into(), size.cols.into()));
+        let process_name = names::process_name(&command.program, &reserved.session_id, &reserved.run_id);
+        let what = Spawn {
+            argv: command.argv.clone(),
+            env: with_env(reserved.env, &reserved.terminal_name, &params),
+            cwd: reserved.cwd,
+            size,
+            process_name: process_name.clone(),
+            umask: self.settings.umask,
+            open_files: self.settings.open_files,
+        };
+        match &command.shell {
+            Some(shell) => info!("Using PTY with shell: {shell}"),
+            None => info!("Using PTY"),
+        }
+        let spawned = spawn(what.clone()).await.map_err(|error| {
+            let error = start_error(&error, &what);
+            info!("not started: {error}");
+            error
+        })?;
+        let pid = spawned.pid.unsigned_abs();
+        info!(pid, shim = spawned.shim_pid, "{} started as {process_name}", command.program);
+        let identity = Identity {
+            run_id: reserved.run_id.clone(),
+            session_id: reserved.session_id.clone(),
+            process_name: process_name.clone(),
+            command,
+            spawn: what,
+            timeout: params.timeout_ms.map(Duration::from_millis),
+            idle_timeout: params.idle_timeout_ms.map(Duration::from_millis),
+            transcript_limit: self.settings.transcript_limit,
+        };
+        let announcer = self.announcer.clone();
+        let run = Run::new(
+            identity,
+            reserved.session_name.clone(),
+            reserved.terminal_name.clone(),
+            announcer,
+            spawned,
+            size,
+            reserved.colors,
+        );
+        let (asks, asks_in) = mpsc::channel(ASKS_WAITING);
+        let handle = RunHandle { run_id: reserved.run_id.clone(), session_id: reserved.session_id.clone(), asks };
+        let view_id = match (params.attach, client) {
+            (Some(format), Some(client)) => Some(queue_attach(&handle, client, format)?),
+            _ => None,
+        };
+        let inserted = handle.clone();
+        self.with(move |table| table.insert(inserted, pid)).await??;
+        tokio::spawn(run.serve(asks_in).in_current_span());
+        let view_id = match view_id {
+            Some(answer) => answer.await.ok().map(|reply: AttachReply| reply.view_id),
+            None => None,
+        };
+        Ok(RunReply {
+            session_id: reserved.session_id,
+            run_id: reserved.run_id,
+            pid,
+            terminal_name: reserved.terminal_name,
+            process_name,
+            session_name: reserved.session_name,
+            view_id,
+        })
+    }
+}
+
+/// Puts an attach into a new run's queue before anything else can come.
+fn queue_attach(run: &RunHandle, client: &Client, format: Format) -> Result<oneshot::Receiver<AttachReply>> {
+    let (reply, answer) = oneshot::channel();
+    let attach = Ask::Attach { client: client.clone(), format, size: None, reply };
+    run.asks.try_send(attach).map_err(|_| run_gone())?;
+    Ok(answer)
+}
+
+fn check_run(params: &RunParams) -> Result<SessionWish> {
+    let unsupported =
+        |what: &str| Err(Error::new(Code::Unsupported, format!("{what}: this version of Termi cannot do that yet")));
+    if let Some(name) = &params.name {
+        check_name("name", name)?;
+        if let Some(session) = params.session.as_ref().filter(|session| *session != name) {
+            return Err(Error::invalid(
+                "name",
+                name,
+                &format!("a run in session {session:?} has that session's name; leave name out"),
+            ));
+        }
+    }
+    if let Some(group) = &params.group {
+        check_name("group", group)?;
+    }
+    if let Some(label) = &params.label {
+        check_display_text("label", label)?;
+    }
+    if let Some(cwd) = &params.cwd {
+        command::no_nul("cwd", cwd)?;
+    }
+    for (key, value) in &params.env {
+        if !command::is_env_name(key) {
+            return Err(Error::invalid("env", key, "a variable's name must not be empty or hold `=` or NUL"));
+        }
+        if value.as_ref().is_some_and(|value| value.contains('\0')) {
+            return Err(Error::new(
+                Code::InvalidParams,
+                format!("env {key:?}: its value must not hold a NUL character"),
+            ));
+        }
+    }
+    for (key, value) in [("timeout_ms", params.timeout_ms), ("idle_timeout_ms", params.idle_timeout_ms)] {
+        if let Some(ms) = value.filter(|ms| *ms == 0 || *ms > LONGEST_MS) {
+            return Err(Error::invalid(key, ms, "from 1 millisecond to 10 years; leave it out for no limit"));
+        }
+    }
+    if params.limits.as_ref().is_some_and(|limits| *limits != Limits::default()) {
+        return unsupported("limits");
+    }
+    if let Some(template) = &params.template {
+        return unsupported(&format!("template {template:?}"));
+    }
+    if params.stream == Stream::Json {
+        return unsupported("stream \"json\"");
+    }
+    Ok(SessionWish {
+        session: params.session.clone(),
+        name: params.name.clone(),
+        label: params.label.clone(),
+        group: params.group.clone(),
+        ..SessionWish::default()
+    })
+}
+
+fn with_env(mut env: Vec<(OsString, OsString)>, terminal_name: &str, params: &RunParams) -> Vec<(OsString, OsString)> {
+    env.push(("TERMI_TERMINAL".into(), terminal_name.into()));
+    for (key, value) in &params.env {
+        env.retain(|(other, _)| other != key.as_str());
+        if let Some(value) = value {
+            env.push((key.into(), value.into()));
+        }
+    }
+    env
+}
