@@ -1,6 +1,9 @@
 //! What the runs' process trees use, looked up while somebody looks.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use super::{
     Supervisor,

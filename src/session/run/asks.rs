@@ -178,6 +178,13 @@ impl Run {
         }
         let what = &*what;
         let spawned = spawn(what.clone()).await.map_err(|error| start_error(&error, what))?;
+        // Who was still to be told of the first life's end is told before the second begins.
+        if let Some(event) = self.told_exit() {
+            for viewer in self.viewers.iter_mut().filter(|viewer| viewer.exit_due) {
+                viewer.exit_due = false;
+                viewer.client.event(event.clone());
+            }
+        }
         self.terminal.start_over(&format!("── {} · started again ──", self.identity.command.text));
         self.terminal_name = terminal_name;
         (self.master, self.link) = (Some(spawned.master), Some(spawned.link));
@@ -185,9 +192,6 @@ impl Run {
         (self.life, self.status, self.reason, self.left_running) = (Life::Active, Status::Active, None, 0);
         let now = Instant::now();
         (self.started, self.started_at, self.last_output, self.last_activity) = (now, SystemTime::now(), now, now);
-        for viewer in &mut self.viewers {
-            viewer.exit_due = false;
-        }
         self.changed();
         let (session_id, session_name, run_id) = self.who();
         let pid = self.pid.unsigned_abs();

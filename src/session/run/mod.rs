@@ -166,6 +166,7 @@ impl Run {
                 () = writable(self.master.as_ref(), !self.input.is_empty()) => Turn::Writable,
                 () = sleep_until(clock) => Turn::Clock,
             };
+            let flooded = matches!(turn, Turn::Readable);
             match turn {
                 Turn::Asked(None | Some(Ask::Close)) => return,
                 Turn::Asked(Some(ask)) => self.answer(ask).await,
@@ -182,6 +183,11 @@ impl Run {
             }
             self.check_clock().await;
             self.look_around();
+            if flooded {
+                // A program that never stops printing leaves its run always ready: everybody else has a turn
+                // after each batch, this worker's timers and the tasks this run has just woken among them.
+                tokio::task::yield_now().await;
+            }
         }
     }
 
