@@ -4,11 +4,12 @@ use alacritty_terminal::{
     grid::Row as GridRow,
     index::Column,
     term::{
-        cell::{Cell, Flags},
+        cell::{Cell, Flags, Hyperlink},
         color::Colors as Palette,
     },
-    vte::ansi::{Color, NamedColor},
+    vte::ansi::{Color, NamedColor, Rgb},
 };
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::protocol::{Paint, Span, SpanLine, Style, Underline};
 
@@ -22,8 +23,18 @@ const LOOK: Flags = Flags::INVERSE
 
 /// The row as text without trailing blanks, and its style runs.
 pub fn read(row: &GridRow<Cell>, cols: usize, palette: &Palette) -> SpanLine {
-    let mut line = SpanLine { text: String::with_capacity(cols), spans: Vec::new() };
     let end = (0..cols).rev().find(|&col| !is_blank(&row[Column(col)])).map_or(0, |col| col + 1);
+    read_cells(row, end, palette)
+}
+
+/// A row whose line goes on in the next: the blanks at its end are the line's own.
+pub fn read_whole(row: &GridRow<Cell>, cols: usize, palette: &Palette) -> SpanLine {
+    let filler = row[Column(cols - 1)].flags.contains(Flags::LEADING_WIDE_CHAR_SPACER);
+    read_cells(row, cols - usize::from(filler), palette)
+}
+
+fn read_cells(row: &GridRow<Cell>, end: usize, palette: &Palette) -> SpanLine {
+    let mut line = SpanLine { text: String::with_capacity(end), spans: Vec::new() };
     let mut last: Option<&Cell> = None;
     for col in 0..end {
         let cell = &row[Column(col)];
@@ -53,6 +64,88 @@ pub fn read(row: &GridRow<Cell>, cols: usize, palette: &Palette) -> SpanLine {
 /// Whether a row ends in a soft wrap: its text goes on in the next.
 pub fn is_wrapped(row: &GridRow<Cell>, cols: usize) -> bool {
     row[Column(cols - 1)].flags.contains(Flags::WRAPLINE)
+}
+
+/// Whether a line fits into so many columns.
+pub fn fits(line: &SpanLine, cols: usize) -> bool {
+    line.text.width() <= cols
+}
+
+/// Puts a line back into a row of the screen; `wrapped` as [`is_wrapped`] read it.
+pub fn write(row: &mut GridRow<Cell>, cols: usize, line: &SpanLine, wrapped: bool) {
+    for col in 0..cols {
+        row[Column(col)] = Cell::default();
+    }
+    let mut next = 0;
+    let mut spans = line.spans.iter().peekable();
+    for (at, c) in line.text.char_indices() {
+        while spans.next_if(|span| span.end <= at).is_some() {}
+        let style = spans.peek().filter(|span| span.start <= at).map(|span| &span.style);
+        match c.width().unwrap_or(0) {
+            0 if next > 0 => {
+                let wide = row[Column(next - 1)].flags.contains(Flags::WIDE_CHAR_SPACER);
+                row[Column(next - 1 - usize::from(wide))].push_zerowidth(c);
+            }
+            width if width > 0 && next + width <= cols => {
+                row[Column(next)] = cell(c, style);
+                if width > 1 {
+                    row[Column(next)].flags.insert(Flags::WIDE_CHAR);
+                    row[Column(next + 1)] = cell(' ', style);
+                    row[Column(next + 1)].flags.insert(Flags::WIDE_CHAR_SPACER);
+                }
+                next += width;
+            }
+            _ => {}
+        }
+    }
+    if wrapped && next > 0 && next + 1 >= cols {
+        if next < cols {
+            row[Column(next)].flags.insert(Flags::LEADING_WIDE_CHAR_SPACER);
+        }
+        row[Column(cols - 1)].flags.insert(Flags::WRAPLINE);
+    }
+}
+
+fn cell(c: char, style: Option<&Style>) -> Cell {
+    let mut cell = Cell { c, ..Cell::default() };
+    let Some(style) = style else { return cell };
+    if let Some(color) = color(style.fg) {
+        cell.fg = color;
+    }
+    if let Some(color) = color(style.bg) {
+        cell.bg = color;
+    }
+    for (on, flag) in [
+        (style.bold, Flags::BOLD),
+        (style.dim, Flags::DIM),
+        (style.italic, Flags::ITALIC),
+        (style.inverse, Flags::INVERSE),
+        (style.hidden, Flags::HIDDEN),
+        (style.strikeout, Flags::STRIKEOUT),
+        (style.underline == Underline::Single, Flags::UNDERLINE),
+        (style.underline == Underline::Double, Flags::DOUBLE_UNDERLINE),
+        (style.underline == Underline::Curl, Flags::UNDERCURL),
+        (style.underline == Underline::Dotted, Flags::DOTTED_UNDERLINE),
+        (style.underline == Underline::Dashed, Flags::DASHED_UNDERLINE),
+    ] {
+        cell.flags.set(flag, on);
+    }
+    if let Some(color) = color(style.underline_color) {
+        cell.set_underline_color(Some(color));
+    }
+    if let Some(link) = &style.link {
+        cell.set_hyperlink(Some(Hyperlink::new(None::<String>, link.to_string())));
+    }
+    cell
+}
+
+/// The emulator's colour; none for the default.
+fn color(paint: Paint) -> Option<Color> {
+    match paint {
+        Paint::Default => None,
+        Paint::Indexed(index) => Some(Color::Indexed(index)),
+        Paint::Rgb(r, g, b) => Some(Color::Spec(Rgb { r, g, b })),
+    }
 }
 
 fn is_blank(cell: &Cell) -> bool {

@@ -210,6 +210,37 @@ mod tests {
     }
 
     #[test]
+    fn a_larger_window_takes_its_lines_back_with_their_looks() {
+        let mut term = terminal(4, 20);
+        for n in 0..10 {
+            term.feed(format!("\x1b[3{}mline {n}\x1b[m \u{4f60}e\u{301}\r\n", n % 8).as_bytes());
+        }
+        let before: Vec<_> = term.transcript().rows_from(0).map(|row| row.line.clone()).chain(term.rows()).collect();
+        assert!(term.resize(Size { rows: 8, cols: 20 }));
+        assert_eq!(term.cursor().row, 7, "the cursor stays with its line");
+        let after: Vec<_> = term.transcript().rows_from(0).map(|row| row.line.clone()).chain(term.rows()).collect();
+        assert_eq!(after, before, "no row is lost, doubled or changed");
+        assert_eq!(text(&term)[0], "line 3 \u{4f60}e\u{301}");
+        // And away again.
+        assert!(term.resize(Size { rows: 4, cols: 20 }));
+        let again: Vec<_> = term.transcript().rows_from(0).map(|row| row.line.clone()).chain(term.rows()).collect();
+        assert_eq!(again, before);
+    }
+
+    #[test]
+    fn blanks_at_a_soft_wrap_belong_to_the_line() {
+        let mut term = terminal(2, 10);
+        term.feed(b"word word word word\r\nx\r\ny\r\n");
+        let transcript = term.transcript();
+        let lines: Vec<_> = transcript.lines_from(0).map(|line| line.text).collect();
+        assert_eq!(lines, ["word word word word", "x"]);
+        let mut wide = terminal(2, 5);
+        wide.feed("abcd\u{4f60}\u{597d}e\r\n\r\n".as_bytes());
+        let lines: Vec<_> = wide.transcript().lines_from(0).map(|line| line.text).collect();
+        assert_eq!(lines, ["abcd\u{4f60}\u{597d}e"]);
+    }
+
+    #[test]
     fn any_size_a_client_sends_becomes_one_a_terminal_can_have() {
         assert_eq!(clamp_size(0, 0), Size { rows: 1, cols: 2 });
         assert_eq!(clamp_size(1, 1), Size { rows: 1, cols: 2 });

@@ -226,7 +226,8 @@ impl Screen {
     }
 
     pub fn resize(&mut self, size: Size) -> bool {
-        if size == self.size() {
+        let before = self.size();
+        if size == before {
             return false;
         }
         // The emulator reflows the primary screen only while it is shown, so it is brought to the front for
@@ -243,6 +244,10 @@ impl Screen {
         }
         self.term.grid_mut().update_history(0);
         self.term.grid_mut().truncate();
+        let grown = usize::from(size.rows).saturating_sub(usize::from(before.rows));
+        if pushed_out == 0 {
+            self.bring_back(grown);
+        }
         if let Some(mut grid) = alternate {
             self.term.swap_alt();
             grid.resize(false, usize::from(size.rows), usize::from(size.cols));
@@ -250,6 +255,28 @@ impl Screen {
         }
         self.region = (0, self.lines());
         true
+    }
+
+    /// Takes up to `count` rows back from the transcript to the top of a screen that has grown, so that the last
+    /// line stays where people look.
+    fn bring_back(&mut self, count: usize) {
+        let cols = self.term.columns();
+        let mut rows = Vec::new();
+        while rows.len() < count
+            && let Some(row) = self.transcript.pop_if(|row| line::fits(&row.line, cols))
+        {
+            rows.push(row);
+        }
+        let lines = Line(self.lines());
+        let grid = self.term.grid_mut();
+        grid.scroll_down(&(Line(0)..lines), rows.len());
+        for (at, row) in (0..).map(Line).zip(rows.iter().rev()) {
+            line::write(&mut grid[at], cols, &row.line, row.wrapped);
+        }
+        let shift = i32::try_from(rows.len()).unwrap_or(i32::MAX);
+        for cursor in [&mut grid.cursor, &mut grid.saved_cursor] {
+            cursor.point.line = (cursor.point.line + shift).min(lines - 1);
+        }
     }
 
     /// A screen as at the start, with what was on it in the transcript.
@@ -279,8 +306,9 @@ impl Screen {
 
     /// Reads a row into the transcript.
     fn keep(&mut self, row: i32) {
-        let wrapped = line::is_wrapped(&self.term.grid()[Line(row)], self.term.columns());
-        let line = self.read(row);
+        let (cells, cols, palette) = (&self.term.grid()[Line(row)], self.term.columns(), self.term.colors());
+        let wrapped = line::is_wrapped(cells, cols);
+        let line = if wrapped { line::read_whole(cells, cols, palette) } else { line::read(cells, cols, palette) };
         self.transcript.push(Row { line, wrapped });
     }
 

@@ -73,6 +73,13 @@ impl Transcript {
         }
     }
 
+    /// Takes the newest row back, if it is as asked.
+    pub(super) fn pop_if(&mut self, is_fine: impl FnOnce(&Row) -> bool) -> Option<Row> {
+        let row = self.rows.pop_back_if(|row| is_fine(row))?;
+        self.bytes -= row.cost();
+        Some(row)
+    }
+
     /// Forgets all rows, because the program cleared its scrollback.
     pub(super) fn clear(&mut self) {
         self.first = self.end();

@@ -92,6 +92,8 @@ impl View {
             self.skipped = 0;
         }
         let end = transcript.end();
+        // Rows that a larger screen took back are to be sent again when they leave it.
+        self.next_row = self.next_row.min(end);
         // The primary screen is out of sight, and with it what scrolls off: it is sent when it is back.
         if terminal.modes().alternate_screen {
             return Part { start: self.next_row, end: self.next_row, skipped: 0, cleared, current: true };
