@@ -1,4 +1,6 @@
 --- What the plugin says to a person: raised errors and notifications, each beginning with `termi: `.
+local format = require('termi.format')
+
 local M = {}
 
 local PREFIX = 'termi: '
@@ -34,21 +36,12 @@ end
 ---@param text string
 ---@param level? integer one of vim.log.levels; default: INFO
 function M.aside(text, level)
-  local kept, room = prefixed(text), vim.v.echospace
-  while vim.fn.strdisplaywidth(kept) > room do
-    kept = vim.fn.strcharpart(kept, 0, math.max(1, math.min(room, vim.fn.strchars(kept)) - 2)) .. '…'
-  end
-  M.notify(kept, level or vim.log.levels.INFO)
+  M.notify(vim.trim(format.fit(prefixed(text), vim.v.echospace)), level or vim.log.levels.INFO)
 end
 
 ---@param text string
 function M.info(text)
   M.notify(text, vim.log.levels.INFO)
-end
-
----@param text string
-function M.warn(text)
-  M.notify(text, vim.log.levels.WARN)
 end
 
 ---@param text string

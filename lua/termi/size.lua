@@ -23,21 +23,32 @@ function M.of_current_window()
   return { rows = math.max(1, info.height), cols = math.max(1, info.width - info.textoff) }
 end
 
---- Makes Neovim compute the terminal's size again. It does not by itself when an option changes the columns before
---- the text, nor, before 0.12, when the largest of the windows is closed; a change of 'winbar' makes it.
+--- Makes Neovim compute the terminal's size again, through another one. It does not by itself when an option changes the columns before
+--- the text, nor, before 0.12, when the largest of the windows is closed; a change of 'winbar' makes it. What this
+--- does to the terminal's text is made good by the frame that follows a resize.
 ---@param buf integer
 function M.recompute(buf)
-  local ignored = vim.o.eventignore
+  local ignored, everywhere = vim.o.eventignore, vim.go.winbar
+  local own = {} ---@type table<integer, string> 'winbar' of each window
+  local function set(win, winbar)
+    -- Fails in a window of one line, which then keeps what it has.
+    pcall(vim.api.nvim_set_option_value, 'winbar', winbar, { scope = 'local', win = win })
+  end
   vim.o.eventignore = 'all'
-  for _, win in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
-    if vim.api.nvim_win_get_buf(win) == buf then
-      local where = { scope = 'local', win = win }
-      local winbar = vim.api.nvim_get_option_value('winbar', where)
-      -- Fails in a window of one line, which then keeps what it has.
-      pcall(vim.api.nvim_set_option_value, 'winbar', winbar == '' and ' ' or '', where)
-      pcall(vim.api.nvim_set_option_value, 'winbar', winbar, where)
-      break
+  if everywhere ~= '' then
+    vim.go.winbar = ''
+  end
+  for _, win in ipairs(vim.fn.win_findbuf(buf)) do
+    own[win] = vim.api.nvim_get_option_value('winbar', { scope = 'local', win = win })
+    if everywhere == '' or own[win] ~= '' then
+      set(win, own[win] == '' and ' ' or '')
     end
+  end
+  for win, winbar in pairs(own) do
+    set(win, winbar)
+  end
+  if everywhere ~= '' then
+    vim.go.winbar = everywhere
   end
   vim.o.eventignore = ignored
 end

@@ -15,9 +15,7 @@ local function sync(view)
   local now = size.of(view.buf)
   if now and (now.rows ~= view.size.rows or now.cols ~= view.size.cols) then
     view.size = now
-    if vim.fn.has('nvim-0.12') == 0 then
-      size.recompute(view.buf)
-    end
+    size.recompute(view.buf)
     client.notify('resize', { run_id = view.run_id, rows = now.rows, cols = now.cols })
   end
   local seen = size.is_seen(view.buf)
@@ -51,21 +49,19 @@ api.nvim_create_autocmd(
 api.nvim_create_autocmd('OptionSet', {
   group = group,
   desc = 'Termi: sizes of terminals',
-  pattern = { 'winbar', 'laststatus', 'cmdheight', 'showtabline' },
+  pattern = {
+    'number',
+    'relativenumber',
+    'numberwidth',
+    'signcolumn',
+    'foldcolumn',
+    'statuscolumn',
+    'winbar',
+    'laststatus',
+    'cmdheight',
+    'showtabline',
+  },
   callback = M.soon,
-})
-api.nvim_create_autocmd('OptionSet', {
-  group = group,
-  desc = 'Termi: sizes of terminals',
-  pattern = { 'number', 'relativenumber', 'numberwidth', 'signcolumn', 'foldcolumn', 'statuscolumn' },
-  callback = function()
-    vim.schedule(function()
-      for _, view in ipairs(registry.all()) do
-        size.recompute(view.buf)
-      end
-    end)
-    M.soon()
-  end,
 })
 
 return M

@@ -149,16 +149,19 @@ function M.bind(view, run)
   sync.soon()
 end
 
---- Drops the scrollback of a terminal that does not know how to: a short 'scrollback' deletes lines, but keeps one at
---- the least, so a screen of blank ones goes there first. The terminal takes each value only when the next is set.
+--- Makes a terminal of Neovim before 0.11 forget what has left its screen.
 ---@param view termi.View
 local function drop_scrollback(view)
-  local buf = view.buf
-  pcall(api.nvim_chan_send, view.chan, '\27[?1049l\27[m\27[999H\27[2J' .. ('\r\n'):rep(vim.o.lines))
-  local lines = vim.bo[buf].scrollback
-  for _, value in ipairs({ 1, lines, lines - 1, lines }) do
-    vim.bo[buf].scrollback = value
-  end
+  -- A short 'scrollback' has to leave one line. With an empty screen, a change of the height takes it back onto the
+  -- screen, which the frame then clears. A terminal takes a value only when the next one is set, and brings its buffer
+  -- up to date each time.
+  pcall(api.nvim_chan_send, view.chan, '\27[?1049l\27[m\27[r\27[H\27[2J')
+  local lines = vim.bo[view.buf].scrollback
+  vim.bo[view.buf].scrollback = 1
+  vim.bo[view.buf].scrollback = lines
+  size.recompute(view.buf)
+  vim.bo[view.buf].scrollback = math.max(1, lines - 1)
+  vim.bo[view.buf].scrollback = lines
 end
 
 --- Writes a frame into its view.
@@ -169,9 +172,10 @@ function M.frame(frame)
   if not view or not api.nvim_buf_is_valid(view.buf) then
     return false
   end
-  if frame.reset and not CLEARS_SCROLLBACK then
+  if frame.reset and view.written and not CLEARS_SCROLLBACK then
     drop_scrollback(view)
   end
+  view.written = true
   return (pcall(api.nvim_chan_send, view.chan, frame.data))
 end
 
@@ -262,6 +266,7 @@ local function adopt()
         size = { rows = 0, cols = 0 },
         seen = not size.is_seen(buf),
         ended = ending.adopt(buf),
+        written = true,
       })
     end
   end

@@ -75,7 +75,7 @@ impl Transcript {
 
     /// Takes the newest row back, if it is as asked.
     pub(super) fn pop_if(&mut self, is_fine: impl FnOnce(&Row) -> bool) -> Option<Row> {
-        let row = self.rows.pop_back_if(|row| is_fine(row))?;
+        let row = self.rows.back().is_some_and(is_fine).then(|| self.rows.pop_back()).flatten()?;
         self.bytes -= row.cost();
         Some(row)
     }
