@@ -418,7 +418,7 @@ pub struct KillReply {
     pub killed: usize,
     /// Runs that were to be ended.
     pub total: usize,
-    /// Processes that went with them.
+    /// Processes that were seen to end with them. One that its own ending parent reaped is not counted.
     pub processes: usize,
 }
 

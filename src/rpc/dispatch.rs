@@ -6,9 +6,9 @@ use tracing::debug;
 
 use crate::{
     protocol::{
-        Access, Attach, Capabilities, Code, Detach, Empty, Error, Format, Frontend, Initialize, InitializeParams,
-        InitializeReply, Input, Kill, Method, PROTOCOL, Peer, Remove, Rename, Resize, Restart, Result, Run, Sessions,
-        SetColors, Shutdown, Snapshot, Visible, Wait,
+        Access, Attach, AttachParams, Capabilities, Code, Detach, Empty, Error, Format, Frontend, Initialize,
+        InitializeParams, InitializeReply, Input, Kill, Method, PROTOCOL, Peer, Remove, Rename, Resize, Restart,
+        Result, Run, Sessions, SetColors, Shutdown, Snapshot, Visible, Wait,
     },
     session::{Client, Supervisor},
 };
@@ -87,7 +87,7 @@ impl Connection {
             Kill => |p| sessions.kill(p),
             Input => |p| sessions.input(p),
             Resize => |p| sessions.resize(p),
-            Attach => |p| sessions.attach(p, client),
+            Attach => |p| sessions.attach(self.without_size(p), client),
             Detach => |p| sessions.detach(p.run_id, client.id()),
             Visible => |p| sessions.visible(p, client.id()),
             Snapshot => |p| sessions.snapshot(p),
@@ -98,6 +98,12 @@ impl Connection {
             SetColors => |p| sessions.set_colors(p),
             Shutdown => |_| self.shutdown(),
         )
+    }
+
+    /// Who may only look does not decide how large the terminal is.
+    fn without_size(&self, params: AttachParams) -> AttachParams {
+        let size = params.size.filter(|_| self.access == Access::Write);
+        AttachParams { size, ..params }
     }
 
     async fn initialize(&self, params: InitializeParams) -> Result<InitializeReply> {

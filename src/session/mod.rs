@@ -46,19 +46,21 @@ impl Announcer {
     }
 }
 
+/// What helps when the kernel has nothing left.
+const WHAT_TO_DO: &str = "end some sessions, or raise the limit (`ulimit -n`, /proc/sys/kernel/pty/max)";
+
 /// Why nothing was started, for a person.
 fn start_error(error: &SpawnError, what: &Spawn) -> Error {
     let kernel = |errno: i32| std::io::Error::from_raw_os_error(errno).to_string();
     match error {
         SpawnError::Program(start) => program_error(start, what),
-        SpawnError::Resources { what, source } => Error::new(
-            Code::ResourceExhausted,
-            format!(
-                "{what} failed: {}; end some sessions or raise the limit (`ulimit -n`, /proc/sys/kernel/pty/max)",
-                source.raw_os_error().map_or_else(|| source.to_string(), kernel)
-            ),
-        ),
-        SpawnError::Pty { what, reason } => Error::new(Code::ResourceExhausted, format!("{what} failed: {reason}")),
+        SpawnError::Resources { what, source } => {
+            let reason = source.raw_os_error().map_or_else(|| source.to_string(), kernel);
+            Error::new(Code::ResourceExhausted, format!("{what} failed: {reason}; {WHAT_TO_DO}"))
+        }
+        SpawnError::Pty { what, reason } => {
+            Error::new(Code::ResourceExhausted, format!("{what} failed: {reason}; {WHAT_TO_DO}"))
+        }
         SpawnError::Shim => Error::new(Code::StartFailed, format!("{error}; was it killed, or is /proc not mounted?")),
     }
 }

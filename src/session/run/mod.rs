@@ -19,8 +19,8 @@ use crate::{
     term::{Colors, Terminal},
 };
 
-/// What is read of a program's output before others get their turn.
-const BATCH: usize = 128 << 10;
+/// What is read of a program's output before others get their turn: about a millisecond of it.
+const BATCH: usize = 64 << 10;
 
 /// How long after a program's end its terminal may be held open by others before the end is told anyway.
 const DRAIN_PATIENCE: Duration = Duration::from_millis(1500);
