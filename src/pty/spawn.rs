@@ -8,14 +8,17 @@ use std::{
     time::Duration,
 };
 
-use nix::{fcntl::OFlag, unistd::pipe2};
+use nix::{
+    fcntl::OFlag,
+    unistd::{Pid, SysconfVar, pipe2, sysconf},
+};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use tokio::net::unix::pipe;
 
 use super::{Master, ShimLink, SpawnError};
 use crate::{
     protocol::Size,
-    shim::{Plan, Report, SUBCOMMAND},
+    shim::{Plan, Report, SUBCOMMAND, StartError, Step},
 };
 
 /// A shim that has not said a word for so long never will: a start takes about two milliseconds.
@@ -58,6 +61,10 @@ pub struct Spawned {
 /// # Errors
 /// Says which step failed; nothing is left open or running then.
 pub async fn spawn(spawn: Spawn) -> Result<Spawned, SpawnError> {
+    if too_long(&spawn) {
+        let path = spawn.argv.first().map(|program| program.as_encoded_bytes().to_vec()).unwrap_or_default();
+        return Err(SpawnError::Program(StartError { step: Step::Exec, errno: libc::E2BIG, path }));
+    }
     let (their_orders, orders) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| resources("making a pipe", errno.into()))?;
     let (reports, their_reports) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| resources("making a pipe", errno.into()))?;
     let plan = Plan {
@@ -82,7 +89,13 @@ pub async fn spawn(spawn: Spawn) -> Result<Spawned, SpawnError> {
         .and_then(pipe::Receiver::from_owned_fd)
         .map_err(|error| resources("watching a pipe", error))?;
     let mut link = ShimLink::new(orders, reports);
-    let first = tokio::time::timeout(START_PATIENCE, link.report()).await;
+    let first = tokio::time::timeout(START_PATIENCE, async {
+        tokio::select! {
+            report = link.report() => report,
+            () = until_gone(shim_pid) => None,
+        }
+    })
+    .await;
     // The shim has opened them for itself, or never will.
     drop((their_orders, their_reports));
     match first {
@@ -90,6 +103,28 @@ pub async fn spawn(spawn: Spawn) -> Result<Spawned, SpawnError> {
         Ok(Some(Report::StartFailed(error))) => Err(SpawnError::Program(error)),
         Ok(_) | Err(_) => Err(SpawnError::Shim),
     }
+}
+
+/// Waits until a process is no more. Before the shim has opened its pipes, the host holds both ends of them
+/// itself and would not see it end.
+async fn until_gone(pid: i32) {
+    const LOOK: Duration = Duration::from_millis(20);
+    while nix::sys::signal::kill(Pid::from_raw(pid), None).is_ok() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The longest argument or variable, its NUL included (`MAX_ARG_STRLEN`, execve(2)).
+const LONGEST_STRING: usize = 32 * 4096;
+
+/// What the kernel would refuse for its length, before anything is started.
+fn too_long(spawn: &Spawn) -> bool {
+    let vars = spawn.env.iter().map(|(key, value)| key.len() + value.len() + 2);
+    let lengths: Vec<usize> = spawn.argv.iter().map(|arg| arg.len() + 1).chain(vars).collect();
+    // Each string has a pointer beside it; the shim's own arguments and its path take a little more.
+    let all: usize = lengths.iter().map(|length| length + size_of::<usize>()).sum();
+    let most = sysconf(SysconfVar::ARG_MAX).ok().flatten().and_then(|most| usize::try_from(most).ok());
+    lengths.iter().any(|&length| length > LONGEST_STRING) || all + 8192 > most.unwrap_or(LONGEST_STRING)
 }
 
 fn start_shim(spawn: &Spawn, plan: &Plan) -> Result<(OwnedFd, i32), SpawnError> {
