@@ -42,5 +42,5 @@ end
 wait_for(function()
   return ended ~= nil
 end)
-io.stdout:write(('ms=%.3f\n'):format((ended - begun) / 1e6))
+io.stdout:write(('ms=%.3f\n'):format((assert(ended) - begun) / 1e6))
 vim.cmd('qall!')

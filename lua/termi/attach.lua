@@ -44,6 +44,15 @@ function M.attach(target, opts)
   local place = { new_window = opts.new_window, explicit = opts.open ~= nil }
   local shown = registry.of_run(row.process.run_id)
   if shown then
+    if shown.lost then
+      -- The daemon has kept the run; this view of it went with the host that died.
+      local params = { run_id = row.process.run_id, format = 'ansi', size = shown.size }
+      client.call('attach', params, {
+        on_result = function()
+          view.restarted(row.process.run_id)
+        end,
+      })
+    end
     view.show(shown, opts.open, place)
   else
     shown = M.make_view(row, opts.open or config.get().open, place)

@@ -59,7 +59,8 @@ function M.exited(chan, code)
   local said = vim.trim(stderr)
   -- A shell's way to tell a signal: 128 and its number.
   local how = code > 128 and require('termi.format').signal(code - 128) or ('exit code %d'):format(code)
-  local reason = ('the host ended unexpectedly (%s), its programs with it'):format(how)
+  local programs = config.get().persist and '; sessions live on in the daemon' or ', its programs with it'
+  local reason = ('the host ended unexpectedly (%s)%s'):format(how, programs)
   if said ~= '' then
     reason = reason .. ':\n' .. said
   end
@@ -72,7 +73,7 @@ function M.exited(chan, code)
     return
   end
   for _, listener in ipairs(death_listeners) do
-    pcall(listener, wanted and 'the host was stopped, its programs with it' or reason, wanted)
+    pcall(listener, wanted and 'the host was stopped' .. programs or reason, wanted)
   end
 end
 
@@ -170,15 +171,22 @@ vim.api.nvim_create_autocmd('ColorScheme', {
 })
 
 ---@param host termi.Connection
-local function handshake(host)
+---@return termi.proto.InitializeResult? info
+---@return termi.proto.Error? err
+local function introduce(host)
   local version = vim.version()
-  local info, err = await(host, 'initialize', {
+  return await(host, 'initialize', {
     protocol = M.PROTOCOL,
     client = { name = 'nvim', version = ('%d.%d.%d'):format(version.major, version.minor, version.patch) },
     frontend = 'nvim',
     colors = colors(),
   }, config.get().timeout_ms)
-  if not err and info.protocol == M.PROTOCOL then
+end
+
+---@param host termi.Connection
+local function handshake(host)
+  local info, err = introduce(host)
+  if info and not err and info.protocol == M.PROTOCOL then
     host.info = info
     return
   end
@@ -188,7 +196,7 @@ local function handshake(host)
     message.fail('the host could not be used: %s', err.message)
   end
   local text = 'the binary %s speaks protocol %s, this plugin speaks %d. Bring both to one version: `:Termi build`.'
-  message.fail(text, binary.find(), tostring(info.protocol), M.PROTOCOL)
+  message.fail(text, binary.find(), tostring(info and info.protocol), M.PROTOCOL)
 end
 
 --- The host, started if there is none. Raises when there is no binary, or one of another version.
@@ -259,18 +267,32 @@ function M.call(method, params, opts)
   return result
 end
 
---- Where the host writes its log.
+--- What the host says of itself: at the handshake, or asked again after a reload of the plugin.
+---@return termi.proto.InitializeResult?
+function M.info()
+  local host = M.running()
+  if host and not host.info then
+    host.info = introduce(host)
+  end
+  return host and host.info
+end
+
+--- Where the host writes its log, or wrote the last one.
 ---@return string
 function M.log_path()
-  local host = M.running()
-  if host and host.info and host.info.log_path then
-    return host.info.log_path
+  local info = M.info()
+  if info and info.log_path then
+    return info.log_path
   end
   local state = vim.env.XDG_STATE_HOME
   if not state or state == '' then
     state = vim.fs.normalize('~/.local/state')
   end
-  return vim.fs.joinpath(state, 'termi', 'termi.log')
+  local folder = vim.fs.joinpath(state, 'termi')
+  -- One a day, with the day in its name.
+  local logs = vim.fn.glob(vim.fs.joinpath(folder, 'termi*.log'), true, true)
+  table.sort(logs)
+  return logs[#logs] or vim.fs.joinpath(folder, 'termi.log')
 end
 
 return M

@@ -1,12 +1,11 @@
 --- The line that says how a run ended: virtual text below the program's output, so that neither search nor yank
 --- takes it for output.
+local scroll = require('termi.scroll')
+
 local api = vim.api
 local M = {}
 
 local namespace = api.nvim_create_namespace('termi.ending')
-
---- Neovim brings a terminal's buffer up to date 10 ms after bytes were written to it.
-local REFRESH_MS = 20
 
 ---@class termi.Ending
 ---@field text string
@@ -34,8 +33,15 @@ local function place(buf)
   api.nvim_buf_clear_namespace(buf, namespace, 0, -1)
   local chunks = { { ended.text, ended.hl } }
   local below = last_text_line(buf) + 1
-  if below < api.nvim_buf_line_count(buf) then
+  local count = api.nvim_buf_line_count(buf)
+  if below < count then
     api.nvim_buf_set_extmark(buf, namespace, below, 0, { virt_text = chunks, virt_text_pos = 'overlay' })
+    for _, win in ipairs(vim.fn.win_findbuf(buf)) do
+      -- Who followed the output is at its end now, not below it.
+      if api.nvim_win_get_cursor(win)[1] == count then
+        api.nvim_win_set_cursor(win, { below + 1, 0 })
+      end
+    end
     return
   end
   -- The screen is full: a line of its own under the last, which windows at the end are scrolled to show.
@@ -57,7 +63,7 @@ local function place_soon(buf)
     if api.nvim_buf_is_valid(buf) then
       place(buf)
     end
-  end, REFRESH_MS)
+  end, scroll.REFRESH_MS)
 end
 
 --- Shows the line, and keeps it below the text when the terminal is drawn anew (a resize).

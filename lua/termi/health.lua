@@ -60,12 +60,12 @@ end
 ---@return boolean answers
 local function check_host()
   health.start('The host')
-  local ok, host = pcall(client.ensure)
+  local ok, why = pcall(client.ensure)
   if not ok then
-    health.error(tostring(host), 'See the log: `:Termi log`.')
+    health.error(tostring(why), 'See the log: `:Termi log`.')
     return false
   end
-  local info = host.info
+  local info = client.info()
   health.ok(info and ('answers: version %s, pid %d'):format(info.server.version, info.pid) or 'runs')
   return true
 end

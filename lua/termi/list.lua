@@ -213,6 +213,7 @@ function M.open(how)
   for name, value in pairs(OPTIONS) do
     api.nvim_set_option_value(name, value, { scope = 'local', win = 0 })
   end
+  window.set_title(buf, 'Termi sessions')
   wake()
 end
 

@@ -28,7 +28,12 @@ end
 ---@return fun(row: termi.Row)
 local function show(open)
   return function(row)
+    local list = api.nvim_get_current_win()
     attach.attach(sessions.target(row), { open = open })
+    -- A list in a float would stay in front of what it shows.
+    if api.nvim_win_is_valid(list) and vim.w[list].termi_float and api.nvim_get_current_win() ~= list then
+      api.nvim_win_close(list, true)
+    end
   end
 end
 

@@ -10,6 +10,7 @@ local M = {}
 ---@field size termi.proto.Size as the host knows it
 ---@field seen boolean whether a window shows it, as the host knows it
 ---@field ended boolean
+---@field lost? boolean the host has ended, and perhaps the run with it
 ---@field written? boolean a frame was written into it
 
 local by_buf = {} ---@type table<integer, termi.View>

@@ -23,32 +23,55 @@ function M.of_current_window()
   return { rows = math.max(1, info.height), cols = math.max(1, info.width - info.textoff) }
 end
 
---- Makes Neovim compute the terminal's size again, through another one. It does not by itself when an option changes the columns before
---- the text, nor, before 0.12, when the largest of the windows is closed; a change of 'winbar' makes it. What this
---- does to the terminal's text is made good by the frame that follows a resize.
----@param buf integer
-function M.recompute(buf)
-  local ignored, everywhere = vim.o.eventignore, vim.go.winbar
-  local own = {} ---@type table<integer, string> 'winbar' of each window
+--- Turns the winbars of windows off and on, or on and off.
+---@param wins integer[]
+local function flip_winbars(wins)
   local function set(win, winbar)
     -- Fails in a window of one line, which then keeps what it has.
     pcall(vim.api.nvim_set_option_value, 'winbar', winbar, { scope = 'local', win = win })
   end
-  vim.o.eventignore = 'all'
-  if everywhere ~= '' then
-    vim.go.winbar = ''
-  end
-  for _, win in ipairs(vim.fn.win_findbuf(buf)) do
+  local own = {} ---@type table<integer, string>
+  for _, win in ipairs(wins) do
     own[win] = vim.api.nvim_get_option_value('winbar', { scope = 'local', win = win })
-    if everywhere == '' or own[win] ~= '' then
-      set(win, own[win] == '' and ' ' or '')
-    end
+    set(win, own[win] == '' and ' ' or '')
   end
   for win, winbar in pairs(own) do
     set(win, winbar)
   end
-  if everywhere ~= '' then
-    vim.go.winbar = everywhere
+end
+
+--- Shows the buffer in floats for a moment: one a line taller than its windows, then a small one.
+---@param buf integer
+---@param rows integer
+local function flash_floats(buf, rows)
+  for _, height in ipairs({ rows + 1, 1 }) do
+    local config = { relative = 'editor', row = 0, col = 0, width = 1, height = height, noautocmd = true }
+    -- Fails where no window can be opened, as in the command-line window.
+    local ok, win = pcall(vim.api.nvim_open_win, buf, false, config)
+    if ok then
+      -- Neovim remembers the cursor of the window closed last; a terminal is read from its end.
+      vim.api.nvim_win_set_cursor(win, { vim.api.nvim_buf_line_count(buf), 0 })
+      vim.api.nvim_win_close(win, true)
+    end
+  end
+end
+
+--- Makes Neovim compute the terminal's size again, through a taller or lower one. It does not by itself when an option
+--- changes the columns before the text, nor, before 0.12, when the largest of the windows is closed; but it does when a
+--- window gets or loses its winbar, which works only where the global 'winbar' is empty, or is opened. What this does
+--- to the terminal's text is made good by the frame that follows a resize.
+---@param buf integer
+function M.recompute(buf)
+  local now = M.of(buf)
+  if not now then
+    return
+  end
+  local ignored = vim.o.eventignore
+  vim.o.eventignore = 'all'
+  if vim.go.winbar == '' then
+    flip_winbars(vim.fn.win_findbuf(buf))
+  else
+    flash_floats(buf, now.rows)
   end
   vim.o.eventignore = ignored
 end

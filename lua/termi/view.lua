@@ -5,6 +5,7 @@ local config = require('termi.config')
 local ending = require('termi.ending')
 local message = require('termi.message')
 local registry = require('termi.registry')
+local scroll = require('termi.scroll')
 local size = require('termi.size')
 local state = require('termi.state')
 local sync = require('termi.sync')
@@ -12,9 +13,6 @@ local window = require('termi.window')
 
 local api = vim.api
 local M = {}
-
---- Neovim's terminal drops its scrollback at CSI 3 J from 0.11 on; before, a short 'scrollback' does it.
-local CLEARS_SCROLLBACK = vim.fn.has('nvim-0.11') == 1
 
 local group = api.nvim_create_augroup('termi.view', {})
 
@@ -88,14 +86,20 @@ function M.create(how, opts)
     discard()
     error(put_back, 0)
   end
-  local chan = api.nvim_open_term(buf, {
+  local opened, chan = pcall(api.nvim_open_term, buf, {
     force_crlf = false,
     on_input = function(_, _, bufnr, data)
       require('termi.view').input(bufnr, data)
     end,
   })
+  if not opened then
+    put_back()
+    discard()
+    error(chan, 0)
+  end
   window.set_options(buf)
   window.remember(buf)
+  scroll.follow(buf)
   local view = {
     buf = buf,
     chan = chan,
@@ -149,21 +153,6 @@ function M.bind(view, run)
   sync.soon()
 end
 
---- Makes a terminal of Neovim before 0.11 forget what has left its screen.
----@param view termi.View
-local function drop_scrollback(view)
-  -- A short 'scrollback' has to leave one line. With an empty screen, a change of the height takes it back onto the
-  -- screen, which the frame then clears. A terminal takes a value only when the next one is set, and brings its buffer
-  -- up to date each time.
-  pcall(api.nvim_chan_send, view.chan, '\27[?1049l\27[m\27[r\27[H\27[2J')
-  local lines = vim.bo[view.buf].scrollback
-  vim.bo[view.buf].scrollback = 1
-  vim.bo[view.buf].scrollback = lines
-  size.recompute(view.buf)
-  vim.bo[view.buf].scrollback = math.max(1, lines - 1)
-  vim.bo[view.buf].scrollback = lines
-end
-
 --- Writes a frame into its view.
 ---@param frame termi.proto.Frame
 ---@return boolean written false: there is no such view any more
@@ -172,11 +161,14 @@ function M.frame(frame)
   if not view or not api.nvim_buf_is_valid(view.buf) then
     return false
   end
-  if frame.reset and view.written and not CLEARS_SCROLLBACK then
-    drop_scrollback(view)
+  if frame.reset and view.written then
+    scroll.remember(view.buf)
+    scroll.clear(view.buf, view.chan)
   end
   view.written = true
-  return (pcall(api.nvim_chan_send, view.chan, frame.data))
+  local sent = pcall(api.nvim_chan_send, view.chan, frame.data)
+  scroll.restore_soon(view.buf)
+  return sent
 end
 
 --- Marks the view of a run that has ended: its buffer stays to be read, says how, and takes no more keys.
@@ -210,8 +202,9 @@ end
 function M.restarted(run_id)
   local view = registry.of_run(run_id)
   if view then
-    view.ended = false
+    view.ended, view.lost = false, nil
     ending.clear(view.buf)
+    scroll.follow(view.buf)
   end
 end
 
@@ -276,7 +269,9 @@ end
 client.on_death(function(reason, wanted)
   for _, view in ipairs(registry.all()) do
     if view.run_id and not view.ended and api.nvim_buf_is_valid(view.buf) then
-      M.ended(view.run_id, '[The Termi host ended: this program is gone]', true)
+      view.lost = true
+      local fate = config.get().persist and 'attach again with :Termi show' or 'this program is gone'
+      M.ended(view.run_id, ('[The Termi host ended: %s]'):format(fate), true)
     end
   end
   -- Once terminal mode is left: Neovim holds the screen for seconds when its mode changes below an error message.
