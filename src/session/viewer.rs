@@ -111,7 +111,10 @@ impl Viewer {
         if self.in_flight.is_some() || now < self.next {
             return;
         }
-        let NextFrame { seq, reset, body, is_current } = self.view.next_frame(terminal);
+        let Some(NextFrame { seq, reset, body, is_current }) = self.view.next_frame(terminal) else {
+            self.dirty = false;
+            return;
+        };
         self.dirty = !is_current;
         self.in_flight = Some((seq, now));
         self.streak = if now - self.last_sent > QUIET { 1 } else { self.streak + 1 };

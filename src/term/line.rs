@@ -9,7 +9,7 @@ use alacritty_terminal::{
     },
     vte::ansi::{Color, NamedColor, Rgb},
 };
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthChar;
 
 use crate::protocol::{Paint, Span, SpanLine, Style, Underline};
 
@@ -24,7 +24,11 @@ const LOOK: Flags = Flags::INVERSE
 /// The row as text without trailing blanks, and its style runs.
 pub fn read(row: &GridRow<Cell>, cols: usize, palette: &Palette) -> SpanLine {
     let end = (0..cols).rev().find(|&col| !is_blank(&row[Column(col)])).map_or(0, |col| col + 1);
-    read_cells(row, end, palette)
+    let mut line = read_cells(row, end, palette);
+    // What stood there may have been half a character.
+    let styled = line.spans.last().map_or(0, |span| span.end);
+    line.text.truncate(line.text.trim_end_matches(' ').len().max(styled));
+    line
 }
 
 /// A row whose line goes on in the next: the blanks at its end are the line's own.
@@ -33,18 +37,26 @@ pub fn read_whole(row: &GridRow<Cell>, cols: usize, palette: &Palette) -> SpanLi
     read_cells(row, cols - usize::from(filler), palette)
 }
 
-fn read_cells(row: &GridRow<Cell>, end: usize, palette: &Palette) -> SpanLine {
+/// Reads the cells before `end`, and the other half of a wide character that it would cut.
+fn read_cells(row: &GridRow<Cell>, mut end: usize, palette: &Palette) -> SpanLine {
+    let cuts = end > 0 && end < row.len() && row[Column(end - 1)].flags.contains(Flags::WIDE_CHAR);
+    end += usize::from(cuts);
     let mut line = SpanLine { text: String::with_capacity(end), spans: Vec::new() };
     let mut last: Option<&Cell> = None;
-    for col in 0..end {
+    let mut cells = (0..end).peekable();
+    while let Some(col) = cells.next() {
         let cell = &row[Column(col)];
-        if cell.flags.contains(Flags::WIDE_CHAR_SPACER) {
-            continue;
-        }
         let start = line.text.len();
-        // A tab is a blank cell that remembers it was one.
-        line.text.push(if cell.c == '\t' { ' ' } else { cell.c });
-        line.text.extend(cell.zerowidth().into_iter().flatten());
+        let is_spacer = |&col: &usize| row[Column(col)].flags.contains(Flags::WIDE_CHAR_SPACER);
+        let is_whole = !cell.flags.contains(Flags::WIDE_CHAR) || cells.next_if(is_spacer).is_some();
+        if cell.c == '\t' || !is_whole || is_spacer(&col) {
+            // A tab is a blank cell that remembers it was one; half a wide character, as insertions into one
+            // leave it, is a blank too.
+            line.text.push(' ');
+        } else {
+            line.text.push(cell.c);
+            line.text.extend(cell.zerowidth().into_iter().flatten());
+        }
         let end = line.text.len();
         if last.is_some_and(|last| same_look(last, cell)) {
             if let Some(span) = line.spans.last_mut().filter(|span| span.end == start) {
@@ -52,8 +64,11 @@ fn read_cells(row: &GridRow<Cell>, end: usize, palette: &Palette) -> SpanLine {
             }
         } else {
             let style = style(cell, palette);
-            if style != Style::default() {
-                line.spans.push(Span { start, end, style });
+            // Colours can go by several names: cells that do not look the same to the emulator may still be.
+            match line.spans.last_mut() {
+                Some(span) if span.end == start && span.style == style => span.end = end,
+                _ if style == Style::default() => {}
+                _ => line.spans.push(Span { start, end, style }),
             }
         }
         last = Some(cell);
@@ -66,9 +81,9 @@ pub fn is_wrapped(row: &GridRow<Cell>, cols: usize) -> bool {
     row[Column(cols - 1)].flags.contains(Flags::WRAPLINE)
 }
 
-/// Whether a line fits into so many columns.
+/// Whether a line fits into so many columns, counted character by character as the emulator does.
 pub fn fits(line: &SpanLine, cols: usize) -> bool {
-    line.text.width() <= cols
+    line.text.chars().filter_map(UnicodeWidthChar::width).sum::<usize>() <= cols
 }
 
 /// Puts a line back into a row of the screen; `wrapped` as [`is_wrapped`] read it.
@@ -161,7 +176,12 @@ fn same_look(a: &Cell, b: &Cell) -> bool {
         && a.flags.intersection(LOOK) == b.flags.intersection(LOOK)
         && match (&a.extra, &b.extra) {
             (None, None) => true,
-            _ => a.underline_color() == b.underline_color() && a.hyperlink() == b.hyperlink(),
+            _ => {
+                // The emulator numbers links that have no id: by their target they are the same.
+                let (a_link, b_link) = (a.hyperlink(), b.hyperlink());
+                a.underline_color() == b.underline_color()
+                    && a_link.as_ref().map(|link| link.uri()) == b_link.as_ref().map(|link| link.uri())
+            }
         }
 }
 

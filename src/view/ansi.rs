@@ -1,7 +1,8 @@
 //! Frames as escape sequences, for clients with a terminal emulator.
 //!
-//! Rows that scrolled off and the screen are written from the top as one flow: what does not fit
-//! scrolls, and so enters the client's own scrollback in order.
+//! A frame is the difference from the rows that the client has: rows that scrolled off are scrolled off on its
+//! screen too, and so enter its own scrollback in order; of the others, what changed is rewritten. What is not
+//! known, or has moved by more than a screen, is written from the top as one flow: what does not fit scrolls.
 
 use std::fmt::Write as _;
 
@@ -9,48 +10,57 @@ use unicode_width::UnicodeWidthChar;
 
 use super::{Part, View, skip_marker};
 use crate::{
-    protocol::{FrameBody, Paint, SpanLine, Style, Underline},
+    protocol::{FrameBody, Paint, Span, SpanLine, Style, Underline},
     term::{CursorShape, Modes, MouseReport, Terminal},
 };
 
-pub(super) fn frame(view: &View, terminal: &Terminal, part: &Part) -> FrameBody {
-    let size = terminal.size();
+/// The update, and the rows that the client's screen has after it.
+pub(super) fn frame(view: &View, terminal: &Terminal, part: &Part) -> (FrameBody, Vec<SpanLine>) {
     let modes = terminal.modes();
-    let mut data = String::with_capacity(usize::from(size.rows) * usize::from(size.cols) / 2);
+    let target = target_rows(terminal, part);
+    let mut data = String::new();
     if view.starts_over {
         data.push_str("\x1b[?1049l\x1b[m\x1b[H\x1b[2J\x1b[3J");
     }
     let was = view.modes.unwrap_or_default();
-    if modes.alternate_screen != was.alternate_screen {
+    let other_screen = modes.alternate_screen != was.alternate_screen;
+    if other_screen {
         data.push_str(if modes.alternate_screen { "\x1b[?1049h" } else { "\x1b[?1049l" });
     }
     if part.cleared {
         data.push_str("\x1b[3J");
     }
-    draw(&mut data, terminal, part);
+    let known = (!view.starts_over && !other_screen && view.rows.len() == target.len()).then_some(&view.rows);
+    let cols = usize::from(terminal.size().cols);
+    match known {
+        Some(rows) if part.skipped == 0 && part.len() <= rows.len() => change(&mut data, rows, &target, terminal, part),
+        _ if part.skipped == 0 && part.len() == 0 => place(&mut data, &target, cols),
+        _ => flow(&mut data, &target, terminal, part),
+    }
     let cursor = terminal.cursor();
-    // Writing to a String cannot fail.
-    let _ = write!(data, "\x1b[{};{}H", cursor.row + 1, cursor.col + 1);
+    if !data.is_empty() || view.cursor != Some((cursor.row, cursor.col)) {
+        // Writing to a String cannot fail.
+        let _ = write!(data, "\x1b[{};{}H", cursor.row + 1, cursor.col + 1);
+    }
     mirror_modes(&mut data, view.modes, modes);
     if terminal.title() != view.title {
         let _ = write!(data, "\x1b]2;{}\x1b\\", terminal.title());
     }
-    FrameBody::Ansi { data }
+    (FrameBody::Ansi { data }, target)
+}
+
+/// What is to stand on the client's screen: the terminal's, or on the way there the rows that follow those sent.
+fn target_rows(terminal: &Terminal, part: &Part) -> Vec<SpanLine> {
+    if part.current {
+        return terminal.rows().collect();
+    }
+    let following = terminal.transcript().rows_from(part.end).map(|row| row.line.clone());
+    following.chain(terminal.rows()).take(usize::from(terminal.size().rows)).collect()
 }
 
 /// The rows that scrolled off and the screen as one flow from the top left corner.
-fn draw(data: &mut String, terminal: &Terminal, part: &Part) {
-    let size = terminal.size();
-    let cols = usize::from(size.cols);
-    if part.len() == 0 && part.skipped == 0 {
-        // Nothing scrolls, and nothing can: each row is put in its place, whatever size the client has by now.
-        for (row, line) in terminal.rows().enumerate() {
-            // Writing to a String cannot fail.
-            let _ = write!(data, "\x1b[{}H", row + 1);
-            write_line(data, &line, cols);
-        }
-        return;
-    }
+fn flow(data: &mut String, target: &[SpanLine], terminal: &Terminal, part: &Part) {
+    let cols = usize::from(terminal.size().cols);
     data.push_str("\x1b[H");
     let mut first = true;
     let mut put = |line: &SpanLine| {
@@ -62,27 +72,125 @@ fn draw(data: &mut String, terminal: &Terminal, part: &Part) {
     if part.skipped > 0 {
         let style = Style { dim: true, ..Style::default() };
         let text: String = skip_marker(part.skipped).chars().take(cols).collect();
-        let spans = vec![crate::protocol::Span { start: 0, end: text.len(), style }];
+        let spans = vec![Span { start: 0, end: text.len(), style }];
         put(&SpanLine { text, spans });
     }
-    let mut rows = terminal.transcript().rows_from(part.start).map(|row| &row.line);
-    rows.by_ref().take(part.len()).for_each(&mut put);
-    if part.current {
-        terminal.rows().for_each(|line| put(&line));
-    } else {
-        // A step of the way: the rows that follow stand where the screen will be.
-        let mut left = usize::from(size.rows);
-        for line in rows.take(left) {
-            put(line);
-            left -= 1;
+    scrolled(terminal, part).for_each(&mut put);
+    target.iter().for_each(put);
+}
+
+/// Each row in its place, whatever is there: nothing scrolls, and nothing can, whatever size the client has by now.
+fn place(data: &mut String, target: &[SpanLine], cols: usize) {
+    for (row, line) in target.iter().enumerate() {
+        go_to(data, row, 0);
+        write_line(data, line, cols);
+    }
+}
+
+/// What differs from the rows that the client has. Rows that scrolled off are put right first, if they changed
+/// before they did, then scrolled off on the client's screen too.
+fn change(data: &mut String, has: &[SpanLine], target: &[SpanLine], terminal: &Terminal, part: &Part) {
+    for (row, (old, new)) in has.iter().zip(scrolled(terminal, part)).enumerate() {
+        change_line(data, row, old, new);
+    }
+    if part.len() > 0 {
+        go_to(data, has.len() - 1, 0);
+        data.extend(std::iter::repeat_n('\n', part.len()));
+    }
+    let blank = SpanLine::default();
+    let moved = has[part.len()..].iter().chain(std::iter::repeat(&blank));
+    for (row, (old, new)) in moved.zip(target).enumerate() {
+        change_line(data, row, old, new);
+    }
+}
+
+fn scrolled<'a>(terminal: &'a Terminal, part: &Part) -> impl Iterator<Item = &'a SpanLine> {
+    terminal.transcript().rows_from(part.start).map(|row| &row.line).take(part.len())
+}
+
+fn go_to(data: &mut String, row: usize, col: usize) {
+    // Writing to a String cannot fail.
+    let _ = match col {
+        0 => write!(data, "\x1b[{}H", row + 1),
+        _ => write!(data, "\x1b[{};{}H", row + 1, col + 1),
+    };
+}
+
+/// Rewrites a row from its first changed column to its last.
+fn change_line(data: &mut String, row: usize, old: &SpanLine, new: &SpanLine) {
+    if old == new {
+        return;
+    }
+    let (before, after) = (clusters(old), clusters(new));
+    let width = |all: &[Cluster]| all.iter().map(|cluster| cluster.width).sum::<usize>();
+    let same = before.iter().zip(&after).take_while(|(a, b)| a == b).count();
+    let (before, after) = (&before[same..], &after[same..]);
+    let (was, is) = (width(before), width(after));
+    // The ends of two rows can be matched only where they stand in the same columns.
+    let same_end =
+        if was == is { before.iter().rev().zip(after.iter().rev()).take_while(|(a, b)| a == b).count() } else { 0 };
+    let changed = &after[..after.len() - same_end];
+    let start = changed.first().map_or(new.text.len(), |cluster| cluster.start);
+    let end = changed.last().map_or(start, |cluster| cluster.start + cluster.text.len());
+    let col = new.text[..start].chars().filter_map(UnicodeWidthChar::width).sum();
+    if start == end && is >= was {
+        // Only blanks at the end differ, and those are the same to see.
+        return;
+    }
+    go_to(data, row, col);
+    write_text(data, &part_of(new, start, end), Some(col));
+    if is < was {
+        data.push_str("\x1b[K");
+    }
+}
+
+/// A character with what is drawn over it.
+#[derive(Debug, PartialEq)]
+struct Cluster<'a> {
+    text: &'a str,
+    width: usize,
+    style: Option<&'a Style>,
+    start: usize,
+}
+
+/// The line's clusters; blanks at its end that have no look of their own are left out.
+fn clusters(line: &SpanLine) -> Vec<Cluster<'_>> {
+    let mut all: Vec<Cluster> = Vec::with_capacity(line.text.len());
+    let mut spans = line.spans.iter().peekable();
+    for (at, c) in line.text.char_indices() {
+        while spans.next_if(|span| span.end <= at).is_some() {}
+        let style = spans.peek().filter(|span| span.start <= at).map(|span| &span.style);
+        let (width, end) = (c.width().unwrap_or(0), at + c.len_utf8());
+        match all.last_mut() {
+            Some(last) if width == 0 => last.text = &line.text[last.start..end],
+            _ => all.push(Cluster { text: &line.text[at..end], width, style, start: at }),
         }
-        terminal.rows().take(left).for_each(|line| put(&line));
+    }
+    while all.pop_if(|last| last.text == " " && last.style.is_none()).is_some() {}
+    all
+}
+
+/// The bytes `start` to `end` of a line, with their looks.
+fn part_of(line: &SpanLine, start: usize, end: usize) -> SpanLine {
+    let inside = |span: &Span| span.start < end && span.end > start;
+    SpanLine {
+        text: line.text[start..end].to_owned(),
+        spans: line
+            .spans
+            .iter()
+            .filter(|span| inside(span))
+            .map(|span| Span {
+                start: span.start.max(start) - start,
+                end: span.end.min(end) - start,
+                style: span.style.clone(),
+            })
+            .collect(),
     }
 }
 
 /// One row: its text with its looks, the rest of the row erased.
 fn write_line(data: &mut String, line: &SpanLine, cols: usize) {
-    let width = write_text(data, line, true);
+    let width = write_text(data, line, Some(0));
     if width < cols {
         data.push_str("\x1b[K");
     }
@@ -92,45 +200,45 @@ fn write_line(data: &mut String, line: &SpanLine, cols: usize) {
 #[must_use]
 pub fn encode_line(line: &SpanLine) -> String {
     let mut data = String::with_capacity(line.text.len() + line.spans.len() * 12);
-    write_text(&mut data, line, false);
+    write_text(&mut data, line, None);
     data
 }
 
-/// Writes a line's text with its looks and returns its width. With `place`, the cursor is put right after
-/// clusters whose width terminals do not agree on.
-fn write_text(data: &mut String, line: &SpanLine, place: bool) -> usize {
-    let mut width = 0;
+/// Writes a line's text with its looks and returns the column after it. With the column it starts in, the cursor
+/// is put right after clusters whose width terminals do not agree on.
+fn write_text(data: &mut String, line: &SpanLine, from: Option<usize>) -> usize {
+    let mut col = from.unwrap_or(0);
     let mut at = 0;
     for span in &line.spans {
         if at < span.start {
-            width = write_run(data, &line.text[at..span.start], width, place);
+            col = write_run(data, &line.text[at..span.start], col, from.is_some());
         }
         write_style(data, &span.style);
-        width = write_run(data, &line.text[span.start..span.end], width, place);
+        col = write_run(data, &line.text[span.start..span.end], col, from.is_some());
         data.push_str(if span.style.link.is_some() { "\x1b]8;;\x1b\\\x1b[m" } else { "\x1b[m" });
         at = span.end;
     }
-    write_run(data, &line.text[at..], width, place)
+    write_run(data, &line.text[at..], col, from.is_some())
 }
 
-fn write_run(data: &mut String, text: &str, mut width: usize, place: bool) -> usize {
+fn write_run(data: &mut String, text: &str, mut col: usize, place: bool) -> usize {
     if text.is_ascii() {
         data.push_str(text);
-        return width + text.len();
+        return col + text.len();
     }
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         data.push(c);
-        width += c.width().unwrap_or(0);
+        let width = c.width().unwrap_or(0);
+        col += width;
         let next_joins = chars.peek().is_some_and(|next| next.width() == Some(0));
-        let disputed =
-            c.width() == Some(0) || (!c.is_ascii() && !is_plain_wide(c) && c.width() != Some(1)) || is_symbol(c);
+        let disputed = width == 0 || (width > 1 && !is_plain_wide(c)) || is_symbol(c);
         if place && disputed && !next_joins {
             // Writing to a String cannot fail.
-            let _ = write!(data, "\x1b[{}G", width + 1);
+            let _ = write!(data, "\x1b[{}G", col + 1);
         }
     }
-    width
+    col
 }
 
 /// Wide in every terminal: CJK, Hangul, kana, full-width forms.
@@ -246,7 +354,7 @@ mod tests {
     const SIZE: Size = Size { rows: 6, cols: 30 };
 
     fn ansi(view: &mut View, terminal: &Terminal) -> (String, bool) {
-        let frame = view.next_frame(terminal);
+        let Some(frame) = view.next_frame(terminal) else { return (String::new(), true) };
         match frame.body {
             FrameBody::Ansi { data } => (data, frame.is_current),
             other @ FrameBody::Spans { .. } => panic!("{other:?}"),
@@ -280,6 +388,11 @@ mod tests {
             "\x1b[?1049h\x1b[2J\x1b[3;4Hfull screen\x1b[?1h\x1b=\x1b[?1002h\x1b[?1006h\x1b[?2004h\x1b[5 q",
             "\x1b[?1049h\x1b[Hgone\x1b[?1049lback\x1b[?25l\x1b[?1004h",
             "123456789012345678901234567890exactly one row and more of it",
+            // Each of these once gave a client another picture.
+            "\x1b[3;5H\u{2714}\u{fe0f}\x1b[3;7Hab",
+            "\u{4f60}\x1b[1;2H\x1b[@x\x1b[4h\u{597d}\x1b[Dy",
+            "\x1b[90;48;5;0m\u{2714}\x1b[38;5;8m line\x1b[m",
+            "\x1b]2;title\x07\x1bcafter",
         ];
         for stream in streams {
             let mut host = Terminal::new(SIZE, 500_000);

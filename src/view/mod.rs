@@ -3,12 +3,14 @@
 //! A view does no I/O: the run asks it for a [`FrameBody`] when the client has acknowledged the one before.
 
 mod ansi;
+#[cfg(test)]
+mod law;
 mod spans;
 
 pub use ansi::encode_line;
 
 use crate::{
-    protocol::{Format, FrameBody},
+    protocol::{Format, FrameBody, SpanLine},
     term::{Modes, Terminal},
 };
 
@@ -35,6 +37,10 @@ pub struct View {
     filling: bool,
     /// The modes it has; none before the first frame.
     modes: Option<Modes>,
+    /// The rows its screen has, as far as they are known.
+    rows: Vec<SpanLine>,
+    /// Where its cursor is, in row and column.
+    cursor: Option<(u16, u16)>,
     title: String,
     seq: u64,
 }
@@ -50,6 +56,8 @@ impl View {
             starts_over: true,
             filling: true,
             modes: None,
+            rows: Vec::new(),
+            cursor: None,
             title: String::new(),
             seq: 0,
         };
@@ -63,24 +71,30 @@ impl View {
         let oldest = transcript.first().max(transcript.cleared_at());
         self.next_row = oldest.max(transcript.end().saturating_sub(MAX_BEHIND));
         self.skipped = self.next_row - transcript.cleared_at();
-        (self.starts_over, self.filling, self.modes) = (true, true, None);
-        self.title.clear();
+        (self.starts_over, self.filling, self.modes, self.cursor) = (true, true, None, None);
+        self.rows.clear();
     }
 
-    /// The next frame.
-    pub fn next_frame(&mut self, terminal: &Terminal) -> NextFrame {
-        self.seq += 1;
+    /// The next frame; none when there is nothing to tell.
+    pub fn next_frame(&mut self, terminal: &Terminal) -> Option<NextFrame> {
         let part = self.choose(terminal);
-        let body = match self.format {
+        let (body, rows) = match self.format {
             Format::Ansi => ansi::frame(self, terminal, &part),
-            Format::Spans => spans::frame(self, terminal, &part),
+            Format::Spans => (spans::frame(terminal, &part), Vec::new()),
         };
+        self.rows = rows;
+        let cursor = terminal.cursor();
+        self.cursor = Some((cursor.row, cursor.col));
         let reset = std::mem::take(&mut self.starts_over);
         self.filling &= !part.current;
         self.next_row = part.end;
         self.modes = Some(terminal.modes());
         terminal.title().clone_into(&mut self.title);
-        NextFrame { seq: self.seq, reset, body, is_current: part.current }
+        if !reset && matches!(&body, FrameBody::Ansi { data } if data.is_empty()) {
+            return None;
+        }
+        self.seq += 1;
+        Some(NextFrame { seq: self.seq, reset, body, is_current: part.current })
     }
 
     /// Which rows of the transcript the next frame takes along.

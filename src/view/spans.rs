@@ -1,12 +1,12 @@
 //! Frames as text with style runs.
 
-use super::{Part, View};
+use super::Part;
 use crate::{
     protocol::{FrameBody, SpanLine},
     term::Terminal,
 };
 
-pub(super) fn frame(_view: &View, terminal: &Terminal, part: &Part) -> FrameBody {
+pub(super) fn frame(terminal: &Terminal, part: &Part) -> FrameBody {
     let transcript = terminal.transcript();
     let mut rows = transcript.rows_from(part.start).map(|row| &row.line);
     let scrolled = rows.by_ref().take(part.len()).cloned().collect();
