@@ -3,6 +3,8 @@
 //! Both sides of a pair run in turn, A B A B, each in a Neovim of its own: the machine's speed drifts, their ratio
 //! does not. Medians are printed; nothing is asserted.
 
+#![allow(clippy::print_stdout, reason = "a benchmark prints its table")]
+
 use std::{path::Path, process::Command};
 
 /// Counted pairs of each row.

@@ -91,13 +91,14 @@ pub async fn spawn(spawn: Spawn) -> Result<Spawned, SpawnError> {
     let mut link = ShimLink::new(orders, reports);
     let first = tokio::time::timeout(START_PATIENCE, async {
         tokio::select! {
-            report = link.report() => report,
-            () = until_gone(shim_pid) => None,
+            report = link.report() => return report,
+            () = until_gone(shim_pid) => {}
         }
+        // What it has said is still to be read (a program that ends at once ends its shim too), and then the end.
+        drop((their_orders, their_reports));
+        link.report().await
     })
     .await;
-    // The shim has opened them for itself, or never will.
-    drop((their_orders, their_reports));
     match first {
         Ok(Some(Report::Started { pid })) => Ok(Spawned { master, link, pid, shim_pid }),
         Ok(Some(Report::StartFailed(error))) => Err(SpawnError::Program(error)),

@@ -68,6 +68,11 @@ impl Viewer {
         self.dirty = true;
     }
 
+    /// It fell behind and could be filled again, were it quiet.
+    pub fn is_behind(&self, terminal: &Terminal) -> bool {
+        self.visible && self.view.is_behind(terminal)
+    }
+
     /// Everything is to be sent again, as after a new size.
     pub fn start_over(&mut self, terminal: &Terminal) {
         self.view.start_over(terminal);

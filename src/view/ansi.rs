@@ -447,6 +447,26 @@ mod tests {
     }
 
     #[test]
+    fn a_view_that_fell_behind_is_filled_from_the_transcript_when_it_starts_over() {
+        let mut host = Terminal::new(SIZE, 5_000_000);
+        let mut client = Terminal::new(SIZE, 5_000_000);
+        let mut view = View::new(Format::Ansi, &host);
+        catch_up(&mut view, &host, &mut client);
+        for n in 0..8000 {
+            host.feed(format!("{n}\r\n").as_bytes());
+        }
+        catch_up(&mut view, &host, &mut client);
+        assert!(view.is_behind(&host));
+        view.start_over(&host);
+        catch_up(&mut view, &host, &mut client);
+        assert!(!view.is_behind(&host));
+        let text: Vec<_> = everything(&client).into_iter().map(|line| line.text).collect();
+        assert!(text[0].contains("2995 lines are not shown"), "{}", text[0]);
+        let numbers: Vec<_> = (2995..8000).map(|n| n.to_string()).chain([String::new()]).collect();
+        assert_eq!(text[1..], numbers);
+    }
+
+    #[test]
     fn a_line_encoded_for_a_snapshot_shows_the_same_when_printed() {
         let mut host = Terminal::new(SIZE, 1000);
         host.feed(b"a \x1b[1;32mgreen\x1b[m \x1b[7minverse\x1b[m z");

@@ -20,8 +20,11 @@ const ROWS_A_FRAME: u64 = 250;
 /// The same while a view starts over: its window has just been opened or sized, and the rows are soon there.
 const ROWS_A_FRAME_AT_START: u64 = 1000;
 
-/// A view that is this many rows behind is not sent them any more: what is skipped is marked.
+/// A view that is this many rows behind is not sent them any more; it starts over when the output settles.
 const MAX_BEHIND: u64 = 2000;
+
+/// Rows of the transcript that a view gets when it starts over: what came before is marked as left out.
+const ROWS_AT_START: u64 = 5000;
 
 /// What a client has been sent of a run.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub struct View {
     next_row: u64,
     /// Rows that were skipped and not yet marked.
     skipped: u64,
+    /// It fell so far behind that rows were skipped.
+    behind: bool,
     /// The next frame begins with an empty view.
     starts_over: bool,
     /// It has not caught up since it started over.
@@ -53,6 +58,7 @@ impl View {
             format,
             next_row: 0,
             skipped: 0,
+            behind: false,
             starts_over: true,
             filling: true,
             modes: None,
@@ -69,10 +75,17 @@ impl View {
     pub fn start_over(&mut self, terminal: &Terminal) {
         let transcript = terminal.transcript();
         let oldest = transcript.first().max(transcript.cleared_at());
-        self.next_row = oldest.max(transcript.end().saturating_sub(MAX_BEHIND));
+        self.next_row = oldest.max(transcript.end().saturating_sub(ROWS_AT_START));
         self.skipped = self.next_row - transcript.cleared_at();
+        self.behind = false;
         (self.starts_over, self.filling, self.modes, self.cursor) = (true, true, None, None);
         self.rows.clear();
+    }
+
+    /// Rows were skipped, and can be had by starting over.
+    #[must_use]
+    pub fn is_behind(&self, terminal: &Terminal) -> bool {
+        self.behind && !terminal.modes().alternate_screen
     }
 
     /// The next frame; none when there is nothing to tell.
@@ -112,9 +125,11 @@ impl View {
         if terminal.modes().alternate_screen {
             return Part { start: self.next_row, end: self.next_row, skipped: 0, cleared, current: true };
         }
-        if end - self.next_row > MAX_BEHIND || self.next_row < transcript.first() {
+        let most = if self.filling { ROWS_AT_START + MAX_BEHIND } else { MAX_BEHIND };
+        if end - self.next_row > most || self.next_row < transcript.first() {
             self.skipped += end - self.next_row;
             self.next_row = end;
+            self.behind = true;
         }
         if self.next_row == end {
             // Under a flood a marker in each frame would be a flood of its own: it waits for the next rows.

@@ -25,6 +25,9 @@ const BATCH: usize = 64 << 10;
 /// How long after a program's end its terminal may be held open by others before the end is told anyway.
 const DRAIN_PATIENCE: Duration = Duration::from_millis(1500);
 
+/// Output has settled when there was none for so long: views that fell behind are filled again.
+const SETTLED: Duration = Duration::from_millis(100);
+
 /// A bell rings at most this often.
 const BELL_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -208,6 +211,11 @@ impl Run {
             warn!("run {}: its processes could not be ended", self.identity.run_id.short());
             self.answer_killing(0, 1);
         }
+        if self.resync_due().is_some_and(|due| now >= due) {
+            for viewer in self.viewers.iter_mut().filter(|viewer| viewer.is_behind(&self.terminal)) {
+                viewer.start_over(&self.terminal);
+            }
+        }
         if let Some(pending_bytes) = self.input.stalled() {
             let (session_id, session_name, run_id) = self.who();
             self.announce(Event::InputStalled { session_id, session_name, run_id, pending_bytes });
@@ -252,6 +260,7 @@ impl Run {
             draining,
             self.killing.as_ref().map(|killing| killing.give_up),
             self.input.stall_deadline(),
+            self.resync_due(),
             self.timeout().map(|(deadline, _)| deadline),
         ]
         .into_iter()
@@ -259,6 +268,12 @@ impl Run {
         .chain(self.viewers.iter().filter_map(Viewer::due))
         .chain(self.waiters.iter().filter_map(|waiter| waiter.deadline(self.last_output)))
         .min()
+    }
+
+    /// When views that fell behind are to start over.
+    fn resync_due(&self) -> Option<Instant> {
+        let behind = self.viewers.iter().any(|viewer| viewer.is_behind(&self.terminal));
+        behind.then(|| if self.exit().is_some() { Instant::now() } else { self.last_output + SETTLED })
     }
 
     /// The next of its timeouts, while it may still be ended by one.
