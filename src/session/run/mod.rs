@@ -273,7 +273,7 @@ impl Run {
     /// When views that fell behind are to start over.
     fn resync_due(&self) -> Option<Instant> {
         let behind = self.viewers.iter().any(|viewer| viewer.is_behind(&self.terminal));
-        behind.then(|| if self.exit().is_some() { Instant::now() } else { self.last_output + SETTLED })
+        behind.then(|| if self.exit().is_some() { self.last_output } else { self.last_output + SETTLED })
     }
 
     /// The next of its timeouts, while it may still be ended by one.
