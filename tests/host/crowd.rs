@@ -1,0 +1,96 @@
+//! Many sessions at once: each its own, none in the way of another.
+
+use std::{collections::HashSet, thread};
+
+use serde_json::json;
+
+use crate::support::{Host, Run, eventually, proc};
+
+const SESSIONS: usize = 20;
+
+#[test]
+fn twenty_sessions_share_nothing() {
+    let host = Host::start();
+    // From several threads, as concurrent calls of a client.
+    let start = |n: usize| {
+        let line = format!("while :; do echo marker-{n:02}-marker; sleep 0.05; done");
+        host.run(json!({"cmd": line, "attach": "ansi", "env": {"WHO": n.to_string()}}))
+    };
+    let runs: Vec<Run> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..SESSIONS).map(|n| scope.spawn(move || start(n))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    for key in ["session_id", "run_id", "pid", "terminal_name", "process_name", "session_name"] {
+        let values: HashSet<String> = runs.iter().map(|run| run.reply[key].to_string()).collect();
+        assert_eq!(values.len(), SESSIONS, "{key}");
+    }
+    let terminals: HashSet<_> = runs.iter().map(|run| proc::descriptors(run.pid)[0].clone()).collect();
+    assert_eq!(terminals.len(), SESSIONS, "each has a terminal of its own");
+    for (n, run) in runs.iter().enumerate() {
+        let marker = format!("marker-{n:02}-marker");
+        host.wait_for("a screen full of its marker", |state| {
+            let view = state.views.get(&run.run_id)?;
+            (view.text().len() >= 10 && view.screen().iter().all(|row| *row == marker)).then_some(())
+        });
+    }
+    assert_only_own_markers(&host, &runs);
+
+    let victim = &runs[7];
+    assert_eq!(
+        host.ask("kill", json!({"target": victim.session_id})),
+        json!({"killed": 1, "total": 1, "processes": 2})
+    );
+    host.wait_exited(&victim.run_id);
+    let sessions = host.ask("sessions", json!({}));
+    let active: u64 =
+        sessions.as_object().unwrap().values().map(|session| session["active_processes"].as_u64().unwrap()).sum();
+    assert_eq!(active, 19);
+    let lines = |run: &Run| host.state().views[&run.run_id].text().len();
+    for run in runs.iter().filter(|run| run.run_id != victim.run_id) {
+        let before = lines(run);
+        eventually("it prints on", || lines(run) > before);
+    }
+    assert_only_own_markers(&host, &runs);
+    let ends: Vec<_> = host.state().events.iter().filter(|event| event["type"] == "run_exited").cloned().collect();
+    assert_eq!(ends.len(), 1, "{ends:?}");
+    assert_eq!(host.ask("kill", json!({"target": "all", "signal": "KILL"}))["killed"], 19);
+}
+
+fn assert_only_own_markers(host: &Host, runs: &[Run]) {
+    let state = host.state();
+    for (n, run) in runs.iter().enumerate() {
+        for other in (0..SESSIONS).filter(|other| *other != n) {
+            let stray = format!("marker-{other:02}");
+            assert!(!state.views[&run.run_id].data.contains(&stray), "{stray} in the view of {n}");
+        }
+    }
+}
+
+#[test]
+fn many_runs_come_and_go_and_leave_nothing_behind() {
+    let host = Host::start();
+    let settled = || {
+        eventually("no process is left", || proc::below(host.pid()).is_empty());
+        proc::descriptors(host.pid()).len()
+    };
+    let batch = || {
+        thread::scope(|scope| {
+            for n in 0..8 {
+                let host = &host;
+                scope.spawn(move || {
+                    for _ in 0..5 {
+                        let run = host.run(json!({"cmd": format!("seq {n}; exit {n}"), "attach": "ansi"}));
+                        assert_eq!(host.wait_exited(&run.run_id)["exit"]["code"], n);
+                        host.ask("remove", json!({"target": run.run_id}));
+                    }
+                });
+            }
+        });
+        settled()
+    };
+    let before = batch();
+    for _ in 0..3 {
+        assert_eq!(batch(), before, "descriptors leaked");
+    }
+    assert_eq!(host.ask("sessions", json!({})), json!({}));
+}

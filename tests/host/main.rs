@@ -1,0 +1,23 @@
+//! The host as its clients know it: the real binary, real programs on real PTYs, the real protocol over pipes.
+//!
+//! Each module is about one promise, or about one way in which programs, clients or the system misbehave.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod crowd;
+mod endings;
+mod handshake;
+mod killing;
+mod life;
+mod orphans;
+mod privacy;
+mod refused;
+mod sizes;
+mod snapshots;
+mod start;
+mod targets;
+mod typing;
+mod views;
+mod wire;

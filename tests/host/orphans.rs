@@ -1,0 +1,186 @@
+//! Nothing is orphaned: when the editor or the host goes, however it goes, every program goes with it, and
+//! nothing that was only half typed is executed.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::support::{Home, Host, eventually, proc, unique_seconds, within};
+
+/// What DESIGN and FAULTS promise from the death of the editor or the host to the death of the last program.
+const PROMISED: Duration = Duration::from_secs(3);
+
+/// Programs that do not want to go. Each line sleeps for `$SECONDS_`, by which its processes are found even
+/// where their environment is empty.
+const STUBBORN: [&str; 4] = [
+    "exec sleep $SECONDS_",
+    "trap '' HUP TERM INT; sleep $SECONDS_; while :; do sleep $SECONDS_; done",
+    "sleep $SECONDS_ & (trap '' HUP; sleep $SECONDS_; :) & wait",
+    "mkfifo up.$TERMI_RUN; setsid env -i sh -c \"trap '' HUP TERM; echo >up.$TERMI_RUN; sleep $SECONDS_; :\" & \
+     read up <up.$TERMI_RUN; exec sleep $SECONDS_",
+];
+
+fn start_stubborn(host: &Host, seconds: &str) -> Vec<i32> {
+    for line in STUBBORN {
+        host.run(json!({"cmd": line, "env": {"SECONDS_": seconds}}));
+    }
+    // Lines 1 to 4 have 1, 1, 2 and 2 sleeps.
+    eventually("every sleep is there", || sleeps(seconds).len() == 6);
+    let mut pids = host.programs();
+    pids.extend(proc::below(host.pid()).iter().map(|stat| stat.pid));
+    pids.sort_unstable();
+    pids.dedup();
+    pids
+}
+
+fn sleeps(seconds: &str) -> Vec<i32> {
+    let found = proc::with_argument(seconds);
+    found.into_iter().filter(|pid| proc::arguments(*pid)[0] == "sleep").collect()
+}
+
+fn assert_all_gone(after: &str, pids: &[i32]) {
+    let left =
+        || -> Vec<_> { pids.iter().filter(|pid| !proc::gone(**pid)).map(|&pid| (pid, proc::stat(pid))).collect() };
+    within(PROMISED, &format!("every program is gone after {after}"), || left().is_empty().then_some(()));
+}
+
+/// Not a test of its own: the editor that [`an_editor_killed_with_9_takes_every_program_with_it`] kills. It
+/// is a process that owns the host's pipes, as Neovim is, and prints the host's process id once all runs.
+#[test]
+#[ignore = "started by another test as a process of its own"]
+fn plays_the_editor() {
+    let seconds = std::env::var("TEST_SECONDS").expect("only the test that kills it starts it");
+    let host = Host::start();
+    start_stubborn(&host, &seconds);
+    println!("\nhost {}", host.pid());
+    std::thread::park();
+}
+
+#[test]
+fn an_editor_killed_with_9_takes_every_program_with_it() {
+    let seconds = unique_seconds();
+    let folder = tempfile::tempdir().unwrap();
+    let mut editor = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "orphans::plays_the_editor", "--ignored", "--nocapture"])
+        .env("TEST_SECONDS", &seconds)
+        // Its folders cannot be removed by itself any more.
+        .env("TMPDIR", folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(editor.stdout.take().unwrap()).lines();
+    let host = lines.find_map(|line| line.unwrap().strip_prefix("host ")?.parse::<i32>().ok()).expect("the host's id");
+    let mut pids: Vec<i32> = proc::below(host).iter().map(|stat| stat.pid).collect();
+    pids.push(host);
+    assert!(pids.len() >= 11, "four shims, six sleeps and the host at least: {pids:?}");
+    editor.kill().unwrap();
+    assert_all_gone("the editor's end", &pids);
+    assert_eq!(sleeps(&seconds), [] as [i32; 0]);
+    editor.wait().unwrap();
+}
+
+#[test]
+fn a_host_killed_with_9_takes_every_program_with_it() {
+    let seconds = unique_seconds();
+    let mut host = Host::start();
+    let pids = start_stubborn(&host, &seconds);
+    host.kill_9();
+    assert_all_gone("the host's end", &pids);
+    assert_eq!(sleeps(&seconds), [] as [i32; 0]);
+}
+
+#[test]
+fn a_host_that_is_told_to_end_takes_every_program_with_it_and_leaves_no_zombie() {
+    for signal in [Some(Signal::SIGTERM), Some(Signal::SIGHUP), Some(Signal::SIGINT), None] {
+        let seconds = unique_seconds();
+        let mut host = Host::start();
+        let pids = start_stubborn(&host, &seconds);
+        match signal {
+            Some(signal) => proc::signal(host.pid(), signal),
+            None => host.close(),
+        }
+        assert_all_gone(&format!("{signal:?}"), &pids);
+        assert!(host.wait_end().success(), "{signal:?}");
+        for pid in pids {
+            assert!(!proc::zombie(pid), "the host has reaped what it started");
+        }
+    }
+}
+
+#[test]
+fn a_host_cleans_up_the_socket_of_one_that_was_killed() {
+    let home = Home::new();
+    let mut killed = home.host().start();
+    let living = home.host().start();
+    let stale = killed.socket();
+    assert!(stale.exists());
+    killed.kill_9();
+    assert!(stale.exists(), "nobody could remove it");
+    let next = home.host().start();
+    assert!(!stale.exists());
+    assert!(living.socket().exists() && next.socket().exists(), "those of the living stay");
+}
+
+#[test]
+fn the_death_of_one_host_is_nothing_to_another() {
+    let home = Home::new();
+    let (mut one, other) = (home.host().start(), home.host().start());
+    one.run_line("exec sleep 1000");
+    let run = other.run_line("read x; echo \"got $x\"; exec sleep 1000");
+    one.kill_9();
+    other.input(&run.run_id, "still here\r");
+    other.wait_pattern(&run, "^got still here$");
+}
+
+/// portable-pty's writer, when it is dropped, sends newline and EOT: a half-typed command was executed.
+#[test]
+fn a_half_typed_command_is_never_executed() {
+    for shell in [&["bash", "--norc", "-i"] as &[&str], &["sh", "-i"]] {
+        for how in ["close", "TERM", "9"] {
+            let home = Home::new();
+            let mut host = home.host().start();
+            let evidence = home.path().join("executed");
+            let run = host.run(json!({"cmd": shell, "env": {"PS1": "ready> "}, "attach": "ansi"}));
+            host.wait_pattern(&run, "^ready>");
+            // What has been executed before shows that the evidence would be there.
+            host.input(&run.run_id, "touch before && echo done it\r");
+            host.wait_pattern(&run, "^done it$");
+            host.input(&run.run_id, format!("touch {}", evidence.display()));
+            host.wait_pattern(&run, "executed$");
+            let pids: Vec<i32> = proc::below(host.pid()).iter().map(|stat| stat.pid).collect();
+            match how {
+                "close" => host.close(),
+                "TERM" => proc::signal(host.pid(), Signal::SIGTERM),
+                _ => host.kill_9(),
+            }
+            assert_all_gone(how, &pids);
+            assert!(home.path().join("before").exists());
+            assert!(!evidence.exists(), "{shell:?} executed what was only half typed, after {how}");
+            drop(host);
+            drop(Arc::clone(&home));
+        }
+    }
+}
+
+#[test]
+fn a_half_typed_command_is_not_executed_by_a_kill_or_a_timeout_of_its_run_either() {
+    for timeout in [None, Some(700)] {
+        let host = Host::start();
+        let evidence = host.home().path().join("executed");
+        let run = host.run(json!({"cmd": ["bash", "--norc", "-i"], "env": {"PS1": "> "}, "idle_timeout_ms": timeout}));
+        host.wait_pattern(&run, "^>");
+        host.input(&run.run_id, format!("touch {}", evidence.display()));
+        if timeout.is_none() {
+            host.wait_pattern(&run, "executed$");
+            host.ask("kill", json!({"target": run.run_id}));
+        }
+        host.wait_exited(&run.run_id);
+        assert!(!evidence.exists());
+    }
+}
