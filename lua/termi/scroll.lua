@@ -61,8 +61,12 @@ end
 local function settle(buf)
   local height_of = api.nvim_win_get_height
   for _, win in ipairs(vim.fn.win_findbuf(buf)) do
-    local saved = reading[win]
+    local saved = reading[win] ---@type termi.Reading?
     local last = api.nvim_buf_line_count(buf)
+    if saved and last <= height_of(win) and last > 1 then
+      -- All of it is in sight: there is nowhere to stand but at its top.
+      saved = nil
+    end
     if saved and saved.buf == buf and last <= saved.view.lnum then
       -- Its lines are still to come, with the next frames.
       settling[buf] = true

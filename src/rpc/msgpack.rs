@@ -160,9 +160,11 @@ async fn send_all(peer: Peer, outbox: Outbox, traffic: Traffic) {
     if peer.frontend == Frontend::Nvim {
         introduce(&peer).await;
     }
-    let event_peer = peer.clone();
+    let (event_peer, event_traffic) = (peer.clone(), traffic.clone());
     let events = async move {
         while let Some(event) = events.next().await {
+            // What happens to a run is told after the answer that names it.
+            event_traffic.replies_are_out().await;
             event_peer.event(&event).await;
         }
     };
