@@ -126,8 +126,9 @@ in_each_neovim! {
 
     fn tmux_within_splits_its_window(editor, start => start.size(COLUMNS, ROWS + 1)) {
         write_texts(editor);
-        // A prompt that says the same however often less has drawn it: its own names the file only at first.
-        let inner = "env -u TMUX LESS='-Ps?e(END):more.' tmux -S $HOME/inner -f /dev/null new-session 'less poem' \\; set status-right '' \\; set status-left in: \\; split-window -h 'less page.c'";
+        // A prompt that says the same however often less has drawn it: its own names the file only at first. And the
+        // first pane has its size before less starts in it: where less stands after a new width is less's own affair.
+        let inner = "env -u TMUX LESS='-Ps?e(END):more.' tmux -S $HOME/inner -f /dev/null new-session 'tmux wait-for go; exec less poem' \\; set status-right '' \\; set status-left in: \\; split-window -h 'less page.c' \\; wait-for -S go";
         Twins::of(editor, inner, |twins| {
             twins.agree_on("says hello");
             twins.press(&[Key::Control('b'), Key::Text("o"), Key::Text("/line 60"), Key::Enter]);
