@@ -93,6 +93,12 @@ end
 ---@param on_done fun(err?: string, result?: termi.proto.WaitResult)
 function M.wait(target, opts, on_done)
   opts = opts or {}
+  if type(on_done) ~= 'function' then
+    message.fail(
+      'wait(): its third argument must be a function that is called when the waiting is over, not %s',
+      vim.inspect(on_done)
+    )
+  end
   local condition = 'exit' ---@type string|table
   if opts.pattern then
     condition = { pattern = opts.pattern }

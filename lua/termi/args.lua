@@ -39,7 +39,7 @@ M.options = {
   { key = 'cwd', field = 'cwd', read = text, desc = 'folder to run in' },
   { key = 'timeout', field = 'timeout_ms', read = duration('timeout'), desc = 'end the run after this time' },
   { key = 'idle', field = 'idle_timeout_ms', read = duration('idle'), desc = 'end the run after this time in silence' },
-  { key = 'template', field = 'template', read = text, desc = 'start from this template' },
+  { key = 'template', field = 'template', read = text, desc = 'start from this template (not in this version)' },
   {
     key = 'open',
     field = 'open',
@@ -80,6 +80,21 @@ function M.take_word(input)
     end
   end
   return table.concat(word), (input:sub(at):gsub('^%s+', ''))
+end
+
+--- The one word that a text is, as |M.take_word()| reads it.
+---@param given string
+---@return string
+function M.only_word(given)
+  local word, rest = M.take_word(given)
+  if vim.trim(rest or '') ~= '' then
+    message.fail(
+      'one target at a time: what is `%s` after `%s`? A space in a name is written `\\ `.',
+      vim.trim(rest),
+      word
+    )
+  end
+  return word
 end
 
 --- Splits the options off the command. Raises for an unknown key or a bad value.

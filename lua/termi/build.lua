@@ -95,6 +95,8 @@ function M.build(opts)
   if code ~= 0 then
     message.fail('the build failed (cargo exited %d):\n%s', code, tail(text))
   end
+  -- Plugin managers make the help's tags; who puts the folder on 'runtimepath' by hand gets them here.
+  pcall(vim.cmd.helptags, vim.fs.joinpath(root, 'doc'))
   progress(built())
   return true
 end

@@ -59,8 +59,7 @@ function M.exited(chan, code)
   local said = vim.trim(stderr)
   -- A shell's way to tell a signal: 128 and its number.
   local how = code > 128 and require('termi.format').signal(code - 128) or ('exit code %d'):format(code)
-  local programs = config.get().persist and '; sessions live on in the daemon' or ', its programs with it'
-  local reason = ('the host ended unexpectedly (%s)%s'):format(how, programs)
+  local reason = ('the host ended unexpectedly (%s), its programs with it'):format(how)
   if said ~= '' then
     reason = reason .. ':\n' .. said
   end
@@ -73,7 +72,7 @@ function M.exited(chan, code)
     return
   end
   for _, listener in ipairs(death_listeners) do
-    pcall(listener, wanted and 'the host was stopped' .. programs or reason, wanted)
+    pcall(listener, wanted and 'the host was stopped, its programs with it' or reason, wanted)
   end
 end
 
@@ -208,9 +207,6 @@ function M.ensure()
   end
   local path = binary.find()
   local command = { path, 'host' } ---@type string[]
-  if config.get().persist then
-    command[#command + 1] = '--persist'
-  end
   stderr = ''
   local ok, chan = pcall(vim.fn.jobstart, command, {
     rpc = true,

@@ -30,7 +30,7 @@ local M = {}
 local function with_target(rest, prompt, on_target)
   local here = pick.of_buf()
   if rest ~= '' then
-    on_target((args.take_word(rest)))
+    on_target(args.only_word(rest))
   elseif here then
     on_target(here.session_id .. ':' .. here.run_id)
   else
@@ -48,7 +48,7 @@ end
 ---@param call termi.CommandCall
 local function kill(call)
   local here = pick.of_buf()
-  local target = call.rest ~= '' and args.take_word(call.rest) or here and here.session_id
+  local target = call.rest ~= '' and args.only_word(call.rest) or here and here.session_id
   if not target then
     message.fail('this buffer shows no session. Name one: :TermiKill {target}, or :TermiKill all.')
   end
@@ -120,7 +120,7 @@ local function stop(call)
   local active = require('termi.state').counts()
   if active > 0 and not call.bang then
     local programs = format.count(active, 'program', 'programs')
-    message.fail('%s still running. `:Termi! stop` ends the host and them.', programs)
+    message.fail('%s still running. `:Termi stop!` ends the host and them.', programs)
   elseif not client.stop() then
     message.info('no host runs.')
   end

@@ -11,10 +11,6 @@ local defaults = {
   ---@type string|false
   binary = false,
 
-  --- Sessions live in the user's daemon and outlive the editor. `false`: they end with the editor.
-  ---@type boolean
-  persist = false,
-
   --- How a run is shown when the tab page has no Termi window yet.
   ---@type termi.Open
   open = 'split',

@@ -103,7 +103,10 @@ M.keys = {
     desc = 'close the list',
     anywhere = true,
     run = function()
-      require('termi.window').close(api.nvim_get_current_win())
+      local list = api.nvim_get_current_win()
+      -- Back to where the list was opened from.
+      vim.cmd('wincmd p')
+      require('termi.window').close(list)
     end,
   },
   {

@@ -1,6 +1,5 @@
 --- What runs there are, and which of them a target names.
 local client = require('termi.client')
-local config = require('termi.config')
 local message = require('termi.message')
 local state = require('termi.state')
 
@@ -14,7 +13,7 @@ local M = {}
 --- Whether there can be sessions: not before the first command of an editor that owns its host.
 ---@return boolean
 function M.may_exist()
-  return client.running() ~= nil or config.get().persist
+  return client.running() ~= nil
 end
 
 --- Raises when something cannot be a target, or when there is nothing that it could name.

@@ -18,6 +18,10 @@ function M.open(target)
   while lines[#lines] and not lines[#lines]:find('%S') do
     table.remove(lines)
   end
+  if snapshot.truncated_bytes > 0 then
+    local cut = format.bytes(snapshot.truncated_bytes)
+    table.insert(lines, 1, ('── %s of older output are no longer kept ──'):format(cut))
+  end
   vim.cmd('botright new')
   local buf = vim.api.nvim_get_current_buf()
   vim.bo[buf].buftype = 'nofile'
@@ -27,9 +31,6 @@ function M.open(target)
   pcall(vim.api.nvim_buf_set_name, buf, ('termi-transcript://%s/%s'):format(row.session.name, os.date('%H:%M:%S')))
   vim.bo[buf].modified = false
   vim.api.nvim_win_set_cursor(0, { math.max(1, #lines), 0 })
-  if snapshot.truncated_bytes > 0 then
-    message.info(('the first %s of the output are no longer kept'):format(format.bytes(snapshot.truncated_bytes)))
-  end
 end
 
 --- Opens the host's log at its end.

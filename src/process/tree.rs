@@ -29,12 +29,13 @@ impl Proc {
     /// Reads one process; none if there is no such process any more.
     #[must_use]
     pub fn read(pid: i32) -> Option<Self> {
-        Self::parse(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+        Self::parse(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// `pid (comm) state ppid pgrp session …`; comm may hold spaces and brackets, so the last `)` ends it.
-    fn parse(pid: i32, stat: &str) -> Option<Self> {
-        let fields: Vec<&str> = stat.get(stat.rfind(')')? + 2..)?.split(' ').collect();
+    /// `pid (comm) state ppid pgrp session …`; comm may hold spaces, brackets and any bytes, so the last `)` ends it.
+    fn parse(pid: i32, stat: &[u8]) -> Option<Self> {
+        let after = stat.iter().rposition(|&byte| byte == b')')? + 2;
+        let fields: Vec<&str> = std::str::from_utf8(stat.get(after..)?).ok()?.split(' ').collect();
         let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
         Some(Self {
             pid,
@@ -43,7 +44,8 @@ impl Proc {
             started: number(22)?,
             ticks: number(14)? + number(15)?,
             pages: number(24)?,
-            zombie: matches!(*fields.first()?, "Z" | "X"),
+            // A process whose first thread alone has ended is shown as one, and lives.
+            zombie: matches!(*fields.first()?, "Z" | "X") && number(20)? <= 1,
         })
     }
 }
@@ -114,12 +116,18 @@ pub fn end_strays(program: i32, run_id: &str) -> usize {
                 .is_ok_and(|env| env.split(|&byte| byte == 0).any(|entry| entry == marker.as_bytes()))
     };
     let strays: Vec<_> = descendants(me).into_iter().filter(is_stray).collect();
-    for process in &strays {
-        if process.pid > 1 && Proc::read(process.pid).is_some_and(|now| now.started == process.started) {
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process.pid), nix::sys::signal::Signal::SIGKILL);
-        }
-    }
+    strays.iter().for_each(end_now);
     strays.len()
+}
+
+fn end_now(process: &Proc) {
+    use nix::{
+        sys::signal::{Signal, kill},
+        unistd::Pid,
+    };
+    if process.pid > 1 && Proc::read(process.pid).is_some_and(|now| now.started == process.started) {
+        let _ = kill(Pid::from_raw(process.pid), Signal::SIGKILL);
+    }
 }
 
 /// The folder a process is in.
@@ -135,10 +143,15 @@ mod tests {
 
     #[test]
     fn a_name_with_brackets_and_spaces_is_read_right() {
-        let stat = "42 (a) b (c)) S 7 42 9 0 -1 4194560 1 0 0 0 3 4 0 0 20 0 1 0 1234 8192 5 18446744073709551615 0";
+        let stat =
+            b"42 (a\xff) b (c)) S 7 42 9 0 -1 4194560 1 0 0 0 3 4 0 0 20 0 1 0 1234 8192 5 18446744073709551615 0";
         let process = Proc::parse(42, stat).unwrap();
         assert_eq!((process.parent, process.session, process.started), (7, 9, 1234));
         assert_eq!((process.ticks, process.pages, process.zombie), (7, 5, false));
+        let half_dead = b"42 (x) Z 7 42 9 0 -1 0 1 0 0 0 3 4 0 0 20 0 2 0 1234 8192 5";
+        assert!(!Proc::parse(42, half_dead).unwrap().zombie, "its other threads live");
+        let dead = b"42 (x) Z 7 42 9 0 -1 0 1 0 0 0 3 4 0 0 20 0 1 0 1234 8192 5";
+        assert!(Proc::parse(42, dead).unwrap().zombie);
     }
 
     #[test]

@@ -82,12 +82,20 @@ impl Connection {
         let client = &self.client;
         dispatch!(self, name, params;
             Initialize => |p| self.initialize(p),
-            Run => |p| sessions.run(p, Some(client)),
+            Run => |p| async {
+                if p.attach.is_some() {
+                    self.can_have_views()?;
+                }
+                sessions.run(p, Some(client)).await
+            },
             Sessions => |_| sessions.sessions(),
             Kill => |p| sessions.kill(p),
             Input => |p| sessions.input(p),
             Resize => |p| sessions.resize(p),
-            Attach => |p| sessions.attach(self.without_size(p), client),
+            Attach => |p| async {
+                self.can_have_views()?;
+                sessions.attach(self.without_size(p), client).await
+            },
             Detach => |p| sessions.detach(p.run_id, client.id()),
             Visible => |p| sessions.visible(p, client.id()),
             Snapshot => |p| sessions.snapshot(p),
@@ -98,6 +106,17 @@ impl Connection {
             SetColors => |p| sessions.set_colors(p),
             Shutdown => |_| self.shutdown(),
         )
+    }
+
+    /// Before `initialize` it is not known how frames are to travel.
+    fn can_have_views(&self) -> Result<()> {
+        match *self.frontend.borrow() {
+            Some(_) => Ok(()),
+            None => Err(Error::new(
+                Code::InvalidParams,
+                "views are for clients that have introduced themselves; call initialize first",
+            )),
+        }
     }
 
     /// Who may only look does not decide how large the terminal is.

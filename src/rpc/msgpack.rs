@@ -4,10 +4,15 @@
 //! the connection: every call to the client is awaited to its end in a task of its own. And it handles
 //! requests concurrently but notifications in order: input and sizes are notifications.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use nvim_rs::{Handler, Neovim, error::LoopError};
 use rmpv::Value;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::{Semaphore, watch},
+};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt, TokioAsyncWriteCompatExt};
 use tracing::{Instrument, debug, info, warn};
 
@@ -16,13 +21,16 @@ use super::{
     guard::{GuardedReader, GuardedWriter, Traffic},
 };
 use crate::{
-    protocol::{Access, Attach, Code, Error, Event, Frame, Frontend, Input, Method, Resize, Run, Visible},
+    protocol::{Access, Attach, Code, Error, Event, Frame, Frontend, Input, Method, Resize, Run, Visible, Wait},
     session::{Client, FrameJob, Outbox},
 };
 
 /// How a call by notification is named: `call {id, method, params}`; its answer comes as a `reply` message.
 /// It is for clients that can only wait or not ask at all, such as Neovim's Lua.
 const CALL: &str = "call";
+
+/// Calls of one connection that may be under way. Each costs memory until it is answered.
+const CALLS_UNDER_WAY: usize = 1024;
 
 /// What Neovim does with a message: Termi's Lua takes it, wherever in the editor it is.
 const NVIM_RECEIVE: &str = "return require('termi.host').receive(...)";
@@ -48,6 +56,8 @@ pub async fn serve(
     access: Access,
 ) -> Ended {
     let traffic = Traffic::default();
+    // Dropped when this ends, which gives up what the client still waits for.
+    let (_open, open) = watch::channel(());
     let reader = GuardedReader::new(reader, traffic.clone()).compat();
     let writer = GuardedWriter::new(writer, traffic.clone()).compat_write();
     let (client, outbox) = Client::new();
@@ -55,7 +65,11 @@ pub async fn serve(
     let frontend = tokio::sync::watch::Sender::new(None);
     let mut initialized = frontend.subscribe();
     let connection = Connection { host: host.clone(), access, client, frontend };
-    let (peer, io) = Neovim::new(reader, writer, Served { connection, traffic: traffic.clone() });
+    let (peer, io) = Neovim::new(
+        reader,
+        writer,
+        Served { connection, traffic: traffic.clone(), places: Arc::new(Semaphore::new(CALLS_UNDER_WAY)), open },
+    );
     let sender = tokio::spawn(async move {
         // Before it is initialized, a client has nothing to be told.
         let frontend = match initialized.wait_for(Option::is_some).await {
@@ -114,8 +128,8 @@ impl Peer {
         };
         match answer {
             Ok(Ok(value)) => Some(value),
-            Ok(Err(error)) => {
-                warn!("the client refused a {kind}: {error}");
+            Ok(Err(_)) => {
+                warn!("the client answered a {kind} with an error");
                 None
             }
             Err(error) => {
@@ -199,6 +213,10 @@ async fn introduce(peer: &Peer) {
 struct Served {
     connection: Connection,
     traffic: Traffic,
+    /// Places for calls under way.
+    places: Arc<Semaphore>,
+    /// Changes when the connection has ended.
+    open: watch::Receiver<()>,
 }
 
 #[async_trait]
@@ -208,11 +226,11 @@ impl Handler for Served {
     async fn handle_request(&self, name: String, args: Vec<Value>, _: Neovim<Writer>) -> Result<Value, Value> {
         debug!(method = name, "request");
         let answer = match one(args) {
-            Ok(params) => self.connection.call(&name, params).await,
+            Ok(params) => self.carry_out(&name, params).await,
             Err(error) => Err(error),
         };
         answer.map_err(|error| {
-            debug!(method = name, "refused: {error}");
+            debug!(method = name, "refused: {:?}", error.code);
             error_value(&error)
         })
     }
@@ -221,17 +239,18 @@ impl Handler for Served {
         debug!(method = name, "notification");
         let params = match one(args) {
             Ok(params) => params,
-            Err(error) => return warn!("{name}: {error}"),
+            Err(error) => return warn!("{name} was refused: {:?}", error.code),
         };
         if name == CALL {
             let frontend = (*self.connection.frontend.borrow()).unwrap_or_else(|| wanted_frontend(&params));
             return self.call(Peer { peer, frontend }, params).await;
         }
         let in_order = [Input::NAME, Resize::NAME, Visible::NAME].contains(&name.as_str());
-        let connection = self.connection.clone();
+        let served = self.clone();
         let call = async move {
-            if let Err(error) = connection.call(&name, params).await {
-                warn!("{name}: {error}");
+            if let Err(error) = served.carry_out(&name, params).await {
+                // Its message may quote what was sent, and that may be a secret.
+                warn!("{name} was refused: {:?}", error.code);
             }
         };
         if in_order {
@@ -243,16 +262,38 @@ impl Handler for Served {
 }
 
 impl Served {
+    /// Carries out a call, if there is a place for it. A client's waits end with its connection; what changes
+    /// sessions is seen through.
+    async fn carry_out(&self, name: &str, params: Value) -> Result<Value, Error> {
+        let Ok(_place) = self.places.try_acquire() else {
+            return Err(Error::new(
+                Code::ResourceExhausted,
+                format!(
+                    "{CALLS_UNDER_WAY} calls of this connection are under way; wait for answers before calling {name}"
+                ),
+            ));
+        };
+        let call = self.connection.call(name, params);
+        if name != Wait::NAME {
+            return call.await;
+        }
+        let mut open = self.open.clone();
+        tokio::select! {
+            answer = call => answer,
+            _ = open.changed() => Err(Error::new(Code::ShuttingDown, "the connection was closed")),
+        }
+    }
+
     /// A call by notification.
     async fn call(&self, peer: Peer, call: Value) {
         let [id, method, params] = ["id", "method", "params"].map(|key| take_key(&call, key));
-        let connection = self.connection.clone();
+        let served = self.clone();
         let opens = [Run::NAME, Attach::NAME].iter().any(|name| method.as_str() == Some(name));
         let replying = opens.then(|| self.traffic.replying());
         tokio::spawn(async move {
             let _until_it_is_out = replying;
             let answer = match method.as_str() {
-                Some(method) => connection.call(method, params).await,
+                Some(method) => served.carry_out(method, params).await,
                 None => {
                     Err(Error::new(Code::InvalidParams, "call: it must be {id, method, params}, with method a string"))
                 }

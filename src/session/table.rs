@@ -301,8 +301,11 @@ impl Table {
         self.sessions.iter().flat_map(|session| &session.runs)
     }
 
-    /// A name wins over a prefix of an id.
+    /// A whole id wins over a name, and a name over a prefix of an id.
     fn find_session(&self, named: &str) -> Result<usize> {
+        if let Some(at) = self.sessions.iter().position(|session| session.id.as_str() == named) {
+            return Ok(at);
+        }
         if let Some(at) = self.sessions.iter().position(|session| session.name == named) {
             return Ok(at);
         }

@@ -104,7 +104,8 @@ impl Ending {
             // What is left is not of this ending's scope, and lives on.
             self.left = below.len();
             // Zombies still to be reaped: the caller's next look at waitpid decides.
-            return self.scope != Scope::Tree;
+            self.next = Instant::now() + KILL_INTERVAL;
+            return self.scope != Scope::Tree || self.begun.elapsed() > self.grace + KILL_PATIENCE;
         }
         self.left = targets.len();
         if !due {

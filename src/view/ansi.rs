@@ -71,7 +71,10 @@ fn flow(data: &mut String, target: &[SpanLine], terminal: &Terminal, part: &Part
     };
     if part.skipped > 0 {
         let style = Style { dim: true, ..Style::default() };
-        let text: String = skip_marker(part.skipped).chars().take(cols).collect();
+        let text: String = skip_marker(part.skipped, part.start - terminal.transcript().first().min(part.start))
+            .chars()
+            .take(cols)
+            .collect();
         let spans = vec![Span { start: 0, end: text.len(), style }];
         put(&SpanLine { text, spans });
     }
@@ -440,8 +443,10 @@ mod tests {
         assert_eq!(client.rows().collect::<Vec<_>>(), host.rows().collect::<Vec<_>>());
         host.feed(b"after\r\n");
         catch_up(&mut view, &host, &mut client);
-        let marks: Vec<_> =
-            everything(&client).into_iter().filter(|line| line.text.contains("lines are not shown")).collect();
+        let marks: Vec<_> = everything(&client)
+            .into_iter()
+            .filter(|line| line.text.contains("49995 earlier lines") || line.text.contains("lines are not shown"))
+            .collect();
         assert_eq!(marks.len(), 1);
         assert!(marks[0].text.contains("49995"), "{}", marks[0].text);
     }

@@ -178,7 +178,10 @@ impl Part {
     }
 }
 
-/// What stands where rows were skipped.
-fn skip_marker(rows: u64) -> String {
-    format!("── {rows} lines are not shown here; the transcript has the last of them ──")
+/// What stands where rows were skipped; the transcript still has the last `kept` of them.
+fn skip_marker(rows: u64, kept: u64) -> String {
+    match kept.min(rows) {
+        0 => format!("── {rows} earlier lines are no longer kept ──"),
+        kept => format!("── {rows} lines are not shown here; the transcript has the last {kept} of them ──"),
+    }
 }

@@ -36,10 +36,8 @@ fn twenty_sessions_share_nothing() {
     assert_only_own_markers(&host, &runs);
 
     let victim = &runs[7];
-    assert_eq!(
-        host.ask("kill", json!({"target": victim.session_id})),
-        json!({"killed": 1, "total": 1, "processes": 2})
-    );
+    let answer = host.ask("kill", json!({"target": victim.session_id}));
+    assert_eq!((&answer["killed"], &answer["total"]), (&json!(1), &json!(1)));
     host.wait_exited(&victim.run_id);
     let sessions = host.ask("sessions", json!({}));
     let active: u64 =

@@ -133,3 +133,12 @@ fn a_timeout_ends_a_run_and_says_which_it_was() {
         assert_eq!(host.info(run)["status"], "timed_out");
     }
 }
+
+/// A program may close its terminal and go on: to hang the terminal up then would kill it, as it once did.
+#[test]
+fn a_program_that_closes_its_terminal_lives_on_and_may_open_it_again() {
+    let host = Host::start();
+    let run = host.run_line("exec </dev/null >/dev/null 2>&1; sleep 0.5; echo back >/dev/tty; exit 7");
+    host.wait_pattern(&run, "back");
+    assert_eq!(exit_of(&host, &run), json!({"code": 7, "signal": null}));
+}

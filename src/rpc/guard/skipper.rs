@@ -6,12 +6,18 @@ pub const MAX_BYTES: usize = 16 << 20;
 /// How deep arrays and maps may be nested.
 pub const MAX_DEPTH: usize = 64;
 
+/// The most values a message may hold: the library behind takes time with each.
+pub const MAX_VALUES: u64 = 500_000;
+
 /// Why a stream cannot be read on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The message is, or says that it is, too large.
     #[error("a message of at least {0} bytes; the limit is {MAX_BYTES}")]
     TooLarge(u64),
+    /// It holds too many values.
+    #[error("a message of at least {0} values; the limit is {MAX_VALUES}")]
+    TooMany(u64),
     /// It is nested too deep.
     #[error("a message nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
@@ -28,6 +34,9 @@ pub enum Refusal {
 pub struct Skipper {
     max_bytes: u64,
     max_depth: usize,
+    max_values: u64,
+    /// Values seen or announced.
+    values: u64,
     /// Values still to come at each level.
     open: Vec<u64>,
     /// Bytes of a string, binary or number still to come.
@@ -42,6 +51,8 @@ impl Default for Skipper {
         Self {
             max_bytes: MAX_BYTES as u64,
             max_depth: MAX_DEPTH,
+            max_values: MAX_VALUES,
+            values: 0,
             open: Vec::new(),
             skip: 0,
             header: Vec::new(),
@@ -54,7 +65,7 @@ impl Skipper {
     /// For messages of the host's own: they may be as large as they are.
     #[must_use]
     pub fn unlimited() -> Self {
-        Self { max_bytes: u64::MAX, max_depth: usize::MAX, ..Self::default() }
+        Self { max_bytes: u64::MAX, max_depth: usize::MAX, max_values: u64::MAX, ..Self::default() }
     }
 
     /// Takes the next bytes; returns how many of them belong to the value, and whether it ends with them.
@@ -78,7 +89,7 @@ impl Skipper {
                 self.begin(shape)?;
             }
             if self.skip == 0 && self.header.is_empty() && self.close() {
-                self.consumed = 0;
+                (self.consumed, self.values) = (0, 0);
                 return Ok((at, true));
             }
         }
@@ -94,6 +105,10 @@ impl Skipper {
         let least = self.consumed + bytes + values;
         if least > self.max_bytes {
             return Err(Refusal::TooLarge(least));
+        }
+        self.values += values;
+        if self.values > self.max_values {
+            return Err(Refusal::TooMany(self.values));
         }
         self.skip = bytes;
         if values > 0 {

@@ -13,14 +13,18 @@ use super::{Announcer, client::Acked, command::Command, input::InputQueue, viewe
 pub use asks::{Ask, Kill, KillOutcome};
 
 use crate::{
+    process,
     protocol::{Event, Exit, RunId, SessionId, Size, Status},
     pty::{Master, ShimLink, Spawn, Spawned},
     shim::Report,
     term::{Colors, Terminal},
 };
 
-/// What is read of a program's output before others get their turn: about a millisecond of it.
-const BATCH: usize = 64 << 10;
+/// How long output is taken in before others get their turn: about 80 kB of plain text.
+const TURN: Duration = Duration::from_millis(2);
+
+/// How often a terminal that nobody holds open is looked at while its program lives: it may be opened again.
+const REOPEN_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long after a program's end its terminal may be held open by others before the end is told anyway.
 const DRAIN_PATIENCE: Duration = Duration::from_millis(1500);
@@ -96,6 +100,14 @@ pub struct Run {
     reason: Option<String>,
     killing: Option<Killing>,
     left_running: usize,
+    /// Read, and not yet taken in.
+    unfed: Vec<u8>,
+    /// How much of it has been.
+    fed: usize,
+    /// How much is taken in at a time.
+    slice: usize,
+    /// Nobody holds the terminal open: when to look again.
+    closed_until: Option<Instant>,
     input: InputQueue,
     wanted_size: Option<Size>,
     viewers: Vec<Viewer>,
@@ -138,6 +150,10 @@ impl Run {
             reason: None,
             killing: None,
             left_running: 0,
+            unfed: Vec::new(),
+            fed: 0,
+            slice: 4096,
+            closed_until: None,
             input: InputQueue::new(),
             wanted_size: None,
             viewers: Vec::new(),
@@ -165,7 +181,7 @@ impl Run {
                 ask = asks.recv() => Turn::Asked(ask),
                 Some(acked) = self.acks.1.recv() => Turn::Acked(acked),
                 report = next_report(self.link.as_mut()) => Turn::Reported(report),
-                () = readable(self.master.as_ref()) => Turn::Readable,
+                () = readable(self.master.as_ref(), self.fed < self.unfed.len(), self.closed_until) => Turn::Readable,
                 () = writable(self.master.as_ref(), !self.input.is_empty()) => Turn::Writable,
                 () = sleep_until(clock) => Turn::Clock,
             };
@@ -176,7 +192,7 @@ impl Run {
                 Turn::Acked(acked) => self.acked(acked),
                 Turn::Reported(Some(report)) => self.reported(report),
                 Turn::Reported(None) => self.shim_gone(),
-                Turn::Readable => self.read(BATCH),
+                Turn::Readable => self.read(),
                 Turn::Writable => self.write(),
                 Turn::Clock => {}
             }
@@ -209,6 +225,9 @@ impl Run {
         }
         if self.killing.as_ref().is_some_and(|killing| now >= killing.give_up) {
             warn!("run {}: its processes could not be ended", self.identity.run_id.short());
+            // Whatever keeps the shim from its work, the tree is the host's without it.
+            program::signal(self.shim_pid, nix::sys::signal::Signal::SIGKILL);
+            process::end_strays(self.pid, self.identity.run_id.as_str());
             self.answer_killing(0, 1);
         }
         if self.resync_due().is_some_and(|due| now >= due) {
@@ -300,8 +319,10 @@ async fn next_report(link: Option<&mut ShimLink>) -> Option<Report> {
     }
 }
 
-async fn readable(master: Option<&Master>) {
+async fn readable(master: Option<&Master>, more: bool, closed_until: Option<Instant>) {
     match master {
+        _ if more => {}
+        Some(_) if closed_until.is_some() => sleep_until(closed_until).await,
         Some(master) => master.readable().await,
         None => std::future::pending().await,
     }

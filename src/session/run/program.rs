@@ -1,11 +1,17 @@
 //! The program's side of a run: what it prints and is typed, and its end.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
-use super::{BATCH, BELL_INTERVAL, DRAIN_PATIENCE, KILL_PATIENCE, Kill, KillOutcome, Killing, Life, Run};
+use super::{
+    BELL_INTERVAL, DRAIN_PATIENCE, KILL_PATIENCE, Kill, KillOutcome, Killing, Life, REOPEN_INTERVAL, Run, TURN,
+};
 use crate::{
     process,
     protocol::{AttentionKind, Event, Exit, Status},
@@ -18,34 +24,69 @@ use crate::{
 };
 
 impl Run {
-    pub(super) fn read(&mut self, most: usize) {
-        let Some(master) = &self.master else { return };
-        let mut buffer = [0; 16 << 10];
+    /// Reads and takes in output until there is none for now, or the others are to have their turn.
+    pub(super) fn read(&mut self) {
+        self.closed_until = None;
+        let begun = Instant::now();
         let mut total = 0;
-        while total < most {
-            match master.try_read(&mut buffer) {
-                Read::Bytes(count) => {
-                    total += count;
-                    self.terminal.feed(&buffer[..count]);
-                }
-                Read::Empty => break,
-                Read::End => {
-                    self.took_in(total);
-                    self.terminal_closed();
-                    return;
+        let mut fed = false;
+        let mut closed = false;
+        let mut buffer = [0; 16 << 10];
+        while begun.elapsed() < TURN {
+            if self.fed == self.unfed.len() {
+                let Some(master) = &self.master else { break };
+                match master.try_read(&mut buffer) {
+                    Read::Bytes(count) => {
+                        total += count;
+                        self.unfed.clear();
+                        self.unfed.extend_from_slice(&buffer[..count]);
+                        self.fed = 0;
+                    }
+                    Read::Empty => break,
+                    Read::End => {
+                        closed = true;
+                        break;
+                    }
                 }
             }
+            self.feed_slice();
+            fed = true;
         }
-        self.took_in(total);
+        if total > 0 {
+            self.took_in(total);
+        } else if fed {
+            self.changed();
+        }
+        if closed {
+            self.terminal_closed();
+        }
+    }
+
+    /// Feeds a part of what was read. A few bytes can be much work (a screen filled by three of them), so the
+    /// parts shrink when they are.
+    fn feed_slice(&mut self) {
+        const LEAST: usize = 16;
+        const MOST: usize = 4096;
+        let begun = Instant::now();
+        let end = self.unfed.len().min(self.fed + self.slice);
+        self.terminal.feed(&self.unfed[self.fed..end]);
+        self.fed = end;
+        self.slice = if begun.elapsed() > TURN / 4 { (self.slice / 4).max(LEAST) } else { (self.slice * 2).min(MOST) };
     }
 
     /// Reads what is left without waiting; what never stops (an escapee's flood) is cut off.
     pub(super) fn read_rest(&mut self) {
         const MOST: usize = 16 << 20;
+        const PATIENCE: Duration = Duration::from_millis(500);
+        let begun = Instant::now();
+        while self.fed < self.unfed.len() {
+            self.feed_slice();
+        }
         let Some(master) = &self.master else { return };
         let mut buffer = [0; 16 << 10];
         let mut total = 0;
         while total < MOST
+            && begun.elapsed() < PATIENCE
             && let Read::Bytes(count) = master.read_now(&mut buffer)
         {
             total += count;
@@ -139,7 +180,7 @@ impl Run {
             Report::Exited { code, signal } => {
                 let until = Instant::now() + DRAIN_PATIENCE;
                 self.life = Life::Draining { exit: Exit { code, signal }, until };
-                self.read(BATCH);
+                self.read();
             }
             Report::Settled { left } => {
                 self.left_running = left;
@@ -158,8 +199,9 @@ impl Run {
     /// Everything below the shim is gone, or the shim was ended from outside.
     pub(super) fn shim_gone(&mut self) {
         self.link = None;
+        // A shim that was ended from outside leaves its tree to the host.
+        let processes = process::end_strays(self.pid, self.identity.run_id.as_str());
         if matches!(self.life, Life::Active) {
-            let processes = process::end_strays(self.pid, self.identity.run_id.as_str());
             self.status = Status::Failed;
             self.reason = Some("the process that watched over it was ended from outside".to_owned());
             warn!("run {} lost its shim; {processes} processes ended", self.identity.run_id.short());
@@ -175,8 +217,8 @@ impl Run {
     pub(super) fn terminal_closed(&mut self) {
         match self.life {
             Life::Draining { exit, .. } => self.end(exit),
-            // The program closed its terminal and lives on; its exit is still to come.
-            Life::Active => self.master = None,
+            // The program closed its terminal and lives on: it may open it again (/dev/tty), and to hang up would kill it.
+            Life::Active => self.closed_until = Some(Instant::now() + REOPEN_INTERVAL),
             Life::Ended { .. } => {}
         }
     }
@@ -216,7 +258,11 @@ impl Run {
             Order::Kill { signal: kill.signal, grace_ms: u64::try_from(kill.grace.as_millis()).unwrap_or(u64::MAX) };
         async move {
             match &mut self.link {
-                Some(link) => link.order(order).await.is_ok(),
+                Some(link) => {
+                    // A shim that somebody stopped would not read it.
+                    signal(self.shim_pid, Signal::SIGCONT);
+                    link.order(order).await.is_ok()
+                }
                 None => false,
             }
         }
@@ -269,4 +315,11 @@ fn is_interrupt(master: &Master, bytes: &[u8]) -> bool {
     use nix::sys::termios::{LocalFlags, SpecialCharacterIndices::VINTR, tcgetattr};
     let Ok(settings) = tcgetattr(master) else { return false };
     settings.local_flags.contains(LocalFlags::ISIG) && bytes == [settings.control_chars[VINTR as usize]]
+}
+
+/// Signals a shim. It is the host's child and reaped by it: as long as its pipe is open, the pid is its own.
+pub(super) fn signal(shim: i32, what: Signal) {
+    if shim > 1 {
+        let _ = kill(Pid::from_raw(shim), what);
+    }
 }
