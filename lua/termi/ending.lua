@@ -57,6 +57,8 @@ local function place(buf)
   end
 end
 
+scroll.on_settled(place)
+
 ---@param buf integer
 local function place_soon(buf)
   vim.defer_fn(function()

@@ -16,6 +16,13 @@ local CLEARS_SCROLLBACK = vim.fn.has('nvim-0.11') == 1
 
 local reading = {} ---@type table<integer, termi.Reading> by window
 local settling = {} ---@type table<integer, boolean> by buffer
+local listeners = {} ---@type fun(buf: integer)[]
+
+--- Calls `fn` after windows of a terminal were put where they stood: what it had scrolled into view may be out of it.
+---@param fn fun(buf: integer)
+function M.on_settled(fn)
+  listeners[#listeners + 1] = fn
+end
 
 --- Puts the cursors of all windows of a terminal on its last line: from there Neovim follows the output.
 ---@param buf integer
@@ -94,6 +101,9 @@ function M.restore_soon(buf)
   vim.defer_fn(function()
     if api.nvim_buf_is_valid(buf) then
       settle(buf)
+      for _, listener in ipairs(listeners) do
+        listener(buf)
+      end
     end
   end, M.REFRESH_MS)
 end

@@ -68,7 +68,8 @@ in_each_neovim! {
         assert!(editor.lua_text("return vim.api.nvim_buf_get_name(0)").starts_with("termi://phoenix/"));
         editor.ex("TermiSessions");
         editor.input("K");
-        editor.sees("killed");
+        // The list's own word: the run's buffer says it too, and a moment earlier.
+        editor.sees("■ killed");
         editor.input("x");
         editor.sees("No sessions yet.");
         editor.take_messages();
