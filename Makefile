@@ -23,7 +23,10 @@ test:
 	scripts/neovim
 	cargo build --release --locked
 	TERMI_TEST_NVIM_0_10="$$(scripts/neovim path 0.10)" TERMI_TEST_NVIM_0_12="$$(scripts/neovim path 0.12)" \
-		cargo test --release --locked
+		cargo test --release --locked --lib --bins --test host
+	# One editor at a time: each is a Neovim, a host and their programs.
+	TERMI_TEST_NVIM_0_10="$$(scripts/neovim path 0.10)" TERMI_TEST_NVIM_0_12="$$(scripts/neovim path 0.12)" \
+		cargo test --release --locked --test neovim --test tmux -- --test-threads=1
 
 bench:
 	scripts/setup
