@@ -1,0 +1,92 @@
+//! Introductions, and the end.
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::{Empty, Format};
+
+method!(
+    /// Introduces the client; the first call of a connection.
+    Initialize = "initialize", Read, InitializeParams => InitializeReply
+);
+
+method!(
+    /// Tells the terminals their client's colours, for programs that ask.
+    SetColors = "colors", Write, ColorsParams => Empty
+);
+
+method!(
+    /// Ends every session, then the host.
+    Shutdown = "shutdown", Write, Empty => Empty
+);
+
+/// What kind of client is at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Frontend {
+    /// Neovim with Termi's Lua: messages arrive through `nvim_exec_lua`.
+    Nvim,
+    /// Anyone else: messages arrive as `frame` and `event`.
+    #[default]
+    Generic,
+}
+
+/// Who a client or server is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Peer {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    #[serde(default)]
+    pub version: String,
+}
+
+/// The client's own colours, `#rrggbb`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ColorsParams {
+    /// The text colour.
+    #[serde(default)]
+    pub foreground: Option<String>,
+    /// The background colour.
+    #[serde(default)]
+    pub background: Option<String>,
+}
+
+/// Parameters of `initialize`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InitializeParams {
+    /// The protocol version that the client speaks.
+    pub protocol: u32,
+    /// The client.
+    #[serde(default)]
+    pub client: Peer,
+    /// How messages to the client travel.
+    #[serde(default)]
+    pub frontend: Frontend,
+    /// The client's colours, told to programs that ask.
+    #[serde(default)]
+    pub colors: ColorsParams,
+}
+
+/// Answer of `initialize`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InitializeReply {
+    /// The protocol version that will be spoken.
+    pub protocol: u32,
+    /// The host.
+    pub server: Peer,
+    /// The host's process id.
+    pub pid: u32,
+    /// What this host can do.
+    pub capabilities: Capabilities,
+    /// The log file, if one could be opened.
+    pub log_path: Option<String>,
+}
+
+/// What a host can do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// The frame formats that `attach` takes.
+    pub formats: Vec<Format>,
+    /// The methods it answers.
+    pub methods: Vec<String>,
+}

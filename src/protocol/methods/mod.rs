@@ -1,0 +1,55 @@
+//! The methods, by what they are about. Each is a type that owns its name, its parameters and its answer.
+
+/// Ties a method's name and access to its parameters and its answer.
+macro_rules! method {
+    ($(#[$doc:meta])* $method:ident = $name:literal, $access:ident, $params:ty => $reply:ty) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        pub enum $method {}
+
+        impl $crate::protocol::Method for $method {
+            const NAME: &'static str = $name;
+            const ACCESS: $crate::protocol::Access = $crate::protocol::Access::$access;
+            type Params = $params;
+            type Reply = $reply;
+        }
+    };
+}
+
+mod connect;
+mod kill;
+mod run;
+mod sessions;
+mod snapshot;
+mod view;
+mod wait;
+
+pub use connect::*;
+pub use kill::*;
+pub use run::*;
+pub use sessions::*;
+pub use snapshot::*;
+pub use view::*;
+pub use wait::*;
+
+use serde::{Deserialize, Serialize};
+
+use super::{RunId, Target};
+
+/// No parameters, or nothing to answer.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Empty {}
+
+/// Parameters that are a target and nothing else.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TargetParams {
+    /// Whom it is about.
+    pub target: Target,
+}
+
+/// Parameters that name one run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunTarget {
+    /// The run.
+    pub run_id: RunId,
+}

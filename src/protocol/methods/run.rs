@@ -1,0 +1,119 @@
+//! Starting programs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::{Format, RunId, SessionId, Size, TargetParams, ViewId};
+
+method!(
+    /// Starts a program on a PTY of its own.
+    Run = "run", Write, RunParams => RunReply
+);
+
+method!(
+    /// Ends a run if it still runs and starts its command again, under the same run id.
+    Restart = "restart", Write, TargetParams => RunReply
+);
+
+/// A command: a line for the user's shell, or an argument vector.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum CommandSpec {
+    /// Given to the user's shell.
+    Line(String),
+    /// Executed as it is.
+    Argv(Vec<String>),
+}
+
+/// Limits on a run's process tree.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Memory of the whole tree, in bytes.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
+    /// Processor time of each process, in seconds.
+    #[serde(default)]
+    pub cpu_seconds: Option<u64>,
+    /// Number of processes.
+    #[serde(default)]
+    pub processes: Option<u64>,
+}
+
+/// What a run's output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stream {
+    /// Text and escape sequences for a terminal.
+    #[default]
+    Terminal,
+    /// JSON, one object a line.
+    Json,
+}
+
+/// Parameters of `run`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct RunParams {
+    /// What to run; none is an interactive shell.
+    #[serde(default)]
+    pub cmd: Option<CommandSpec>,
+    /// The session to run it in, by id, prefix or name; a name that no session has makes a new one of that name.
+    #[serde(default)]
+    pub session: Option<String>,
+    /// The name of a new session; default: the program's.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// A line for people, shown beside the name.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// The group of a new session.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// The working folder; `~` is the home folder. Default: the session's, else the host's.
+    #[serde(default)]
+    pub cwd: Option<String>,
+    /// Variables to set, or with null to unset.
+    #[serde(default)]
+    pub env: BTreeMap<String, Option<String>>,
+    /// The terminal's size; default 24 rows by 80 columns.
+    #[serde(default)]
+    pub size: Option<Size>,
+    /// Ends the run this long after its start.
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+    /// Ends the run after this long without output and input.
+    #[serde(default)]
+    pub idle_timeout_ms: Option<u64>,
+    /// Limits on its process tree.
+    #[serde(default)]
+    pub limits: Option<Limits>,
+    /// A template's name.
+    #[serde(default)]
+    pub template: Option<String>,
+    /// What its output is.
+    #[serde(default)]
+    pub stream: Stream,
+    /// Opens this client's view in the same step.
+    #[serde(default)]
+    pub attach: Option<Format>,
+}
+
+/// Answer of `run` and `restart`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunReply {
+    /// The session.
+    pub session_id: SessionId,
+    /// The run.
+    pub run_id: RunId,
+    /// The program's process id.
+    pub pid: u32,
+    /// The unique name of its terminal.
+    pub terminal_name: String,
+    /// `{program}:Session {session id, first 8}:{run id, first 8}`.
+    pub process_name: String,
+    /// The session's name.
+    pub session_name: String,
+    /// The view that was attached, if `attach` asked for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view_id: Option<ViewId>,
+}
