@@ -85,14 +85,22 @@ async fn serve(mut settings: Settings, log: Option<&Log>) -> anyhow::Result<()> 
 }
 
 /// Every shim that exits is reaped here, and whatever the host inherits as a subreaper. Nothing else waits for children.
+///
+/// A shim that was stopped goes on at once: a program can stop its parent (`kill -STOP $PPID`) even before the
+/// shim has told of the start, and a stopped shim would neither tell nor kill.
 fn reap_children() -> io::Result<()> {
-    use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+    use nix::sys::{
+        signal::{Signal, kill},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    };
     let mut children = signal(SignalKind::child())?;
     tokio::spawn(async move {
         while children.recv().await.is_some() {
-            while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                if status == WaitStatus::StillAlive {
-                    break;
+            while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED)) {
+                match status {
+                    WaitStatus::StillAlive => break,
+                    WaitStatus::Stopped(pid, _) => _ = kill(pid, Signal::SIGCONT),
+                    _ => {}
                 }
             }
         }

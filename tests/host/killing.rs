@@ -63,6 +63,16 @@ fn a_process_with_a_name_that_is_no_text_is_ended_like_any_other() {
     assert_gone("once it is answered", &[run.pid]);
 }
 
+/// Only the host's own orders reach a shim, and it must be awake to read them.
+#[test]
+fn a_run_whose_shim_was_stopped_is_killed_all_the_same() {
+    let host = Host::start();
+    let run = host.run_line("kill -STOP $PPID; echo ready; while :; do sleep 1000; done");
+    host.wait_pattern(&run, "ready");
+    assert_eq!(kill(&host, &run, json!({"grace_ms": 200}))["killed"], 1);
+    assert_gone("once it is answered", &[run.pid]);
+}
+
 #[test]
 fn a_program_that_cleans_up_gets_to_do_so() {
     let host = Host::start();

@@ -258,11 +258,7 @@ impl Run {
             Order::Kill { signal: kill.signal, grace_ms: u64::try_from(kill.grace.as_millis()).unwrap_or(u64::MAX) };
         async move {
             match &mut self.link {
-                Some(link) => {
-                    // A shim that somebody stopped would not read it.
-                    signal(self.shim_pid, Signal::SIGCONT);
-                    link.order(order).await.is_ok()
-                }
+                Some(link) => link.order(order).await.is_ok(),
                 None => false,
             }
         }
