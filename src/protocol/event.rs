@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Exit, RunId, SessionId, Status};
+use super::{Exit, RunId, Secret, SessionId, Status};
 
 /// Something that happened to a session or run. Each carries the session it is about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,6 +88,46 @@ pub enum Event {
         /// What it said.
         message: Option<String>,
     },
+    /// A program says how far its work is (OSC 9;4); told when it changes, and not more often than ten times a second.
+    Progress {
+        /// The session.
+        session_id: SessionId,
+        /// Its name.
+        session_name: String,
+        /// The run.
+        run_id: RunId,
+        /// How the work goes.
+        state: ProgressState,
+        /// How much of it is done, from 0 to 100, where the state has that.
+        percent: Option<u8>,
+    },
+    /// A program copied text (OSC 52). Only clients with a view of the run are told.
+    Clipboard {
+        /// The session.
+        session_id: SessionId,
+        /// Its name.
+        session_name: String,
+        /// The run.
+        run_id: RunId,
+        /// Where to.
+        selection: Selection,
+        /// The text, at most a megabyte.
+        data: Secret,
+    },
+    /// A program asks what is on a clipboard (OSC 52) and waits for the method `clipboard`. Only clients with a view of
+    /// the run are told; the first answer counts.
+    ClipboardRequest {
+        /// The session.
+        session_id: SessionId,
+        /// Its name.
+        session_name: String,
+        /// The run.
+        run_id: RunId,
+        /// The request's number within the run.
+        request: u64,
+        /// Which clipboard.
+        selection: Selection,
+    },
     /// A program has stopped reading what is typed.
     InputStalled {
         /// The session.
@@ -127,4 +167,30 @@ pub enum AttentionKind {
     Bell,
     /// A desktop notification (OSC 9, 99 or 777).
     Notification,
+}
+
+/// How a program says its work goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProgressState {
+    /// There is none to show, or no longer.
+    None,
+    /// It goes on.
+    Normal,
+    /// It failed.
+    Error,
+    /// It goes on, nobody knows how far.
+    Indeterminate,
+    /// It waits.
+    Paused,
+}
+
+/// Which clipboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selection {
+    /// What copy and paste use.
+    Clipboard,
+    /// The selected text (X11).
+    Primary,
 }

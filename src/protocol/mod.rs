@@ -12,9 +12,9 @@ mod name;
 mod style;
 mod target;
 
-pub use bytes::Bytes;
+pub use bytes::{Bytes, Secret};
 pub use error::{Code, Error, Result};
-pub use event::{AttentionKind, Event};
+pub use event::{AttentionKind, Event, ProgressState, Selection};
 pub use ids::{RunId, SessionId, ViewId};
 pub use methods::*;
 pub use name::{DISPLAY_MAX_CHARS, NAME_RULE, check_display_text, check_name};

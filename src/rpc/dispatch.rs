@@ -6,9 +6,9 @@ use tracing::debug;
 
 use crate::{
     protocol::{
-        Access, Attach, AttachParams, Capabilities, Code, Detach, Empty, Error, Format, Frontend, Initialize,
-        InitializeParams, InitializeReply, Input, Kill, Method, PROTOCOL, Peer, Remove, Rename, Resize, Restart,
-        Result, Run, Sessions, SetColors, Shutdown, Snapshot, Visible, Wait,
+        Access, Attach, AttachParams, Capabilities, Clipboard, Code, Detach, Empty, Error, Format, Frontend,
+        Initialize, InitializeParams, InitializeReply, Input, Kill, Link, Method, PROTOCOL, Peer, Prompts, Remove,
+        Rename, Resize, Restart, Result, Run, Sessions, SetColors, Shutdown, Snapshot, Visible, Wait,
     },
     session::{Client, Supervisor},
 };
@@ -53,7 +53,7 @@ macro_rules! dispatch {
 }
 
 /// Every method's name.
-pub const METHODS: [&str; 16] = [
+pub const METHODS: [&str; 19] = [
     Initialize::NAME,
     Run::NAME,
     Sessions::NAME,
@@ -64,6 +64,9 @@ pub const METHODS: [&str; 16] = [
     Detach::NAME,
     Visible::NAME,
     Snapshot::NAME,
+    Prompts::NAME,
+    Link::NAME,
+    Clipboard::NAME,
     Wait::NAME,
     Rename::NAME,
     Restart::NAME,
@@ -99,6 +102,9 @@ impl Connection {
             Detach => |p| sessions.detach(p.run_id, client.id()),
             Visible => |p| sessions.visible(p, client.id()),
             Snapshot => |p| sessions.snapshot(p),
+            Prompts => |p| sessions.prompts(p.run_id, client.id()),
+            Link => |p| sessions.link(p, client.id()),
+            Clipboard => |p| sessions.clipboard(p),
             Wait => |p| sessions.wait(p),
             Rename => |p| sessions.rename(p),
             Restart => |p| sessions.restart(p.target),

@@ -17,7 +17,7 @@ pub struct Settings {
     pub umask: u32,
     /// The soft limit of open files programs get.
     pub open_files: u64,
-    /// The most a run's transcript may take, in bytes.
+    /// The most that the transcripts of a session's runs may take together, in bytes. Each run gets an equal share.
     pub transcript_limit: usize,
     /// How many ended runs are kept to be looked at.
     pub keep_ended: usize,

@@ -23,6 +23,10 @@ use crate::{
     term::clamp_size,
 };
 
+/// What a session's transcripts may be allowed to take: a few screens at least; at most what a host with a hundred such
+/// sessions can still hold.
+const TRANSCRIPT_BYTES: std::ops::RangeInclusive<u64> = 64_000..=64_000_000;
+
 impl Supervisor {
     /// Starts a run. `client` gets a view of it if the parameters say so.
     ///
@@ -82,7 +86,7 @@ impl Supervisor {
             spawn: what,
             timeout: params.timeout_ms.map(Duration::from_millis),
             idle_timeout: params.idle_timeout_ms.map(Duration::from_millis),
-            transcript_limit: self.settings.transcript_limit,
+            transcript_limit: reserved.transcript_share,
         };
         let announcer = self.announcer.clone();
         let run = Run::new(
@@ -165,6 +169,14 @@ fn check_run(params: &RunParams) -> Result<SessionWish> {
             return Err(Error::invalid(key, ms, "from 1 millisecond to 10 years; leave it out for no limit"));
         }
     }
+    if let Some(bytes) = params.transcript_bytes.filter(|bytes| !TRANSCRIPT_BYTES.contains(bytes)) {
+        let rule = format!(
+            "from {} to {} bytes; leave it out for the default",
+            TRANSCRIPT_BYTES.start(),
+            TRANSCRIPT_BYTES.end()
+        );
+        return Err(Error::invalid("transcript_bytes", bytes, &rule));
+    }
     if params.limits.as_ref().is_some_and(|limits| *limits != Limits::default()) {
         return unsupported("limits");
     }
@@ -179,6 +191,7 @@ fn check_run(params: &RunParams) -> Result<SessionWish> {
         name: params.name.clone(),
         label: params.label.clone(),
         group: params.group.clone(),
+        transcript_limit: params.transcript_bytes.and_then(|bytes| usize::try_from(bytes).ok()),
         ..SessionWish::default()
     })
 }

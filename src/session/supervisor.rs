@@ -15,10 +15,10 @@ use super::{
 use crate::{
     process,
     protocol::{
-        AttachParams, AttachReply, Bytes, Code, ColorsParams, Empty, Error, InputParams, KillParams, KillReply,
-        RemoveReply, RenameParams, RenameReply, ResizeParams, Result, RunId, RunReply, SessionId, SessionInfo,
-        SessionsReply, SignalSpec, SnapshotParams, SnapshotReply, Status, Target, Until, VisibleParams, WaitParams,
-        WaitReason, WaitReply,
+        AttachParams, AttachReply, Bytes, ClipboardParams, Code, ColorsParams, Empty, Error, InputParams, KillParams,
+        KillReply, LinkParams, LinkReply, PromptsReply, RemoveReply, RenameParams, RenameReply, ResizeParams, Result,
+        RunId, RunReply, SessionId, SessionInfo, SessionsReply, SignalSpec, SnapshotParams, SnapshotReply, Status,
+        Target, Until, VisibleParams, WaitParams, WaitReason, WaitReply,
     },
     term::Colors,
 };
@@ -216,6 +216,27 @@ impl Supervisor {
         let run = self.one(params.run_id).await?;
         let (format, scrollback) = (params.format, params.scrollback);
         ask(&run, |reply| Ask::Snapshot { format, scrollback, reply }).await.ok_or_else(run_gone)
+    }
+
+    /// Where the prompts are in a client's view of a run.
+    pub async fn prompts(&self, run_id: RunId, client: ClientId) -> Result<PromptsReply> {
+        let run = self.one(run_id).await?;
+        ask(&run, |reply| Ask::Prompts { client, reply }).await.ok_or_else(run_gone)
+    }
+
+    /// The link in a cell of a client's view of a run.
+    pub async fn link(&self, params: LinkParams, client: ClientId) -> Result<LinkReply> {
+        let run = self.one(params.run_id).await?;
+        let (row, col) = (params.row, params.col);
+        ask(&run, |reply| Ask::Link { client, row, col, reply }).await.ok_or_else(run_gone)
+    }
+
+    /// Answers a program's question for a clipboard.
+    pub async fn clipboard(&self, params: ClipboardParams) -> Result<Empty> {
+        let run = self.one(params.run_id).await?;
+        let (request, data) = (params.request, params.data.map(|Bytes(data)| data));
+        ask(&run, |reply| Ask::Clipboard { request, data, reply }).await.ok_or_else(run_gone)??;
+        Ok(Empty {})
     }
 
     /// Waits until all runs of the target have ended, or the first of them prints or is silent as asked.

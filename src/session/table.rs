@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{Announcement, Client, ClientId, Settings, names, run::Ask};
 use crate::{
@@ -31,10 +31,22 @@ pub struct Session {
     pub group: Option<String>,
     pub cwd: PathBuf,
     pub runs: Vec<RunHandle>,
+    /// What the transcripts of its runs may take together, in bytes.
+    pub transcript_limit: usize,
+    /// Each run's share of it.
+    pub transcript_share: watch::Sender<usize>,
     /// Runs that are being started.
     pub starting: usize,
     /// Clients have been told of it.
     pub announced: bool,
+}
+
+impl Session {
+    /// Every run that is there holds text, the ended ones too until they are dismissed: each gets the same share.
+    fn share_transcript(&mut self) {
+        let share = self.transcript_limit / self.runs.len().max(1);
+        self.transcript_share.send_if_modified(|told| std::mem::replace(told, share) != share);
+    }
 }
 
 /// Processor time at the last look, to tell how much was used since.
@@ -69,6 +81,7 @@ pub struct Reserved {
     pub cwd: PathBuf,
     pub colors: Colors,
     pub env: Vec<(OsString, OsString)>,
+    pub transcript_share: watch::Receiver<usize>,
 }
 
 /// What of a run's wishes concerns its session.
@@ -80,6 +93,7 @@ pub struct SessionWish {
     pub group: Option<String>,
     pub cwd: Option<PathBuf>,
     pub program: String,
+    pub transcript_limit: Option<usize>,
 }
 
 impl Table {
@@ -147,6 +161,11 @@ impl Table {
             None => self.make_session(&wish)?,
         };
         let session = &mut self.sessions[at];
+        if let Some(bytes) = wish.transcript_limit.filter(|_| found.is_some()) {
+            let rule =
+                format!("a run in session {:?} shares that session's limit; leave transcript_bytes out", session.name);
+            return Err(Error::invalid("transcript_bytes", bytes, &rule));
+        }
         session.starting += 1;
         let run_id = RunId::new();
         Ok(Reserved {
@@ -155,6 +174,7 @@ impl Table {
             terminal_name: names::terminal_name(&session.id, &mut self.last_terminal),
             cwd: wish.cwd.unwrap_or_else(|| session.cwd.clone()),
             colors: self.colors,
+            transcript_share: session.transcript_share.subscribe(),
             env: self.env_of(&session_env(&self.sessions[at].id, &run_id)),
             run_id,
         })
@@ -167,12 +187,15 @@ impl Table {
             Some(name) if taken(name) => return Err(name_taken(name)),
             Some(name) => name.clone(),
         };
+        let transcript_limit = wish.transcript_limit.unwrap_or(self.settings.transcript_limit);
         self.sessions.push(Session {
             id: SessionId::new(),
             name,
             label: wish.label.clone(),
             group: wish.group.clone(),
             cwd: wish.cwd.clone().unwrap_or_else(|| self.settings.cwd.clone()),
+            transcript_limit,
+            transcript_share: watch::Sender::new(transcript_limit),
             runs: Vec::new(),
             starting: 0,
             announced: false,
@@ -205,6 +228,7 @@ impl Table {
         }
         let run_id = run.run_id.clone();
         session.runs.push(run);
+        session.share_transcript();
         let is_first = !std::mem::replace(&mut session.announced, true);
         let (session_id, session_name) = (session.id.clone(), session.name.clone());
         if is_first {
@@ -240,6 +264,7 @@ impl Table {
                 let _ = run.asks.try_send(Ask::Close);
             }
         }
+        self.sessions.iter_mut().for_each(Session::share_transcript);
         self.samples.remove(run_id);
         self.ended.retain(|ended| ended != run_id);
         self.remove_empty();

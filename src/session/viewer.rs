@@ -1,6 +1,7 @@
 //! A client's view within a run: when its next frame is due.
 
 use std::{
+    ops::Range,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
@@ -87,6 +88,16 @@ impl Viewer {
     /// The client has everything there is, or is not looking.
     pub fn is_settled(&self) -> bool {
         !self.visible || (!self.dirty && self.in_flight.is_none())
+    }
+
+    /// Whether it can be seen.
+    pub fn is_visible(&self) -> bool {
+        self.visible
+    }
+
+    /// The rows of the transcript that it has without a gap, down to its screen.
+    pub fn rows_held(&self) -> Range<u64> {
+        self.view.rows_held()
     }
 
     /// When a frame is due, if the clock alone decides.

@@ -23,33 +23,38 @@ const LOOK: Flags = Flags::INVERSE
 
 /// The row as text without trailing blanks, and its style runs.
 pub fn read(row: &GridRow<Cell>, cols: usize, palette: &Palette) -> SpanLine {
-    let end = (0..cols).rev().find(|&col| !is_blank(&row[Column(col)])).map_or(0, |col| col + 1);
-    let mut line = read_cells(row, end, palette);
-    // What stood there may have been half a character.
-    let styled = line.spans.last().map_or(0, |span| span.end);
-    line.text.truncate(line.text.trim_end_matches(' ').len().max(styled));
+    let mut line = SpanLine { text: String::with_capacity(cols), spans: Vec::new() };
+    read_into(&mut line, row, cols, false, palette);
     line
 }
 
-/// A row whose line goes on in the next: the blanks at its end are the line's own.
-pub fn read_whole(row: &GridRow<Cell>, cols: usize, palette: &Palette) -> SpanLine {
-    let filler = row[Column(cols - 1)].flags.contains(Flags::LEADING_WIDE_CHAR_SPACER);
-    read_cells(row, cols - usize::from(filler), palette)
+/// The same into a line that is there. If the row's line goes on in the next, the blanks at its end are its own.
+pub fn read_into(line: &mut SpanLine, row: &GridRow<Cell>, cols: usize, wrapped: bool, palette: &Palette) {
+    line.text.clear();
+    line.spans.clear();
+    if wrapped {
+        let filler = row[Column(cols - 1)].flags.contains(Flags::LEADING_WIDE_CHAR_SPACER);
+        read_cells(line, row, cols - usize::from(filler), palette);
+    } else {
+        let end = row[..Column(cols)].iter().rposition(|cell| !is_blank(cell)).map_or(0, |col| col + 1);
+        read_cells(line, row, end, palette);
+        // What stood there may have been half a character.
+        let styled = line.spans.last().map_or(0, |span| span.end);
+        line.text.truncate(line.text.trim_end_matches(' ').len().max(styled));
+    }
 }
 
 /// Reads the cells before `end`, and the other half of a wide character that it would cut.
-fn read_cells(row: &GridRow<Cell>, mut end: usize, palette: &Palette) -> SpanLine {
+fn read_cells(line: &mut SpanLine, row: &GridRow<Cell>, mut end: usize, palette: &Palette) {
+    let is_spacer = |cell: &Cell| cell.flags.contains(Flags::WIDE_CHAR_SPACER);
     let cuts = end > 0 && end < row.len() && row[Column(end - 1)].flags.contains(Flags::WIDE_CHAR);
     end += usize::from(cuts);
-    let mut line = SpanLine { text: String::with_capacity(end), spans: Vec::new() };
     let mut last: Option<&Cell> = None;
-    let mut cells = (0..end).peekable();
-    while let Some(col) = cells.next() {
-        let cell = &row[Column(col)];
+    let mut cells = row[..Column(end)].iter().peekable();
+    while let Some(cell) = cells.next() {
         let start = line.text.len();
-        let is_spacer = |&col: &usize| row[Column(col)].flags.contains(Flags::WIDE_CHAR_SPACER);
-        let is_whole = !cell.flags.contains(Flags::WIDE_CHAR) || cells.next_if(is_spacer).is_some();
-        if cell.c == '\t' || !is_whole || is_spacer(&col) {
+        let is_whole = !cell.flags.contains(Flags::WIDE_CHAR) || cells.next_if(|next| is_spacer(next)).is_some();
+        if cell.c == '\t' || !is_whole || is_spacer(cell) {
             // A tab is a blank cell that remembers it was one; half a wide character, as insertions into one
             // leave it, is a blank too.
             line.text.push(' ');
@@ -73,7 +78,6 @@ fn read_cells(row: &GridRow<Cell>, mut end: usize, palette: &Palette) -> SpanLin
         }
         last = Some(cell);
     }
-    line
 }
 
 /// Whether a row ends in a soft wrap: its text goes on in the next.

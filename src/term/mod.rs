@@ -1,21 +1,34 @@
-//! A run's emulated state: screen, modes, title, transcript. Pure: no I/O, no clock but the one handed in.
+//! A run's emulated state: screen, modes, title, transcript. Pure: no I/O, no clock but for an update's patience.
 //!
-//! The emulator itself is behind `screen`; nothing outside this folder knows which one it is.
+//! The way of a program's output: `guard` takes the strings out and `osc` reads them; the rest goes through the
+//! emulator's parser to `screen`, which keeps in `transcript` what scrolls off. The emulator itself is behind
+//! `screen`; nothing outside this folder knows which one it is.
 
+mod asked;
+mod colors;
+mod guard;
 mod line;
 mod modes;
+mod osc;
+mod packed;
+mod prompts;
 mod screen;
 mod transcript;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use alacritty_terminal::vte::ansi::{Processor, StdSyncHandler};
+use alacritty_terminal::vte::ansi::{Processor, Timeout};
 
+pub use asked::{Asked, Copied, Cwd, Notification, PasteAsked, Progress, Selection};
+pub use colors::Colors;
+pub use guard::CLIPBOARD_MAX;
 pub use modes::{CursorShape, Modes, MouseReport};
-pub use screen::Colors;
+pub use prompts::Prompt;
 pub use transcript::{Row, Transcript};
 
 use crate::protocol::{CursorInfo, Size, SpanLine};
+use guard::{End, Guard, Sink};
+use osc::Osc;
 use screen::Screen;
 
 /// The smallest and largest terminal. The emulator needs two columns for a wide character; the upper
@@ -30,31 +43,73 @@ pub fn clamp_size(rows: u32, cols: u32) -> Size {
     Size { rows: clamp(rows, MIN.rows, MAX.rows), cols: clamp(cols, MIN.cols, MAX.cols) }
 }
 
-/// What a program asked for while its output was read.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Asked {
-    /// Answers to its queries, to be written back to it.
-    pub replies: Vec<u8>,
-    /// It rang the bell.
-    pub bell: bool,
+/// The parser's own way to hold back synchronized updates, switched off: it would copy up to 2 MiB of them. Here
+/// an update is taken in as it comes, and it is views that wait for its end (see [`Terminal::sync_deadline`]).
+/// The room that the parser reserves for it is never touched, so that the kernel never provides it.
+#[derive(Debug, Default)]
+struct NeverHeld;
+
+impl Timeout for NeverHeld {
+    fn set_timeout(&mut self, _: Duration) {}
+    fn clear_timeout(&mut self) {}
+    fn pending_timeout(&self) -> bool {
+        false
+    }
 }
 
 /// One run's terminal.
 pub struct Terminal {
+    guard: Guard,
+    parser: Processor<NeverHeld>,
     screen: Screen,
-    parser: Processor<StdSyncHandler>,
+}
+
+/// The parser and the screen behind the guard.
+struct Behind<'a> {
+    parser: &'a mut Processor<NeverHeld>,
+    screen: &'a mut Screen,
+}
+
+impl Sink for Behind<'_> {
+    fn pass(&mut self, bytes: &[u8]) {
+        self.parser.advance(self.screen, bytes);
+    }
+
+    fn osc(&mut self, content: &[u8], end: End) {
+        match osc::read(content, end) {
+            Osc::Emulator => {
+                for part in [b"\x1b]", content, end.as_str().as_bytes()] {
+                    self.parser.advance(self.screen, part);
+                }
+            }
+            said => self.screen.said(said),
+        }
+    }
+
+    fn refused(&mut self, start: &[u8]) {
+        self.screen.said(osc::refused(start));
+    }
 }
 
 impl Terminal {
     /// An empty terminal. `transcript_limit` is in bytes.
     #[must_use]
     pub fn new(size: Size, transcript_limit: usize) -> Self {
-        Self { screen: Screen::new(size, Transcript::new(transcript_limit)), parser: Processor::new() }
+        let screen = Screen::new(size, Transcript::new(transcript_limit));
+        Self { guard: Guard::new(), parser: Processor::new(), screen }
     }
 
     /// Takes in output of the program.
-    pub fn feed(&mut self, bytes: &[u8]) {
-        self.parser.advance(&mut self.screen, bytes);
+    pub fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            bytes = &bytes[self.feed_update(bytes)..];
+        }
+    }
+
+    /// The same up to the end of a synchronized update, if one ends in it, so that it can be shown before the next
+    /// begins. Returns how many bytes it took.
+    pub fn feed_update(&mut self, bytes: &[u8]) -> usize {
+        self.guard.advance(bytes, &mut Behind { parser: &mut self.parser, screen: &mut self.screen })
     }
 
     /// What the program asked for since this was called last.
@@ -62,15 +117,33 @@ impl Terminal {
         self.screen.take_asked()
     }
 
-    /// When a synchronized update that the program began must be shown even if it is not ended.
+    /// While the program is within a synchronized update (mode 2026), what is on the screen is half of it and not
+    /// to be shown; until this moment, when it is to be shown even so.
     #[must_use]
     pub fn sync_deadline(&self) -> Option<Instant> {
-        self.parser.sync_timeout().sync_timeout()
+        self.screen.update_deadline()
     }
 
     /// Shows a synchronized update as far as it has come.
     pub fn end_sync(&mut self) {
-        self.parser.stop_sync(&mut self.screen);
+        self.screen.end_update();
+    }
+
+    /// The prompts that a shell marked (OSC 133), by row as the transcript counts them; the screen's rows follow
+    /// the transcript's.
+    pub fn prompts(&self) -> impl DoubleEndedIterator<Item = Prompt> + '_ {
+        self.screen.prompts()
+    }
+
+    /// The link (OSC 8) in a cell of the screen.
+    #[must_use]
+    pub fn link(&self, row: u16, col: u16) -> Option<String> {
+        self.screen.link(row, col)
+    }
+
+    /// Gives the transcript another limit, in bytes.
+    pub fn set_transcript_limit(&mut self, limit: usize) {
+        self.screen.set_transcript_limit(limit);
     }
 
     /// Gives the terminal another size, reflowing the primary screen. Returns whether it changed.
@@ -127,7 +200,7 @@ impl Terminal {
     /// Puts a line of Termi's own above an empty screen, as before a restart: what was on the screen
     /// goes to the transcript, and every mode is as at the start.
     pub fn start_over(&mut self, line: &str) {
-        self.parser = Processor::new();
+        (self.guard, self.parser) = (Guard::new(), Processor::new());
         self.screen.start_over();
         self.feed(format!("\x1b[2m{line}\x1b[m\r\n").as_bytes());
     }
@@ -147,7 +220,7 @@ mod tests {
 
     fn scrolled(term: &Terminal) -> Vec<String> {
         let transcript = term.transcript();
-        transcript.rows_from(transcript.first()).map(|row| row.line.text.clone()).collect()
+        transcript.rows_from(transcript.first()).map(|row| row.line.text).collect()
     }
 
     #[test]
@@ -215,15 +288,15 @@ mod tests {
         for n in 0..10 {
             term.feed(format!("\x1b[3{}mline {n}\x1b[m \u{4f60}e\u{301}\r\n", n % 8).as_bytes());
         }
-        let before: Vec<_> = term.transcript().rows_from(0).map(|row| row.line.clone()).chain(term.rows()).collect();
+        let before: Vec<_> = term.transcript().rows_from(0).map(|row| row.line).chain(term.rows()).collect();
         assert!(term.resize(Size { rows: 8, cols: 20 }));
         assert_eq!(term.cursor().row, 7, "the cursor stays with its line");
-        let after: Vec<_> = term.transcript().rows_from(0).map(|row| row.line.clone()).chain(term.rows()).collect();
+        let after: Vec<_> = term.transcript().rows_from(0).map(|row| row.line).chain(term.rows()).collect();
         assert_eq!(after, before, "no row is lost, doubled or changed");
         assert_eq!(text(&term)[0], "line 3 \u{4f60}e\u{301}");
         // And away again.
         assert!(term.resize(Size { rows: 4, cols: 20 }));
-        let again: Vec<_> = term.transcript().rows_from(0).map(|row| row.line.clone()).chain(term.rows()).collect();
+        let again: Vec<_> = term.transcript().rows_from(0).map(|row| row.line).chain(term.rows()).collect();
         assert_eq!(again, before);
     }
 

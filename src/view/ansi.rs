@@ -54,7 +54,7 @@ fn target_rows(terminal: &Terminal, part: &Part) -> Vec<SpanLine> {
     if part.current {
         return terminal.rows().collect();
     }
-    let following = terminal.transcript().rows_from(part.end).map(|row| row.line.clone());
+    let following = terminal.transcript().rows_from(part.end).map(|row| row.line);
     following.chain(terminal.rows()).take(usize::from(terminal.size().rows)).collect()
 }
 
@@ -78,7 +78,7 @@ fn flow(data: &mut String, target: &[SpanLine], terminal: &Terminal, part: &Part
         let spans = vec![Span { start: 0, end: text.len(), style }];
         put(&SpanLine { text, spans });
     }
-    scrolled(terminal, part).for_each(&mut put);
+    scrolled(terminal, part).for_each(|line| put(&line));
     target.iter().for_each(put);
 }
 
@@ -94,7 +94,7 @@ fn place(data: &mut String, target: &[SpanLine], cols: usize) {
 /// before they did, then scrolled off on the client's screen too.
 fn change(data: &mut String, has: &[SpanLine], target: &[SpanLine], terminal: &Terminal, part: &Part) {
     for (row, (old, new)) in has.iter().zip(scrolled(terminal, part)).enumerate() {
-        change_line(data, row, old, new);
+        change_line(data, row, old, &new);
     }
     if part.len() > 0 {
         go_to(data, has.len() - 1, 0);
@@ -107,8 +107,8 @@ fn change(data: &mut String, has: &[SpanLine], target: &[SpanLine], terminal: &T
     }
 }
 
-fn scrolled<'a>(terminal: &'a Terminal, part: &Part) -> impl Iterator<Item = &'a SpanLine> {
-    terminal.transcript().rows_from(part.start).map(|row| &row.line).take(part.len())
+fn scrolled<'a>(terminal: &'a Terminal, part: &Part) -> impl Iterator<Item = SpanLine> + use<'a> {
+    terminal.transcript().rows_from(part.start).map(|row| row.line).take(part.len())
 }
 
 fn go_to(data: &mut String, row: usize, col: usize) {
@@ -378,7 +378,7 @@ mod tests {
 
     fn everything(terminal: &Terminal) -> Vec<SpanLine> {
         let transcript = terminal.transcript();
-        transcript.rows_from(0).map(|row| row.line.clone()).chain(terminal.rows()).collect()
+        transcript.rows_from(0).map(|row| row.line).chain(terminal.rows()).collect()
     }
 
     #[test]

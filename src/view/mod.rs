@@ -9,6 +9,8 @@ mod spans;
 
 pub use ansi::encode_line;
 
+use std::ops::Range;
+
 use crate::{
     protocol::{Format, FrameBody, SpanLine},
     term::{Modes, Terminal},
@@ -32,6 +34,8 @@ pub struct View {
     format: Format,
     /// The transcript's row that comes next.
     next_row: u64,
+    /// The first row that it has without a gap up to that one.
+    unbroken_from: u64,
     /// Rows that were skipped and not yet marked.
     skipped: u64,
     /// It fell so far behind that rows were skipped.
@@ -57,6 +61,7 @@ impl View {
         let mut view = Self {
             format,
             next_row: 0,
+            unbroken_from: 0,
             skipped: 0,
             behind: false,
             starts_over: true,
@@ -76,6 +81,7 @@ impl View {
         let transcript = terminal.transcript();
         let oldest = transcript.first().max(transcript.cleared_at());
         self.next_row = oldest.max(transcript.end().saturating_sub(ROWS_AT_START));
+        self.unbroken_from = self.next_row;
         self.skipped = self.next_row - transcript.cleared_at();
         self.behind = false;
         (self.starts_over, self.filling, self.modes, self.cursor) = (true, true, None, None);
@@ -86,6 +92,12 @@ impl View {
     #[must_use]
     pub fn is_behind(&self, terminal: &Terminal) -> bool {
         self.behind && !terminal.modes().alternate_screen
+    }
+
+    /// The rows of the transcript that it has without a gap, down to its screen.
+    #[must_use]
+    pub fn rows_held(&self) -> Range<u64> {
+        self.unbroken_from.min(self.next_row)..self.next_row
     }
 
     /// The next frame; none when there is nothing to tell.
@@ -116,6 +128,7 @@ impl View {
         let cleared = self.next_row < transcript.cleared_at();
         if cleared {
             self.next_row = transcript.cleared_at();
+            self.unbroken_from = self.next_row;
             self.skipped = 0;
         }
         let end = transcript.end();
@@ -129,6 +142,7 @@ impl View {
         if end - self.next_row > most || self.next_row < transcript.first() {
             self.skipped += end - self.next_row;
             self.next_row = end;
+            self.unbroken_from = end;
             self.behind = true;
         }
         if self.next_row == end {

@@ -8,12 +8,12 @@ use crate::{
 
 pub(super) fn frame(terminal: &Terminal, part: &Part) -> FrameBody {
     let transcript = terminal.transcript();
-    let mut rows = transcript.rows_from(part.start).map(|row| &row.line);
-    let scrolled = rows.by_ref().take(part.len()).cloned().collect();
+    let mut rows = transcript.rows_from(part.start).map(|row| row.line);
+    let scrolled = rows.by_ref().take(part.len()).collect();
     let lines: Vec<SpanLine> = if part.current {
         terminal.rows().collect()
     } else {
-        rows.cloned().chain(terminal.rows()).take(usize::from(terminal.size().rows)).collect()
+        rows.chain(terminal.rows()).take(usize::from(terminal.size().rows)).collect()
     };
     FrameBody::Spans {
         scrolled,

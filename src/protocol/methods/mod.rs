@@ -21,6 +21,7 @@ mod kill;
 mod run;
 mod sessions;
 mod snapshot;
+mod terminal;
 mod view;
 mod wait;
 
@@ -29,6 +30,7 @@ pub use kill::*;
 pub use run::*;
 pub use sessions::*;
 pub use snapshot::*;
+pub use terminal::*;
 pub use view::*;
 pub use wait::*;
 

@@ -84,6 +84,10 @@ pub struct RunParams {
     /// Ends the run after this long without output and input.
     #[serde(default)]
     pub idle_timeout_ms: Option<u64>,
+    /// What the transcripts of a new session's runs may take together, in bytes: from 64 kB to 64 MB; default
+    /// 500,000. Over it they are cut to their last half.
+    #[serde(default)]
+    pub transcript_bytes: Option<u64>,
     /// Limits on its process tree.
     #[serde(default)]
     pub limits: Option<Limits>,

@@ -101,7 +101,7 @@ pub struct RunInfo {
     pub last_line: String,
     /// The title it set.
     pub title: String,
-    /// Its working folder now, while it runs.
+    /// Its working folder now, while it runs: where it says that it is (OSC 7), else the program's own.
     pub cwd: String,
     /// Resident memory of its process tree in bytes, while it runs.
     pub memory_bytes: Option<u64>,

@@ -8,8 +8,8 @@ use tracing::debug;
 use super::{Life, Run};
 use crate::{
     protocol::{
-        AttachReply, Code, Error, Event, Format, Result, RunInfo, Size, SnapshotFormat, SnapshotReply, Status,
-        WaitReply,
+        AttachReply, Code, Error, Event, Format, LinkReply, PromptsReply, Result, RunInfo, Size, SnapshotFormat,
+        SnapshotReply, Status, WaitReply,
     },
     pty::spawn,
     session::{
@@ -53,6 +53,9 @@ pub enum Ask {
     Detach(ClientId),
     Visible { client: ClientId, visible: bool },
     Snapshot { format: SnapshotFormat, scrollback: usize, reply: oneshot::Sender<SnapshotReply> },
+    Prompts { client: ClientId, reply: oneshot::Sender<PromptsReply> },
+    Link { client: ClientId, row: u64, col: u32, reply: oneshot::Sender<LinkReply> },
+    Clipboard { request: u64, data: Option<Vec<u8>>, reply: oneshot::Sender<Result<()>> },
     Kill { kill: Kill, reply: oneshot::Sender<KillOutcome> },
     Wait { condition: Condition, reply: oneshot::Sender<WaitReply> },
     Info(oneshot::Sender<(RunInfo, Option<i32>)>),
@@ -68,6 +71,7 @@ impl Run {
             Ask::Input { data, paste: true } => {
                 self.type_in(input::pasted(&data, self.terminal.modes().bracketed_paste))
             }
+            Ask::Input { data, paste: false } if self.is_told_focus(&data) => {}
             Ask::Input { data, paste: false } => self.type_in(data),
             Ask::Resize { rows, cols } => self.wanted_size = Some(clamp_size(rows, cols)),
             Ask::Attach { client, format, size, reply } => self.attach(client, format, size, reply),
@@ -78,6 +82,11 @@ impl Run {
                 }
             }
             Ask::Snapshot { format, scrollback, reply } => _ = reply.send(self.snapshot(format, scrollback)),
+            Ask::Prompts { client, reply } => _ = reply.send(self.prompts(client)),
+            Ask::Link { client, row, col, reply } => _ = reply.send(self.link(client, row, col)),
+            Ask::Clipboard { request, data, reply } => {
+                let _ = reply.send(self.answer_clipboard(request, data.as_deref()));
+            }
             Ask::Kill { kill, reply } => self.begin_kill(kill, Status::Killed, None, Some(reply)).await,
             Ask::Wait { condition, reply } => {
                 let mut waiter = Waiter::new(condition, reply);

@@ -1,16 +1,21 @@
 //! One run: a program on a PTY, its terminal, and who looks at it. One task owns it all.
 
 mod asks;
+mod focus;
+mod heard;
+mod marks;
 mod program;
 mod report;
 
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
 use super::{Announcer, client::Acked, command::Command, input::InputQueue, viewer::Viewer, waiter::Waiter};
 pub use asks::{Ask, Kill, KillOutcome};
+use focus::Focus;
+use heard::Heard;
 
 use crate::{
     process,
@@ -32,9 +37,6 @@ const DRAIN_PATIENCE: Duration = Duration::from_millis(1500);
 /// Output has settled when there was none for so long: views that fell behind are filled again.
 const SETTLED: Duration = Duration::from_millis(100);
 
-/// A bell rings at most this often.
-const BELL_INTERVAL: Duration = Duration::from_secs(1);
-
 /// The grace of a kill that Termi itself decides on.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(2);
 
@@ -51,7 +53,8 @@ pub struct Identity {
     pub spawn: Spawn,
     pub timeout: Option<Duration>,
     pub idle_timeout: Option<Duration>,
-    pub transcript_limit: usize,
+    /// What its transcript may take, as the session's runs share what theirs may.
+    pub transcript_limit: watch::Receiver<usize>,
 }
 
 enum Turn {
@@ -60,6 +63,7 @@ enum Turn {
     Reported(Option<Report>),
     Readable,
     Writable,
+    TranscriptLimit,
     Clock,
 }
 
@@ -117,14 +121,15 @@ pub struct Run {
     started_at: SystemTime,
     last_output: Instant,
     last_activity: Instant,
-    last_bell: Option<Instant>,
+    heard: Heard,
+    focus: Focus,
     bytes: u64,
     cuts: u64,
 }
 
 impl Run {
     pub fn new(
-        identity: Identity,
+        mut identity: Identity,
         session_name: String,
         terminal_name: String,
         announcer: Announcer,
@@ -133,7 +138,8 @@ impl Run {
         colors: Colors,
     ) -> Self {
         let now = Instant::now();
-        let mut terminal = Terminal::new(size, identity.transcript_limit);
+        let transcript_limit = *identity.transcript_limit.borrow_and_update();
+        let mut terminal = Terminal::new(size, transcript_limit);
         terminal.set_colors(colors);
         Self {
             identity,
@@ -163,7 +169,8 @@ impl Run {
             started_at: SystemTime::now(),
             last_output: now,
             last_activity: now,
-            last_bell: None,
+            heard: Heard::default(),
+            focus: Focus::default(),
             bytes: 0,
             cuts: 0,
         }
@@ -183,6 +190,7 @@ impl Run {
                 report = next_report(self.link.as_mut()) => Turn::Reported(report),
                 () = readable(self.master.as_ref(), self.fed < self.unfed.len(), self.closed_until) => Turn::Readable,
                 () = writable(self.master.as_ref(), !self.input.is_empty()) => Turn::Writable,
+                Ok(()) = self.identity.transcript_limit.changed() => Turn::TranscriptLimit,
                 () = sleep_until(clock) => Turn::Clock,
             };
             let flooded = matches!(turn, Turn::Readable);
@@ -194,6 +202,10 @@ impl Run {
                 Turn::Reported(None) => self.shim_gone(),
                 Turn::Readable => self.read(),
                 Turn::Writable => self.write(),
+                Turn::TranscriptLimit => {
+                    let limit = *self.identity.transcript_limit.borrow_and_update();
+                    self.terminal.set_transcript_limit(limit);
+                }
                 Turn::Clock => {}
             }
             // A burst of sizes, as from a dragged border, becomes one.
@@ -201,6 +213,7 @@ impl Run {
                 self.apply_size();
             }
             self.check_clock().await;
+            self.report_focus();
             self.look_around();
             if flooded {
                 // A program that never stops printing leaves its run always ready: everybody else has a turn
@@ -230,6 +243,9 @@ impl Run {
             process::end_strays(self.pid, self.identity.run_id.as_str());
             self.answer_killing(0, 1);
         }
+        if self.heard.due().is_some_and(|due| now >= due) {
+            self.tell_paced();
+        }
         if self.resync_due().is_some_and(|due| now >= due) {
             for viewer in self.viewers.iter_mut().filter(|viewer| viewer.is_behind(&self.terminal)) {
                 viewer.start_over(&self.terminal);
@@ -257,7 +273,9 @@ impl Run {
     /// Frames that are due, and ends that can be told.
     fn look_around(&mut self) {
         let exit_event = self.told_exit();
-        for viewer in &mut self.viewers {
+        // Half of a synchronized update is not to be seen.
+        let whole = self.terminal.sync_deadline().is_none();
+        for viewer in self.viewers.iter_mut().filter(|_| whole) {
             viewer.send(&self.identity.run_id, &self.identity.session_id, &self.terminal, &self.acks.0);
             if let Some(event) = &exit_event
                 && viewer.exit_due
@@ -274,17 +292,19 @@ impl Run {
             Life::Draining { until, .. } => Some(until),
             _ => None,
         };
+        let whole = self.terminal.sync_deadline().is_none();
         [
             self.terminal.sync_deadline(),
             draining,
             self.killing.as_ref().map(|killing| killing.give_up),
             self.input.stall_deadline(),
             self.resync_due(),
+            self.heard.due(),
             self.timeout().map(|(deadline, _)| deadline),
         ]
         .into_iter()
         .flatten()
-        .chain(self.viewers.iter().filter_map(Viewer::due))
+        .chain(self.viewers.iter().filter(|_| whole).filter_map(Viewer::due))
         .chain(self.waiters.iter().filter_map(|waiter| waiter.deadline(self.last_output)))
         .min()
     }

@@ -9,16 +9,15 @@ use nix::{
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
-use super::{
-    BELL_INTERVAL, DRAIN_PATIENCE, KILL_PATIENCE, Kill, KillOutcome, Killing, Life, REOPEN_INTERVAL, Run, TURN,
-};
+use super::{DRAIN_PATIENCE, KILL_PATIENCE, Kill, KillOutcome, Killing, Life, REOPEN_INTERVAL, Run, TURN};
 use crate::{
     process,
-    protocol::{AttentionKind, Event, Exit, Status},
+    protocol::{Event, Exit, Status},
     pty::{Master, Read},
     session::{
         Announcement,
         input::{self},
+        viewer::Viewer,
     },
     shim::{Order, Report},
 };
@@ -69,8 +68,13 @@ impl Run {
         const MOST: usize = 4096;
         let begun = Instant::now();
         let end = self.unfed.len().min(self.fed + self.slice);
-        self.terminal.feed(&self.unfed[self.fed..end]);
-        self.fed = end;
+        let taken = self.terminal.feed_update(&self.unfed[self.fed..end]);
+        self.fed += taken;
+        if self.fed < end {
+            // A program that draws update after update is always within one when its turn is over.
+            self.viewers.iter_mut().for_each(Viewer::mark);
+            self.look_around();
+        }
         self.slice = if begun.elapsed() > TURN / 4 { (self.slice / 4).max(LEAST) } else { (self.slice * 2).min(MOST) };
     }
 
@@ -109,20 +113,7 @@ impl Run {
     /// The terminal may have changed: what it was asked is answered, and views are behind.
     pub(super) fn changed(&mut self) {
         let asked = self.terminal.take_asked();
-        if !asked.replies.is_empty() && self.input.push(asked.replies) {
-            self.write();
-        }
-        if asked.bell && self.last_bell.is_none_or(|last| last.elapsed() >= BELL_INTERVAL) {
-            self.last_bell = Some(Instant::now());
-            let (session_id, session_name, run_id) = self.who();
-            self.announce(Event::Attention {
-                session_id,
-                session_name,
-                run_id,
-                kind: AttentionKind::Bell,
-                message: None,
-            });
-        }
+        self.hear(asked);
         let transcript = self.terminal.transcript();
         if transcript.cuts() > self.cuts {
             self.cuts = transcript.cuts();
@@ -244,6 +235,7 @@ impl Run {
         }
         info!("{} {}", self.identity.command.program, describe(exit));
         self.changed();
+        self.stop_hearing();
         for viewer in &mut self.viewers {
             viewer.exit_due = true;
         }

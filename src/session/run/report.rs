@@ -1,6 +1,9 @@
 //! How a run looks from outside.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use super::{Life, Run};
 use crate::{
@@ -85,7 +88,9 @@ impl Run {
             Life::Ended { at, lasted, .. } => (Some(unix_ms(at)), lasted),
             _ => (None, self.started.elapsed()),
         };
-        let cwd = active.then(|| process::cwd(self.pid)).flatten();
+        // What the program says of itself counts more: a shell's folder, not that of what started it.
+        let said = self.heard.cwd().map(Path::to_path_buf);
+        let cwd = said.or_else(|| process::cwd(self.pid)).filter(|_| active);
         RunInfo {
             run_id: self.identity.run_id.clone(),
             pid: self.pid.unsigned_abs(),

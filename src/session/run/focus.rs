@@ -1,0 +1,59 @@
+//! Focus reports (DEC 1004): agents say that they are done only to whoever does not look.
+//!
+//! A client's own emulator reports the focus of the view it shows, as input. A view that is hidden has no emulator
+//! to do so: then the host reports, once, that the focus is gone; and that it is back when a view is seen again, if
+//! it was the host that had said so. Both are remembered together, so that the program is never told the same twice.
+
+use super::Run;
+
+const FOCUS_IN: &[u8] = b"\x1b[I";
+const FOCUS_OUT: &[u8] = b"\x1b[O";
+
+/// What the program was last told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Focus {
+    /// Nothing since it asked.
+    #[default]
+    Untold,
+    /// It has the focus.
+    In,
+    /// It lost it, as a client's emulator told.
+    Out,
+    /// It lost it, as no view of it can be seen.
+    Hidden,
+}
+
+impl Run {
+    /// Tells the program what has changed, if it asked to be told.
+    pub(super) fn report_focus(&mut self) {
+        if self.master.is_none() || !self.terminal.modes().focus {
+            self.focus = Focus::Untold;
+            return;
+        }
+        let seen = self.viewers.iter().any(super::Viewer::is_visible);
+        let (now, report) = match (self.focus, seen) {
+            (Focus::Untold | Focus::In, false) => (Focus::Hidden, FOCUS_OUT),
+            (Focus::Hidden, true) => (Focus::In, FOCUS_IN),
+            // A client told of it, and it is hidden since: nothing new to the program.
+            _ => return,
+        };
+        // What does not read its input has no use for it either.
+        if self.input.push(report.to_vec()) {
+            self.focus = now;
+            self.write();
+        }
+    }
+
+    /// Whether input is a client's report of what the program has been told already.
+    pub(super) fn is_told_focus(&mut self, input: &[u8]) -> bool {
+        let (told, now) = match input {
+            FOCUS_IN => (self.focus == Focus::In, Focus::In),
+            FOCUS_OUT => (matches!(self.focus, Focus::Out | Focus::Hidden), Focus::Out),
+            _ => return false,
+        };
+        if !told {
+            self.focus = now;
+        }
+        told
+    }
+}
