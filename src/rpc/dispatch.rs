@@ -6,9 +6,9 @@ use tracing::debug;
 
 use crate::{
     protocol::{
-        Access, Attach, AttachParams, Capabilities, Code, Detach, Empty, Error, Format, Frontend, Initialize,
-        InitializeParams, InitializeReply, Input, Kill, Method, PROTOCOL, Peer, Remove, Rename, Resize, Restart,
-        Result, Run, Sessions, SetColors, Shutdown, Snapshot, Visible, Wait,
+        Access, Attach, AttachParams, Capabilities, Code, Configure, Detach, Empty, Error, Format, Frontend,
+        Initialize, InitializeParams, InitializeReply, Input, Kill, Method, PROTOCOL, Peer, Remove, Rename, Resize,
+        Restart, Result, Run, SendInput, Sessions, SetColors, Shutdown, Snapshot, Visible, Wait,
     },
     session::{Client, Supervisor},
 };
@@ -53,7 +53,7 @@ macro_rules! dispatch {
 }
 
 /// Every method's name.
-pub const METHODS: [&str; 16] = [
+pub const METHODS: [&str; 18] = [
     Initialize::NAME,
     Run::NAME,
     Sessions::NAME,
@@ -67,6 +67,8 @@ pub const METHODS: [&str; 16] = [
     Wait::NAME,
     Rename::NAME,
     Restart::NAME,
+    SendInput::NAME,
+    Configure::NAME,
     Remove::NAME,
     SetColors::NAME,
     Shutdown::NAME,
@@ -103,6 +105,8 @@ impl Connection {
             Rename => |p| sessions.rename(p),
             Restart => |p| sessions.restart(p.target),
             Remove => |p| sessions.remove(p.target),
+            SendInput => |p| sessions.send(p),
+            Configure => |p| sessions.configure(p),
             SetColors => |p| sessions.set_colors(p),
             Shutdown => |_| self.shutdown(),
         )

@@ -9,12 +9,16 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use super::{Announcer, client::Acked, command::Command, input::InputQueue, viewer::Viewer, waiter::Waiter};
+use super::{
+    Services, cgroup::Cgroup, client::Acked, command::Command, input::InputQueue, limits::Watch, viewer::Viewer,
+    waiter::Waiter,
+};
 pub use asks::{Ask, Kill, KillOutcome};
+pub use report::unix_ms;
 
 use crate::{
     process,
-    protocol::{Event, Exit, RunId, SessionId, Size, Status},
+    protocol::{Event, Exit, Limits, RunId, SessionId, Size, Status, Stream},
     pty::{Master, ShimLink, Spawn, Spawned},
     shim::Report,
     term::{Colors, Terminal},
@@ -52,6 +56,10 @@ pub struct Identity {
     pub timeout: Option<Duration>,
     pub idle_timeout: Option<Duration>,
     pub transcript_limit: usize,
+    pub limits: Limits,
+    /// The control group it was started in, where there is one.
+    pub cgroup: Option<Cgroup>,
+    pub stream: Stream,
 }
 
 enum Turn {
@@ -89,7 +97,11 @@ pub struct Run {
     identity: Identity,
     session_name: String,
     terminal_name: String,
-    announcer: Announcer,
+    services: Services,
+    /// The way to this run itself, for those who watch it.
+    own: mpsc::WeakSender<Ask>,
+    /// Its tree is watched for its limits.
+    watch: Option<Watch>,
     terminal: Terminal,
     master: Option<Master>,
     link: Option<ShimLink>,
@@ -99,6 +111,8 @@ pub struct Run {
     status: Status,
     reason: Option<String>,
     killing: Option<Killing>,
+    /// The kernel ended the program for a limit: what it started is to go too.
+    rest_goes: bool,
     left_running: usize,
     /// Read, and not yet taken in.
     unfed: Vec<u8>,
@@ -127,7 +141,8 @@ impl Run {
         identity: Identity,
         session_name: String,
         terminal_name: String,
-        announcer: Announcer,
+        services: Services,
+        own: mpsc::WeakSender<Ask>,
         spawned: Spawned,
         size: Size,
         colors: Colors,
@@ -136,10 +151,12 @@ impl Run {
         let mut terminal = Terminal::new(size, identity.transcript_limit);
         terminal.set_colors(colors);
         Self {
+            watch: services.watcher.watch(spawned.shim_pid, &identity.limits, &own),
             identity,
             session_name,
             terminal_name,
-            announcer,
+            services,
+            own,
             terminal,
             master: Some(spawned.master),
             link: Some(spawned.link),
@@ -149,6 +166,7 @@ impl Run {
             status: Status::Active,
             reason: None,
             killing: None,
+            rest_goes: false,
             left_running: 0,
             unfed: Vec::new(),
             fed: 0,
@@ -229,6 +247,10 @@ impl Run {
             program::signal(self.shim_pid, nix::sys::signal::Signal::SIGKILL);
             process::end_strays(self.pid, self.identity.run_id.as_str());
             self.answer_killing(0, 1);
+        }
+        if std::mem::take(&mut self.rest_goes) {
+            let reason = self.reason.clone();
+            self.begin_kill(Kill { signal: None, grace: DEFAULT_GRACE }, Status::Killed, reason, None).await;
         }
         if self.resync_due().is_some_and(|due| now >= due) {
             for viewer in self.viewers.iter_mut().filter(|viewer| viewer.is_behind(&self.terminal)) {
