@@ -4,4 +4,11 @@ mod signals;
 mod tree;
 
 pub use signals::{signal_name, signal_number};
-pub use tree::{Proc, cwd, descendants, end_strays, usage};
+pub use tree::{Proc, Usage, count, cwd, descendants, end_strays, proportional_memory, usage};
+
+/// The size of a page of memory, in bytes.
+#[must_use]
+pub fn page_bytes() -> u64 {
+    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+    size.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)
+}

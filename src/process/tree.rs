@@ -79,29 +79,74 @@ fn all() -> impl Iterator<Item = Proc> {
         .filter_map(|entry| Proc::read(entry.ok()?.file_name().to_str()?.parse().ok()?))
 }
 
-/// Processor ticks and resident pages of each tree below the given roots, in the roots' order: one look
-/// at `/proc` for all of them.
+/// What a tree of processes uses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Processor time, in clock ticks, of the processes that are there now.
+    pub ticks: u64,
+    /// Resident memory in pages; what processes share counts for each.
+    pub pages: u64,
+    /// How many processes, those not reaped yet among them.
+    pub processes: u64,
+}
+
+/// What each tree below the given roots uses, in the roots' order, the roots themselves left out: one look at
+/// `/proc` for all of them.
 #[must_use]
-pub fn usage(roots: &[i32]) -> Vec<(u64, u64)> {
+pub fn usage(roots: &[i32]) -> Vec<Usage> {
     let parents: HashMap<i32, Proc> = all().map(|process| (process.pid, process)).collect();
-    let index: HashMap<i32, usize> = roots.iter().enumerate().map(|(at, &root)| (root, at)).collect();
-    let mut sums = vec![(0, 0); roots.len()];
+    // Whose tree each process is in, learned on the way up: a process is passed once, however deep the trees are.
+    let mut owners: HashMap<i32, Option<usize>> = HashMap::with_capacity(parents.len());
+    let roots_at: HashMap<i32, usize> = roots.iter().enumerate().map(|(at, &root)| (root, at)).collect();
+    let mut sums = vec![Usage::default(); roots.len()];
+    let mut way = Vec::new();
     for process in parents.values() {
-        let mut up = process.parent;
-        // A tree is never as deep as there are processes; the bound ends a loop that a racing read may show.
-        for _ in 0..parents.len() {
-            if let Some(&at) = index.get(&up) {
-                sums[at].0 += process.ticks;
-                sums[at].1 += process.pages;
-                break;
+        let mut pid = process.pid;
+        way.clear();
+        let owner = loop {
+            if let Some(&owner) = owners.get(&pid) {
+                break owner;
             }
-            match parents.get(&up) {
-                Some(parent) => up = parent.parent,
-                None => break,
+            way.push(pid);
+            // A loop that a racing read may show ends here.
+            owners.insert(pid, None);
+            let Some(parent) = parents.get(&pid).map(|process| process.parent) else { break None };
+            match roots_at.get(&parent) {
+                Some(&at) => break Some(at),
+                None => pid = parent,
             }
+        };
+        owners.extend(way.iter().map(|&pid| (pid, owner)));
+        if let Some(at) = owner {
+            sums[at].ticks += process.ticks;
+            sums[at].pages += process.pages;
+            sums[at].processes += 1;
         }
     }
     sums
+}
+
+/// The memory of the tree below `root` in bytes, with what processes share counted once: exact, and dear. A
+/// process that may not be asked counts with all its resident memory.
+#[must_use]
+pub fn proportional_memory(root: i32, page_bytes: u64) -> u64 {
+    let of = |process: &Proc| {
+        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", process.pid)).ok()?;
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+        Some(line.trim().split(' ').next()?.parse::<u64>().ok()? * 1024)
+    };
+    descendants(root).iter().map(|process| of(process).unwrap_or(process.pages * page_bytes)).sum()
+}
+
+/// How many processes there are on this machine.
+#[must_use]
+pub fn count() -> usize {
+    let entries = fs::read_dir("/proc").into_iter().flatten();
+    entries.filter(|entry| entry.as_ref().is_ok_and(|entry| starts_with_digit(&entry.file_name()))).count()
+}
+
+fn starts_with_digit(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().first().is_some_and(u8::is_ascii_digit)
 }
 
 /// Ends what a run left behind when its shim was ended from outside: the host, as the next subreaper, has
@@ -165,7 +210,11 @@ mod tests {
         let below = descendants(shell_pid);
         assert_eq!(below.len(), 1, "{below:?}");
         assert!(descendants(me).iter().any(|process| process.pid == below[0].pid));
-        assert!(usage(&[shell_pid])[0].1 > 0);
+        let used = usage(&[shell_pid, me])[0];
+        assert!(used.pages > 0 && used.processes == 1, "{used:?}");
+        assert!(usage(&[me])[0].processes >= 2, "a tree is all that is below");
+        let exact = proportional_memory(shell_pid, 4096);
+        assert!(exact > 0 && exact <= used.pages * 4096, "{exact} of {used:?}");
         Command::new("kill").arg(below[0].pid.to_string()).status().unwrap();
         shell.wait().unwrap();
     }

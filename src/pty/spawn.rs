@@ -18,7 +18,7 @@ use tokio::net::unix::pipe;
 use super::{Master, ShimLink, SpawnError};
 use crate::{
     protocol::Size,
-    shim::{Plan, Report, SUBCOMMAND, StartError, Step},
+    shim::{KernelLimits, Plan, Report, SUBCOMMAND, StartError, Step},
 };
 
 /// A shim that has not said a word for so long never will: a start takes about two milliseconds.
@@ -41,6 +41,12 @@ pub struct Spawn {
     pub umask: u32,
     /// The soft limit of open files programs get.
     pub open_files: u64,
+    /// What the kernel holds each of its processes to.
+    pub limits: KernelLimits,
+    /// The terminal passes bytes as they are, both ways.
+    pub raw: bool,
+    /// The control group to start in; empty for the host's own.
+    pub cgroup: PathBuf,
 }
 
 /// A running program.
@@ -74,6 +80,9 @@ pub async fn spawn(spawn: Spawn) -> Result<Spawned, SpawnError> {
         reports_fd: their_reports.as_raw_fd(),
         umask: spawn.umask,
         open_files: spawn.open_files,
+        limits: spawn.limits,
+        raw: spawn.raw,
+        cgroup: spawn.cgroup.clone(),
         cwd: spawn.cwd.clone(),
         argv: spawn.argv.clone(),
     };

@@ -5,11 +5,8 @@ use serde::Serialize;
 use tracing::debug;
 
 use crate::{
-    protocol::{
-        Access, Attach, AttachParams, Capabilities, Clipboard, Code, Detach, Empty, Error, Format, Frontend,
-        Initialize, InitializeParams, InitializeReply, Input, Kill, Link, Method, PROTOCOL, Peer, Prompts, Remove,
-        Rename, Resize, Restart, Result, Run, Sessions, SetColors, Shutdown, Snapshot, Visible, Wait,
-    },
+    // Every method is named here.
+    protocol::*,
     session::{Client, Supervisor},
 };
 
@@ -53,7 +50,7 @@ macro_rules! dispatch {
 }
 
 /// Every method's name.
-pub const METHODS: [&str; 19] = [
+pub const METHODS: &[&str] = &[
     Initialize::NAME,
     Run::NAME,
     Sessions::NAME,
@@ -71,6 +68,8 @@ pub const METHODS: [&str; 19] = [
     Rename::NAME,
     Restart::NAME,
     Remove::NAME,
+    SendInput::NAME,
+    Configure::NAME,
     SetColors::NAME,
     Shutdown::NAME,
 ];
@@ -109,6 +108,8 @@ impl Connection {
             Rename => |p| sessions.rename(p),
             Restart => |p| sessions.restart(p.target),
             Remove => |p| sessions.remove(p.target),
+            SendInput => |p| sessions.send(p),
+            Configure => |p| sessions.configure(p),
             SetColors => |p| sessions.set_colors(p),
             Shutdown => |_| self.shutdown(),
         )

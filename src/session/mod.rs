@@ -3,11 +3,15 @@
 //! The [`Supervisor`] alone owns the table of sessions; each run is a task of its own that owns all of its
 //! state. They speak through bounded channels; nothing is shared and nothing is locked.
 
+mod cgroup;
 mod client;
 mod command;
 mod input;
+mod keeping;
+mod limits;
 mod names;
 mod run;
+mod sending;
 mod settings;
 mod starting;
 mod supervisor;
@@ -44,6 +48,13 @@ impl Announcer {
         // When the supervisor is gone, so are the clients.
         let _ = self.0.send(announcement);
     }
+}
+
+/// What every run reaches beside its own state.
+#[derive(Debug, Clone)]
+struct Services {
+    announcer: Announcer,
+    watcher: limits::Watcher,
 }
 
 /// What helps when the kernel has nothing left.

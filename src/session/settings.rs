@@ -3,6 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use super::command;
+use crate::protocol::{ConfigureParams, ConfigureReply, Error, Keep, Limits, Result};
 
 /// What a supervisor is given.
 #[derive(Debug, Clone)]
@@ -19,8 +20,20 @@ pub struct Settings {
     pub open_files: u64,
     /// The most that the transcripts of a session's runs may take together, in bytes. Each run gets an equal share.
     pub transcript_limit: usize,
-    /// How many ended runs are kept to be looked at.
+    /// How many ended runs are kept to be looked at, of all sessions together.
     pub keep_ended: usize,
+    /// Which ended runs are kept of a session that was not told.
+    pub keep: Keep,
+    /// The limits of runs that name none, and whose session does not.
+    pub limits: Limits,
+    /// The most sessions there may be.
+    pub max_sessions: usize,
+    /// The most runs that may be active at once.
+    pub max_runs: usize,
+    /// The most that all transcripts together may take, in bytes: a run that could take them beyond is not started.
+    pub max_transcripts_bytes: usize,
+    /// Whether runs that end are written to the history.
+    pub history: bool,
 }
 
 impl Settings {
@@ -44,6 +57,62 @@ impl Settings {
             open_files,
             transcript_limit: 500_000,
             keep_ended: 200,
+            keep: Keep::default(),
+            limits: Limits::default(),
+            max_sessions: 1000,
+            max_runs: 1000,
+            max_transcripts_bytes: 1 << 30,
+            history: true,
         }
+    }
+
+    /// What of it clients may know.
+    #[must_use]
+    pub fn told(&self) -> ConfigureReply {
+        ConfigureReply {
+            limits: self.limits.clone(),
+            max_sessions: self.max_sessions,
+            max_runs: self.max_runs,
+            transcript_bytes: self.transcript_limit,
+            max_transcripts_bytes: self.max_transcripts_bytes,
+            keep_ended: self.keep_ended,
+            keep: self.keep,
+            history: self.history,
+        }
+    }
+
+    /// Takes a client's wishes over; all of them or none.
+    ///
+    /// # Errors
+    /// `invalid_params` with the key and the rule.
+    pub fn set(&mut self, wish: ConfigureParams) -> Result<()> {
+        /// Less than a few lines is no transcript; more than this is no bound.
+        const TRANSCRIPT: std::ops::RangeInclusive<usize> = 10_000..=1 << 30;
+        for (key, value) in [("max_sessions", wish.max_sessions), ("max_runs", wish.max_runs)] {
+            if value == Some(0) {
+                return Err(Error::invalid(key, 0, "at least 1"));
+            }
+        }
+        if let Some(bytes) = wish.transcript_bytes.filter(|bytes| !TRANSCRIPT.contains(bytes)) {
+            return Err(Error::invalid("transcript_bytes", bytes, "from 10000 bytes to 1 GiB"));
+        }
+        if let Some(limits) = &wish.limits {
+            super::limits::check(limits)?;
+        }
+        let transcript = wish.transcript_bytes.unwrap_or(self.transcript_limit);
+        let all = wish.max_transcripts_bytes.unwrap_or(self.max_transcripts_bytes);
+        if all < transcript {
+            let rule = format!("at least transcript_bytes ({transcript}), or no run could be started");
+            return Err(Error::invalid("max_transcripts_bytes", all, &rule));
+        }
+        self.limits = wish.limits.unwrap_or(std::mem::take(&mut self.limits));
+        self.max_sessions = wish.max_sessions.unwrap_or(self.max_sessions);
+        self.max_runs = wish.max_runs.unwrap_or(self.max_runs);
+        self.transcript_limit = transcript;
+        self.max_transcripts_bytes = all;
+        self.keep_ended = wish.keep_ended.unwrap_or(self.keep_ended);
+        self.keep = wish.keep.unwrap_or(self.keep);
+        self.history = wish.history.unwrap_or(self.history);
+        Ok(())
     }
 }

@@ -7,8 +7,9 @@ use tracing::{Instrument, info, info_span};
 
 use super::{
     Client, Supervisor,
+    cgroup::Delegated,
     command::{self, Command},
-    names,
+    limits, names,
     run::{Ask, Identity, Run},
     start_error,
     supervisor::{ASKS_WAITING, LONGEST_MS, run_gone},
@@ -16,8 +17,7 @@ use super::{
 };
 use crate::{
     protocol::{
-        AttachReply, Code, Error, Format, Limits, Result, RunParams, RunReply, Size, Stream, check_display_text,
-        check_name,
+        AttachReply, Code, Error, Format, Result, RunParams, RunReply, Size, Stream, check_display_text, check_name,
     },
     pty::{Spawn, spawn},
     term::clamp_size,
@@ -58,6 +58,12 @@ impl Supervisor {
         let size =
             params.size.map_or(Size { rows: 24, cols: 80 }, |size| clamp_size(size.rows.into(), size.cols.into()));
         let process_name = names::process_name(&command.program, &reserved.session_id, &reserved.run_id);
+        let cgroup = match &reserved.limits {
+            limits if limits.memory_bytes.is_some() || limits.processes.is_some() => {
+                Delegated::find().ok().and_then(|delegated| delegated.make(&reserved.run_id, limits))
+            }
+            _ => None,
+        };
         let what = Spawn {
             argv: command.argv.clone(),
             env: with_env(reserved.env, &reserved.terminal_name, &params),
@@ -66,6 +72,9 @@ impl Supervisor {
             process_name: process_name.clone(),
             umask: self.settings.umask,
             open_files: self.settings.open_files,
+            limits: limits::for_kernel(&reserved.limits),
+            raw: params.stream == Stream::Json,
+            cgroup: cgroup.as_ref().map(|group| group.folder().to_owned()).unwrap_or_default(),
         };
         match &command.shell {
             Some(shell) => info!("Using PTY with shell: {shell}"),
@@ -87,18 +96,21 @@ impl Supervisor {
             timeout: params.timeout_ms.map(Duration::from_millis),
             idle_timeout: params.idle_timeout_ms.map(Duration::from_millis),
             transcript_limit: reserved.transcript_share,
+            limits: reserved.limits,
+            cgroup,
+            stream: params.stream,
         };
-        let announcer = self.announcer.clone();
+        let (asks, asks_in) = mpsc::channel(ASKS_WAITING);
         let run = Run::new(
             identity,
             reserved.session_name.clone(),
             reserved.terminal_name.clone(),
-            announcer,
+            self.services.clone(),
+            asks.downgrade(),
             spawned,
             size,
             reserved.colors,
         );
-        let (asks, asks_in) = mpsc::channel(ASKS_WAITING);
         let handle = RunHandle { run_id: reserved.run_id.clone(), session_id: reserved.session_id.clone(), asks };
         let view_id = match (params.attach, client) {
             (Some(format), Some(client)) => Some(queue_attach(&handle, client, format)?),
@@ -177,8 +189,8 @@ fn check_run(params: &RunParams) -> Result<SessionWish> {
         );
         return Err(Error::invalid("transcript_bytes", bytes, &rule));
     }
-    if params.limits.as_ref().is_some_and(|limits| *limits != Limits::default()) {
-        return unsupported("limits");
+    if let Some(limits) = &params.limits {
+        limits::check(limits)?;
     }
     if let Some(template) = &params.template {
         return unsupported(&format!("template {template:?}"));
@@ -192,6 +204,8 @@ fn check_run(params: &RunParams) -> Result<SessionWish> {
         label: params.label.clone(),
         group: params.group.clone(),
         transcript_limit: params.transcript_bytes.and_then(|bytes| usize::try_from(bytes).ok()),
+        limits: params.limits.clone().unwrap_or_default(),
+        keep: params.keep,
         ..SessionWish::default()
     })
 }

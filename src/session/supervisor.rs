@@ -1,14 +1,14 @@
 //! The supervisor: what can be done with sessions, for whatever serves clients.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::{join_all, select_all};
 use tokio::sync::{mpsc, oneshot};
 use tracing::info;
 
 use super::{
-    Announcement, Announcer, Client, ClientId, Settings,
-    run::{Ask, DEFAULT_GRACE, Kill, KillOutcome},
+    Announcement, Announcer, Client, ClientId, Services, Settings, limits,
+    run::{Ask, DEFAULT_GRACE, Kill, KillOutcome, unix_ms},
     table::{RunHandle, Table},
     waiter::Condition,
 };
@@ -17,8 +17,8 @@ use crate::{
     protocol::{
         AttachParams, AttachReply, Bytes, ClipboardParams, Code, ColorsParams, Empty, Error, InputParams, KillParams,
         KillReply, LinkParams, LinkReply, PromptsReply, RemoveReply, RenameParams, RenameReply, ResizeParams, Result,
-        RunId, RunReply, SessionId, SessionInfo, SessionsReply, SignalSpec, SnapshotParams, SnapshotReply, Status,
-        Target, Until, VisibleParams, WaitParams, WaitReason, WaitReply,
+        RunId, SessionId, SessionInfo, SessionsReply, SignalSpec, SnapshotParams, SnapshotReply, Status, Target, Until,
+        VisibleParams, WaitParams, WaitReason, WaitReply,
     },
     term::Colors,
 };
@@ -35,7 +35,7 @@ type Job = Box<dyn FnOnce(&mut Table) + Send>;
 #[derive(Clone)]
 pub struct Supervisor {
     jobs: mpsc::Sender<Job>,
-    pub(super) announcer: Announcer,
+    pub(super) services: Services,
     pub(super) settings: std::sync::Arc<Settings>,
 }
 
@@ -48,16 +48,19 @@ impl Supervisor {
         let mut table = Table::new(settings.clone());
         tokio::spawn(async move {
             loop {
+                let expiry = table.next_expiry();
                 tokio::select! {
                     job = jobs_in.recv() => match job {
                         Some(job) => job(&mut table),
                         None => return,
                     },
                     Some(announcement) = announced.recv() => table.tell(&announcement),
+                    () = until(expiry) => table.dismiss_old(),
                 }
             }
         });
-        Self { jobs, announcer: Announcer(announcements), settings: std::sync::Arc::new(settings) }
+        let services = Services { announcer: Announcer(announcements), watcher: limits::Watcher::start() };
+        Self { jobs, services, settings: std::sync::Arc::new(settings) }
     }
 
     /// Has something done by the table's owner.
@@ -115,6 +118,11 @@ impl Supervisor {
                             group: session.group.clone(),
                             cwd: session.cwd.to_string_lossy().into_owned(),
                             active_processes: 0,
+                            created_at: unix_ms(session.created_at),
+                            limits: session.limits.clone(),
+                            bytes: 0,
+                            memory_bytes: None,
+                            cpu_percent: None,
                             run_ids: Vec::new(),
                             processes: Vec::new(),
                         },
@@ -125,8 +133,12 @@ impl Supervisor {
             .await?;
         let mut sessions = SessionsReply::new();
         let mut shims = Vec::new();
-        for Skeleton { id, mut info, runs } in skeletons {
-            for (run, shim) in join_all(runs.iter().map(|run| ask(run, Ask::Info))).await.into_iter().flatten() {
+        // All are asked at once: hundreds of sessions cost one round.
+        let asked = skeletons.iter().map(|skeleton| join_all(skeleton.runs.iter().map(|run| ask(run, Ask::Info))));
+        let told = join_all(asked).await;
+        for (Skeleton { id, mut info, .. }, runs) in skeletons.into_iter().zip(told) {
+            for (run, shim) in runs.into_iter().flatten() {
+                info.bytes += run.bytes;
                 info.active_processes += usize::from(run.status == Status::Active);
                 info.run_ids.push(run.run_id.clone());
                 if let Some(shim) = shim.filter(|_| run.status == Status::Active) {
@@ -148,7 +160,7 @@ impl Supervisor {
         self.kill_runs(&runs, Kill { signal, grace }).await
     }
 
-    async fn kill_runs(&self, runs: &[RunHandle], kill: Kill) -> Result<KillReply> {
+    pub(super) async fn kill_runs(&self, runs: &[RunHandle], kill: Kill) -> Result<KillReply> {
         let outcomes = join_all(runs.iter().map(|run| ask(run, |reply| Ask::Kill { kill, reply }))).await;
         let mut answer = KillReply::default();
         for KillOutcome { was_running, processes, left } in outcomes.into_iter().flatten() {
@@ -159,23 +171,12 @@ impl Supervisor {
         Ok(answer)
     }
 
-    async fn resolve(&self, target: Target) -> Result<Vec<RunHandle>> {
+    pub(super) async fn resolve(&self, target: Target) -> Result<Vec<RunHandle>> {
         self.with(move |table| table.resolve(&target)).await?
     }
 
     async fn one(&self, run_id: RunId) -> Result<RunHandle> {
         self.with(move |table| table.run(&run_id)).await?
-    }
-
-    /// The one run a target names.
-    async fn only(&self, target: Target) -> Result<RunHandle> {
-        let text = target.to_string();
-        let mut runs = self.resolve(target).await?;
-        match (runs.pop(), runs.is_empty()) {
-            (Some(run), true) => Ok(run),
-            (None, _) => Err(Error::new(Code::NotFound, format!("{text:?} has no runs"))),
-            _ => Err(Error::new(Code::Ambiguous, format!("{text:?} has several runs; name one as SESSION:RUN"))),
-        }
     }
 
     /// Types into a run.
@@ -272,33 +273,6 @@ impl Supervisor {
         Ok(RenameReply { session_id, name })
     }
 
-    /// Starts a run's command again.
-    pub async fn restart(&self, target: Target) -> Result<RunReply> {
-        let run = self.only(target).await?;
-        self.kill_runs(std::slice::from_ref(&run), Kill { signal: None, grace: DEFAULT_GRACE }).await?;
-        let session_id = run.session_id.clone();
-        let named = self
-            .with(move |table| {
-                let terminal_name = table.next_terminal_name(&session_id);
-                let session = table.sessions.iter().find(|session| session.id == session_id);
-                session.map(|session| (session.name.clone(), terminal_name))
-            })
-            .await?;
-        let (session_name, terminal_name) = named.ok_or_else(run_gone)?;
-        let given = terminal_name.clone();
-        let restarted =
-            ask(&run, |reply| Ask::Restart { terminal_name: given, reply }).await.ok_or_else(run_gone)??;
-        Ok(RunReply {
-            session_id: run.session_id,
-            run_id: run.run_id,
-            pid: restarted.pid,
-            terminal_name,
-            process_name: restarted.process_name,
-            session_name,
-            view_id: None,
-        })
-    }
-
     /// Dismisses runs that have ended.
     pub async fn remove(&self, target: Target) -> Result<RemoveReply> {
         let explicit = !matches!(target, Target::All | Target::Group(_));
@@ -330,8 +304,16 @@ impl Supervisor {
     }
 }
 
+/// Sleeps until a moment; for ever when there is none.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Asks a run; none when it is gone.
-async fn ask<T>(run: &RunHandle, what: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Option<T> {
+pub(super) async fn ask<T>(run: &RunHandle, what: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Option<T> {
     let (reply, answer) = oneshot::channel();
     run.asks.send(what(reply)).await.ok()?;
     answer.await.ok()

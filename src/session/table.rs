@@ -1,17 +1,17 @@
 //! The table of sessions. One task owns it; see [`super::Supervisor`].
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     ffi::OsString,
     path::PathBuf,
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use tokio::sync::{mpsc, watch};
 
-use super::{Announcement, Client, ClientId, Settings, names, run::Ask};
+use super::{Announcement, Client, ClientId, Settings, keeping::Ended, names, run::Ask};
 use crate::{
-    protocol::{Code, Error, Event, Result, RunId, SessionId, Target, check_name},
+    protocol::{Code, Error, Event, Keep, Limits, Result, RunId, SessionId, Target, check_name},
     term::Colors,
 };
 
@@ -39,6 +39,11 @@ pub struct Session {
     pub starting: usize,
     /// Clients have been told of it.
     pub announced: bool,
+    pub created_at: SystemTime,
+    /// The limits of its runs that name none.
+    pub limits: Limits,
+    /// Which of its ended runs are kept, where it was told.
+    pub keep: Option<Keep>,
 }
 
 impl Session {
@@ -68,7 +73,7 @@ pub struct Table {
     /// The host is ending: nothing is started any more.
     pub closing: bool,
     /// Runs that have ended, the oldest first.
-    pub ended: VecDeque<RunId>,
+    pub ended: Ended,
     last_terminal: u128,
 }
 
@@ -82,6 +87,7 @@ pub struct Reserved {
     pub colors: Colors,
     pub env: Vec<(OsString, OsString)>,
     pub transcript_share: watch::Receiver<usize>,
+    pub limits: Limits,
 }
 
 /// What of a run's wishes concerns its session.
@@ -94,6 +100,8 @@ pub struct SessionWish {
     pub cwd: Option<PathBuf>,
     pub program: String,
     pub transcript_limit: Option<usize>,
+    pub limits: Limits,
+    pub keep: Option<Keep>,
 }
 
 impl Table {
@@ -105,7 +113,7 @@ impl Table {
             settings,
             colors: Colors::default(),
             closing: false,
-            ended: VecDeque::new(),
+            ended: Ended::default(),
             last_terminal: 0,
         }
     }
@@ -114,17 +122,13 @@ impl Table {
         for client in self.clients.iter().filter(|client| !announcement.except.contains(&client.id())) {
             client.event(announcement.event.clone());
         }
-        if let Event::RunExited { run_id, .. } = &announcement.event {
-            self.ended.retain(|ended| ended != run_id);
-            self.ended.push_back(run_id.clone());
-        }
-        if let Event::RunRestarted { run_id, .. } = &announcement.event {
-            self.ended.retain(|ended| ended != run_id);
-        }
-        while self.ended.len() > self.settings.keep_ended
-            && let Some(oldest) = self.ended.pop_front()
-        {
-            self.forget(&oldest);
+        match &announcement.event {
+            Event::RunExited { session_id, run_id, .. } => {
+                self.ended.add(session_id, run_id);
+                self.dismiss_old();
+            }
+            Event::RunRestarted { run_id, .. } => self.ended.remove(run_id),
+            _ => {}
         }
     }
 
@@ -156,10 +160,13 @@ impl Table {
                 }
             },
         };
+        let bytes = wish.transcript_limit.unwrap_or(self.settings.transcript_limit);
+        let found = self.make_room(found, bytes)?;
         let at = match found {
             Some(at) => at,
             None => self.make_session(&wish)?,
         };
+        let defaults = self.settings.limits.clone();
         let session = &mut self.sessions[at];
         if let Some(bytes) = wish.transcript_limit.filter(|_| found.is_some()) {
             let rule =
@@ -167,6 +174,7 @@ impl Table {
             return Err(Error::invalid("transcript_bytes", bytes, &rule));
         }
         session.starting += 1;
+        let limits = wish.limits.or(&session.limits).or(&defaults);
         let run_id = RunId::new();
         Ok(Reserved {
             session_id: session.id.clone(),
@@ -176,6 +184,7 @@ impl Table {
             colors: self.colors,
             transcript_share: session.transcript_share.subscribe(),
             env: self.env_of(&session_env(&self.sessions[at].id, &run_id)),
+            limits,
             run_id,
         })
     }
@@ -199,6 +208,9 @@ impl Table {
             runs: Vec::new(),
             starting: 0,
             announced: false,
+            created_at: SystemTime::now(),
+            limits: wish.limits.clone(),
+            keep: wish.keep,
         });
         Ok(self.sessions.len() - 1)
     }
@@ -266,7 +278,7 @@ impl Table {
         }
         self.sessions.iter_mut().for_each(Session::share_transcript);
         self.samples.remove(run_id);
-        self.ended.retain(|ended| ended != run_id);
+        self.ended.remove(run_id);
         self.remove_empty();
     }
 
@@ -314,6 +326,23 @@ impl Table {
                     .map_err(|second| if second.code == Code::Ambiguous { second } else { error }),
             },
         }
+    }
+
+    /// The runs a restart of the target is about.
+    pub fn to_restart(&self, target: &Target) -> Result<Vec<RunHandle>> {
+        let named = self.resolve(target)?;
+        if named.len() == 1 {
+            return Ok(named);
+        }
+        let mut chosen: Vec<RunHandle> = Vec::new();
+        for of_session in named.chunk_by(|a, b| a.session_id == b.session_id) {
+            let before = chosen.len();
+            chosen.extend(of_session.iter().filter(|run| !self.ended.contains(&run.run_id)).cloned());
+            if chosen.len() == before {
+                chosen.extend(of_session.last().cloned());
+            }
+        }
+        Ok(chosen)
     }
 
     pub fn run(&self, run_id: &RunId) -> Result<RunHandle> {

@@ -30,17 +30,23 @@ impl Supervisor {
         let usage = self
             .with(move |table| {
                 used.into_iter()
-                    .map(|(run, (ticks, pages))| {
-                        let percent = sample(table, &run, ticks);
-                        (run, (percent, pages * page_bytes()))
+                    .map(|(run, used)| {
+                        let percent = sample(table, &run, used.ticks);
+                        (run, (percent, used))
                     })
                     .collect::<HashMap<_, _>>()
             })
             .await?;
-        for run in sessions.values_mut().flat_map(|session| &mut session.processes) {
-            if let Some((percent, bytes)) = usage.get(&run.run_id) {
-                (run.cpu_percent, run.memory_bytes) = (Some(*percent), Some(*bytes));
+        let page_bytes = process::page_bytes();
+        for session in sessions.values_mut() {
+            for run in &mut session.processes {
+                if let Some((percent, used)) = usage.get(&run.run_id) {
+                    (run.cpu_percent, run.memory_bytes) = (Some(*percent), Some(used.pages * page_bytes));
+                    run.process_count = Some(used.processes);
+                }
             }
+            session.memory_bytes = session.processes.iter().filter_map(|run| run.memory_bytes).reduce(|a, b| a + b);
+            session.cpu_percent = session.processes.iter().filter_map(|run| run.cpu_percent).reduce(|a, b| a + b);
         }
         Ok(())
     }
@@ -68,9 +74,4 @@ fn sample(table: &mut Table, run: &RunId, ticks: u64) -> f64 {
 #[allow(clippy::cast_precision_loss, reason = "it is 100 on Linux")]
 fn ticks_a_second() -> f64 {
     nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100) as f64
-}
-
-fn page_bytes() -> u64 {
-    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
-    size.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)
 }

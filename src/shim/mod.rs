@@ -40,7 +40,7 @@ use nix::{
 };
 
 use ending::{Ending, Scope};
-pub use wire::{Order, Plan, Report, StartError, Step};
+pub use wire::{KernelLimits, Order, Plan, Report, StartError, Step};
 
 /// The hidden subcommand that the host starts.
 pub const SUBCOMMAND: &str = "shim";
@@ -199,23 +199,25 @@ impl Shim {
         loop {
             // libc's own call: nix has no names for real-time signals, and drops a status with one.
             let mut status = 0;
-            // SAFETY: status outlives the call.
-            let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+            // SAFETY: a struct of numbers, for which zero is a value.
+            let mut used: libc::rusage = unsafe { std::mem::zeroed() };
+            // SAFETY: both outlive the call.
+            let pid = unsafe { libc::wait4(-1, &raw mut status, libc::WNOHANG, &raw mut used) };
             match pid {
                 0 => return false,
                 -1 => return Errno::last() == Errno::ECHILD,
-                _ if libc::WIFEXITED(status) => self.gone(pid, Some(libc::WEXITSTATUS(status)), None),
-                _ if libc::WIFSIGNALED(status) => self.gone(pid, None, Some(libc::WTERMSIG(status))),
+                _ if libc::WIFEXITED(status) => self.gone(pid, Some(libc::WEXITSTATUS(status)), None, &used),
+                _ if libc::WIFSIGNALED(status) => self.gone(pid, None, Some(libc::WTERMSIG(status)), &used),
                 _ => {}
             }
         }
     }
 
-    fn gone(&mut self, pid: i32, code: Option<i32>, signal: Option<i32>) {
+    fn gone(&mut self, pid: i32, code: Option<i32>, signal: Option<i32>, used: &libc::rusage) {
         self.reaped += 1;
         if pid == self.program.as_raw() && !self.exited {
             self.exited = true;
-            self.tell(&Report::Exited { code, signal });
+            self.tell(&Report::Exited { code, signal, cpu_ms: millis(used.ru_utime) + millis(used.ru_stime) });
             if self.ending.is_none() {
                 self.end(Scope::Session(pid), None, LEFTOVER_GRACE);
             }
@@ -240,6 +242,10 @@ impl Shim {
             self.reports = None;
         }
     }
+}
+
+fn millis(time: libc::timeval) -> u64 {
+    u64::try_from(time.tv_sec * 1000 + time.tv_usec / 1000).unwrap_or(0)
 }
 
 fn report(to: &mut File, what: &Report) -> std::io::Result<()> {

@@ -61,11 +61,16 @@ fn become_program(plan: &Plan) -> StartError {
     if unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } == -1 {
         return error(Step::Terminal, Errno::last(), nowhere);
     }
+    if plan.raw {
+        make_raw();
+    }
     restore_signals();
     umask(Mode::from_bits_truncate(plan.umask));
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, plan.open_files.min(hard), hard);
     }
+    enter_cgroup(&plan.cgroup);
+    set_limits(plan.limits);
     if let Err(errno) = chdir(&plan.cwd) {
         return error(Step::Cwd, errno, &plan.cwd);
     }
@@ -91,6 +96,56 @@ fn become_program(plan: &Plan) -> StartError {
             error(Step::Interpreter, errno, &interpreter)
         }
         _ => error(Step::Exec, errno, &path),
+    }
+}
+
+/// From the CPU limit's signal, which a program may handle, to the one it cannot.
+const CPU_GRACE_SECONDS: u64 = 2;
+
+/// How many processes more than the run may have the user may start elsewhere before the run's own would be
+/// refused: see [`super::KernelLimits::processes`].
+const OTHER_PROCESSES: u64 = 4096;
+
+/// Never raises what the host itself was given. A limit that cannot be set leaves the host's watch over the tree.
+fn set_limits(limits: super::KernelLimits) {
+    let lower = |resource: Resource, soft: u64, hard: u64| {
+        if let Ok((_, most)) = getrlimit(resource) {
+            let _ = setrlimit(resource, soft.min(most), hard.min(most));
+        }
+    };
+    if limits.cpu_seconds > 0 {
+        lower(Resource::RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds.saturating_add(CPU_GRACE_SECONDS));
+    }
+    if limits.processes > 0 {
+        let most = limits.processes.saturating_add(OTHER_PROCESSES);
+        lower(Resource::RLIMIT_NPROC, most, most);
+    }
+    if limits.open_files > 0 {
+        lower(Resource::RLIMIT_NOFILE, limits.open_files, limits.open_files);
+    }
+}
+
+/// A control group that is gone, or that may not be entered, leaves the host's watch.
+fn enter_cgroup(folder: &Path) {
+    if !folder.as_os_str().is_empty() {
+        let _ = fs::write(folder.join("cgroup.procs"), "0");
+    }
+}
+
+/// The terminal passes what is written to it as it is, both ways; keys that signal (Ctrl-C) still do, and the
+/// Return key still ends a line.
+fn make_raw() {
+    use nix::sys::termios::{
+        LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices::VMIN, SpecialCharacterIndices::VTIME, tcgetattr,
+        tcsetattr,
+    };
+    let terminal = std::io::stdin();
+    if let Ok(mut settings) = tcgetattr(&terminal) {
+        settings.output_flags.remove(OutputFlags::OPOST);
+        settings.local_flags.remove(LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON);
+        settings.control_chars[VMIN as usize] = 1;
+        settings.control_chars[VTIME as usize] = 0;
+        let _ = tcsetattr(&terminal, SetArg::TCSANOW, &settings);
     }
 }
 

@@ -23,10 +23,28 @@ pub struct Plan {
     pub umask: u32,
     /// The soft limit of open files programs get.
     pub open_files: u64,
+    /// Limits of the kernel that hold for the program and all it starts.
+    pub limits: KernelLimits,
+    /// The terminal passes bytes as they are: no echo, no lines put together, no line ends changed.
+    pub raw: bool,
+    /// The control group to start the program in; empty for the host's own.
+    pub cgroup: PathBuf,
     /// The folder to start in.
     pub cwd: PathBuf,
     /// The program and its arguments.
     pub argv: Vec<OsString>,
+}
+
+/// What the kernel itself holds each process of a run to (setrlimit(2)); none where 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KernelLimits {
+    /// Processor time in seconds.
+    pub cpu_seconds: u64,
+    /// Processes of the run: the kernel counts all of the user's, so this is only a far end for a tree that grows
+    /// faster than it is counted.
+    pub processes: u64,
+    /// Open files, soft and hard.
+    pub open_files: u64,
 }
 
 impl Plan {
@@ -39,9 +57,14 @@ impl Plan {
             u64::try_from(self.reports_fd).unwrap_or_default(),
             u64::from(self.umask),
             self.open_files,
+            self.limits.cpu_seconds,
+            self.limits.processes,
+            self.limits.open_files,
+            u64::from(self.raw),
         ];
         let mut args = vec![OsString::from(&self.process_name)];
         args.extend(numbers.map(|number| number.to_string().into()));
+        args.push(self.cgroup.clone().into_os_string());
         args.push(self.cwd.clone().into_os_string());
         args.extend(self.argv.iter().cloned());
         args
@@ -54,6 +77,8 @@ impl Plan {
         let process_name = args.next()?.into_string().ok()?;
         let mut number = || args.next()?.to_str()?.parse::<u64>().ok();
         let (host, orders_fd, reports_fd, umask, open_files) = (number()?, number()?, number()?, number()?, number()?);
+        let limits = KernelLimits { cpu_seconds: number()?, processes: number()?, open_files: number()? };
+        let raw = number()? != 0;
         Some(Self {
             process_name,
             host: u32::try_from(host).ok()?,
@@ -61,6 +86,9 @@ impl Plan {
             reports_fd: i32::try_from(reports_fd).ok()?,
             umask: u32::try_from(umask).ok()?,
             open_files,
+            limits,
+            raw,
+            cgroup: args.next()?.into(),
             cwd: args.next()?.into(),
             argv: args.collect(),
         })
@@ -97,6 +125,8 @@ pub enum Report {
         code: Option<i32>,
         /// The signal that ended it.
         signal: Option<i32>,
+        /// Processor time that it and the children it waited for have used.
+        cpu_ms: u64,
     },
     /// After the program's own end: what shared its terminal is gone too.
     Settled {
@@ -162,6 +192,9 @@ mod tests {
             reports_fd: 9,
             umask: 0o22,
             open_files: 1024,
+            limits: KernelLimits { cpu_seconds: 1, processes: 0, open_files: 64 },
+            raw: true,
+            cgroup: "".into(),
             cwd: OsString::from_vec(b"/tmp/\xff".to_vec()).into(),
             argv: vec!["sh".into(), "-c".into(), OsString::from_vec(b"\xfe".to_vec()), "".into()],
         };

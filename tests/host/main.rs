@@ -8,9 +8,12 @@ mod support;
 
 mod crowd;
 mod endings;
+mod groups;
 mod handshake;
+mod keeping;
 mod killing;
 mod life;
+mod limits;
 mod orphans;
 mod privacy;
 mod refused;

@@ -99,6 +99,8 @@ fn over_the_socket_one_may_look_and_not_touch() {
         ("resize", json!({"run_id": run.run_id, "rows": 1, "cols": 1})),
         ("rename", json!({"target": "shared", "name": "mine"})),
         ("restart", json!({"target": "shared"})),
+        ("send", json!({"target": "shared", "data": "x"})),
+        ("configure", json!({"keep_ended": 0})),
         ("remove", json!({"target": "shared"})),
         ("colors", json!({"foreground": "#000000"})),
         ("shutdown", json!({})),

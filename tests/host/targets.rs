@@ -97,16 +97,6 @@ fn a_name_wins_over_the_start_of_an_id() {
 }
 
 #[test]
-fn restart_needs_one_run() {
-    let host = Host::start();
-    start(&host, json!({"name": "two"}));
-    start(&host, json!({"session": "two"}));
-    let refusal = host.refusal("restart", json!({"target": "two"}));
-    assert_eq!(refusal.code, "ambiguous");
-    assert!(refusal.message.contains("SESSION:RUN"), "{}", refusal.message);
-}
-
-#[test]
 fn two_sessions_never_have_one_name() {
     let host = Host::start();
     let name = |run: &Run| run.reply["session_name"].as_str().unwrap().to_owned();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Format, RunId, SessionId, Size, TargetParams, ViewId};
+use crate::protocol::{Error, Format, RunId, SessionId, Size, TargetParams, ViewId};
 
 method!(
     /// Starts a program on a PTY of its own.
@@ -13,7 +13,7 @@ method!(
 
 method!(
     /// Ends a run if it still runs and starts its command again, under the same run id.
-    Restart = "restart", Write, TargetParams => RunReply
+    Restart = "restart", Write, TargetParams => RestartReply
 );
 
 /// A command: a line for the user's shell, or an argument vector.
@@ -26,18 +26,45 @@ pub enum CommandSpec {
     Argv(Vec<String>),
 }
 
-/// Limits on a run's process tree.
+/// Limits on a run's process tree. What a run names not is its session's, and what that names not the host's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Memory of the whole tree, in bytes.
-    #[serde(default)]
+    /// Memory of the whole tree, in bytes: what is shared between its processes counts once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
     /// Processor time of each process, in seconds.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_seconds: Option<u64>,
     /// Number of processes.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processes: Option<u64>,
+    /// Open files of each process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_files: Option<u64>,
+}
+
+impl Limits {
+    /// These, and where they say nothing, the others.
+    #[must_use]
+    pub fn or(&self, others: &Self) -> Self {
+        Self {
+            memory_bytes: self.memory_bytes.or(others.memory_bytes),
+            cpu_seconds: self.cpu_seconds.or(others.cpu_seconds),
+            processes: self.processes.or(others.processes),
+            open_files: self.open_files.or(others.open_files),
+        }
+    }
+}
+
+/// Which of a session's ended runs are kept to be looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keep {
+    /// At most so many, the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<usize>,
+    /// Each for so long after its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_ms: Option<u64>,
 }
 
 /// What a run's output is.
@@ -100,9 +127,18 @@ pub struct RunParams {
     /// Opens this client's view in the same step.
     #[serde(default)]
     pub attach: Option<Format>,
+    /// Keeps its whole output in a file, as the program wrote it.
+    #[serde(default)]
+    pub log: Option<bool>,
+    /// The most that this file may hold, in bytes; default 16 MiB.
+    #[serde(default)]
+    pub log_bytes: Option<u64>,
+    /// Which ended runs of a new session are kept; default: as the host is set.
+    #[serde(default)]
+    pub keep: Option<Keep>,
 }
 
-/// Answer of `run` and `restart`.
+/// Answer of `run`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunReply {
     /// The session.
@@ -120,4 +156,28 @@ pub struct RunReply {
     /// The view that was attached, if `attach` asked for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view_id: Option<ViewId>,
+}
+
+/// Answer of `restart`: each run that was started again. Of a session, or of each session of a group, these are its
+/// active runs, or when none is active its newest.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RestartReply {
+    /// The first of them.
+    #[serde(flatten)]
+    pub first: RunReply,
+    /// All of them.
+    pub restarted: Vec<RunReply>,
+    /// Those that could not be started again.
+    pub failed: Vec<RestartFailure>,
+}
+
+/// A run that could not be started again, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RestartFailure {
+    /// The session.
+    pub session_id: SessionId,
+    /// The run.
+    pub run_id: RunId,
+    /// Why.
+    pub error: Error,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Empty, RunId, SessionId, Target, TargetParams};
+use crate::protocol::{CommandSpec, Empty, Limits, RunId, SessionId, Stream, Target, TargetParams};
 
 method!(
     /// All sessions with their runs.
@@ -37,6 +37,16 @@ pub struct SessionInfo {
     pub cwd: String,
     /// How many of its runs are active.
     pub active_processes: usize,
+    /// When it was made, in unix milliseconds.
+    pub created_at: u64,
+    /// The limits of its runs that name none.
+    pub limits: Limits,
+    /// Bytes that its runs have printed.
+    pub bytes: u64,
+    /// Resident memory of its runs' process trees in bytes, while any runs.
+    pub memory_bytes: Option<u64>,
+    /// Processor use of its runs' process trees, in percent of one core, while any runs.
+    pub cpu_percent: Option<f64>,
     /// Its runs, oldest first.
     pub run_ids: Vec<RunId>,
     /// The same with details.
@@ -51,7 +61,7 @@ pub enum Status {
     Active,
     /// It ended by itself.
     Exited,
-    /// It was killed by a call.
+    /// It was killed: by a call, or for passing one of its limits, which the reason then names.
     Killed,
     /// One of its timeouts ended it.
     TimedOut,
@@ -107,6 +117,24 @@ pub struct RunInfo {
     pub memory_bytes: Option<u64>,
     /// Processor use of its process tree since the last look, in percent of one core, while it runs.
     pub cpu_percent: Option<f64>,
+    /// Processes of its tree, while it runs.
+    pub process_count: Option<u64>,
+    /// The limits that hold for it.
+    pub limits: Limits,
+    /// Its timeout.
+    pub timeout_ms: Option<u64>,
+    /// Its idle timeout.
+    pub idle_timeout_ms: Option<u64>,
+    /// Bytes that were typed into it and that it has not read.
+    pub unread_input_bytes: usize,
+    /// What its output is.
+    pub stream: Stream,
+    /// The file that keeps its whole output, if one does.
+    pub output_path: Option<String>,
+    /// The template it was started from.
+    pub template: Option<String>,
+    /// What starts its work again where it was, if its template says so.
+    pub resume: Option<CommandSpec>,
     /// Processes that left its terminal and live on after its exit.
     pub left_running: usize,
     /// Whether any client has a view of it.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{Life, Run};
 use crate::{
@@ -47,19 +47,70 @@ pub struct Restarted {
 
 /// What a run can be asked.
 pub enum Ask {
-    Input { data: Vec<u8>, paste: bool },
-    Resize { rows: u32, cols: u32 },
-    Attach { client: Client, format: Format, size: Option<Size>, reply: oneshot::Sender<AttachReply> },
+    Input {
+        data: Vec<u8>,
+        paste: bool,
+    },
+    /// Answered with whether it was taken; not at all when the run has ended.
+    Send {
+        data: Vec<u8>,
+        paste: bool,
+        enter: bool,
+        reply: oneshot::Sender<Option<bool>>,
+    },
+    /// Its tree has passed a limit.
+    Passed {
+        shim: i32,
+        reason: String,
+    },
+    Resize {
+        rows: u32,
+        cols: u32,
+    },
+    Attach {
+        client: Client,
+        format: Format,
+        size: Option<Size>,
+        reply: oneshot::Sender<AttachReply>,
+    },
     Detach(ClientId),
-    Visible { client: ClientId, visible: bool },
-    Snapshot { format: SnapshotFormat, scrollback: usize, reply: oneshot::Sender<SnapshotReply> },
-    Prompts { client: ClientId, reply: oneshot::Sender<PromptsReply> },
-    Link { client: ClientId, row: u64, col: u32, reply: oneshot::Sender<LinkReply> },
-    Clipboard { request: u64, data: Option<Vec<u8>>, reply: oneshot::Sender<Result<()>> },
-    Kill { kill: Kill, reply: oneshot::Sender<KillOutcome> },
-    Wait { condition: Condition, reply: oneshot::Sender<WaitReply> },
+    Visible {
+        client: ClientId,
+        visible: bool,
+    },
+    Snapshot {
+        format: SnapshotFormat,
+        scrollback: usize,
+        reply: oneshot::Sender<SnapshotReply>,
+    },
+    Prompts {
+        client: ClientId,
+        reply: oneshot::Sender<PromptsReply>,
+    },
+    Link {
+        client: ClientId,
+        row: u64,
+        col: u32,
+        reply: oneshot::Sender<LinkReply>,
+    },
+    Clipboard {
+        request: u64,
+        data: Option<Vec<u8>>,
+        reply: oneshot::Sender<Result<()>>,
+    },
+    Kill {
+        kill: Kill,
+        reply: oneshot::Sender<KillOutcome>,
+    },
+    Wait {
+        condition: Condition,
+        reply: oneshot::Sender<WaitReply>,
+    },
     Info(oneshot::Sender<(RunInfo, Option<i32>)>),
-    Restart { terminal_name: String, reply: oneshot::Sender<Result<Restarted>> },
+    Restart {
+        terminal_name: String,
+        reply: oneshot::Sender<Result<Restarted>>,
+    },
     Colors(Colors),
     Renamed(String),
     Close,
@@ -68,11 +119,18 @@ pub enum Ask {
 impl Run {
     pub(super) async fn answer(&mut self, ask: Ask) {
         match ask {
-            Ask::Input { data, paste: true } => {
-                self.type_in(input::pasted(&data, self.terminal.modes().bracketed_paste))
-            }
             Ask::Input { data, paste: false } if self.is_told_focus(&data) => {}
-            Ask::Input { data, paste: false } => self.type_in(data),
+            Ask::Input { data, paste } => {
+                let data = self.as_typed(data, paste);
+                self.type_in(data);
+            }
+            Ask::Send { data, paste, enter, reply } => {
+                let mut data = self.as_typed(data, paste);
+                data.extend(enter.then_some(b'\r'));
+                let taken = matches!(self.life, Life::Active).then(|| self.type_in(data));
+                let _ = reply.send(taken);
+            }
+            Ask::Passed { shim, reason } => self.passed(shim, reason).await,
             Ask::Resize { rows, cols } => self.wanted_size = Some(clamp_size(rows, cols)),
             Ask::Attach { client, format, size, reply } => self.attach(client, format, size, reply),
             Ask::Detach(client) => self.drop_viewers(|viewer| viewer.client.id() == client),
@@ -102,6 +160,20 @@ impl Run {
             Ask::Renamed(name) => self.session_name = name,
             Ask::Close => {}
         }
+    }
+
+    fn as_typed(&self, data: Vec<u8>, paste: bool) -> Vec<u8> {
+        if paste { input::pasted(&data, self.terminal.modes().bracketed_paste) } else { data }
+    }
+
+    /// The tree has passed a limit and grows on, perhaps: it is not asked first.
+    async fn passed(&mut self, shim: i32, reason: String) {
+        if shim != self.shim_pid || self.link.is_none() {
+            return;
+        }
+        warn!("{} {reason}", self.identity.command.program);
+        let kill = Kill { signal: Some(libc::SIGKILL), grace: Duration::ZERO };
+        self.begin_kill(kill, Status::Killed, Some(reason), None).await;
     }
 
     pub(super) fn attach(
@@ -198,6 +270,7 @@ impl Run {
         self.terminal_name = terminal_name;
         (self.master, self.link) = (Some(spawned.master), Some(spawned.link));
         (self.pid, self.shim_pid) = (spawned.pid, spawned.shim_pid);
+        self.watch = self.services.watcher.watch(self.shim_pid, &self.identity.limits, &self.own);
         (self.life, self.status, self.reason, self.left_running) = (Life::Active, Status::Active, None, 0);
         let now = Instant::now();
         (self.started, self.started_at, self.last_output, self.last_activity) = (now, SystemTime::now(), now, now);

@@ -12,14 +12,18 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
-use super::{Announcer, client::Acked, command::Command, input::InputQueue, viewer::Viewer, waiter::Waiter};
+use super::{
+    Services, cgroup::Cgroup, client::Acked, command::Command, input::InputQueue, limits::Watch, viewer::Viewer,
+    waiter::Waiter,
+};
 pub use asks::{Ask, Kill, KillOutcome};
 use focus::Focus;
 use heard::Heard;
+pub use report::unix_ms;
 
 use crate::{
     process,
-    protocol::{Event, Exit, RunId, SessionId, Size, Status},
+    protocol::{Event, Exit, Limits, RunId, SessionId, Size, Status, Stream},
     pty::{Master, ShimLink, Spawn, Spawned},
     shim::Report,
     term::{Colors, Terminal},
@@ -55,6 +59,10 @@ pub struct Identity {
     pub idle_timeout: Option<Duration>,
     /// What its transcript may take, as the session's runs share what theirs may.
     pub transcript_limit: watch::Receiver<usize>,
+    pub limits: Limits,
+    /// The control group it was started in, where there is one.
+    pub cgroup: Option<Cgroup>,
+    pub stream: Stream,
 }
 
 enum Turn {
@@ -93,7 +101,11 @@ pub struct Run {
     identity: Identity,
     session_name: String,
     terminal_name: String,
-    announcer: Announcer,
+    services: Services,
+    /// The way to this run itself, for those who watch it.
+    own: mpsc::WeakSender<Ask>,
+    /// Its tree is watched for its limits.
+    watch: Option<Watch>,
     terminal: Terminal,
     master: Option<Master>,
     link: Option<ShimLink>,
@@ -103,6 +115,8 @@ pub struct Run {
     status: Status,
     reason: Option<String>,
     killing: Option<Killing>,
+    /// The kernel ended the program for a limit: what it started is to go too.
+    rest_goes: bool,
     left_running: usize,
     /// Read, and not yet taken in.
     unfed: Vec<u8>,
@@ -132,7 +146,8 @@ impl Run {
         mut identity: Identity,
         session_name: String,
         terminal_name: String,
-        announcer: Announcer,
+        services: Services,
+        own: mpsc::WeakSender<Ask>,
         spawned: Spawned,
         size: Size,
         colors: Colors,
@@ -142,10 +157,12 @@ impl Run {
         let mut terminal = Terminal::new(size, transcript_limit);
         terminal.set_colors(colors);
         Self {
+            watch: services.watcher.watch(spawned.shim_pid, &identity.limits, &own),
             identity,
             session_name,
             terminal_name,
-            announcer,
+            services,
+            own,
             terminal,
             master: Some(spawned.master),
             link: Some(spawned.link),
@@ -155,6 +172,7 @@ impl Run {
             status: Status::Active,
             reason: None,
             killing: None,
+            rest_goes: false,
             left_running: 0,
             unfed: Vec::new(),
             fed: 0,
@@ -245,6 +263,10 @@ impl Run {
         }
         if self.heard.due().is_some_and(|due| now >= due) {
             self.tell_paced();
+        }
+        if std::mem::take(&mut self.rest_goes) {
+            let reason = self.reason.clone();
+            self.begin_kill(Kill { signal: None, grace: DEFAULT_GRACE }, Status::Killed, reason, None).await;
         }
         if self.resync_due().is_some_and(|due| now >= due) {
             for viewer in self.viewers.iter_mut().filter(|viewer| viewer.is_behind(&self.terminal)) {

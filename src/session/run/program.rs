@@ -14,11 +14,7 @@ use crate::{
     process,
     protocol::{Event, Exit, Status},
     pty::{Master, Read},
-    session::{
-        Announcement,
-        input::{self},
-        viewer::Viewer,
-    },
+    session::{Announcement, cgroup::Cgroup, input, limits, viewer::Viewer},
     shim::{Order, Report},
 };
 
@@ -136,8 +132,9 @@ impl Run {
         }
     }
 
-    pub(super) fn type_in(&mut self, bytes: Vec<u8>) {
-        let Some(master) = &self.master else { return };
+    /// Types; false when the program does not read, and so much waits for it that this was refused.
+    pub(super) fn type_in(&mut self, bytes: Vec<u8>) -> bool {
+        let Some(master) = &self.master else { return false };
         self.last_activity = Instant::now();
         debug!(bytes = bytes.len(), run = self.identity.run_id.short(), "input");
         if !self.input.is_empty() && is_interrupt(master, &bytes) {
@@ -148,10 +145,11 @@ impl Run {
             if let Some(group) = master.foreground() {
                 let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(group), nix::sys::signal::Signal::SIGINT);
             }
-            return;
+            return true;
         }
         let count = bytes.len();
-        if self.input.push(bytes) {
+        let taken = self.input.push(bytes);
+        if taken {
             self.write();
         } else {
             warn!("input of {count} bytes refused: {} wait, at most {} may", self.input.bytes(), input::LIMIT);
@@ -164,13 +162,16 @@ impl Run {
                 limit_bytes: input::LIMIT,
             });
         }
+        taken
     }
 
     pub(super) fn reported(&mut self, report: Report) {
         match report {
-            Report::Exited { code, signal } => {
+            Report::Exited { code, signal, cpu_ms } => {
                 let until = Instant::now() + DRAIN_PATIENCE;
-                self.life = Life::Draining { exit: Exit { code, signal }, until };
+                let exit = Exit { code, signal };
+                self.name_limit(exit, cpu_ms);
+                self.life = Life::Draining { exit, until };
                 self.read();
             }
             Report::Settled { left } => {
@@ -187,9 +188,29 @@ impl Run {
         }
     }
 
+    /// If it was the kernel that ended the program for one of its limits, that is what became of it.
+    fn name_limit(&mut self, exit: Exit, cpu_ms: u64) {
+        if self.status != Status::Active {
+            return;
+        }
+        let limits = &self.identity.limits;
+        let memory = || {
+            let held = self.identity.cgroup.as_ref().is_some_and(Cgroup::ran_out_of_memory);
+            let limit = limits::bytes_text(limits.memory_bytes?);
+            held.then(|| {
+                format!("wanted more memory than its limit (memory_bytes) of {limit}, and the kernel ended it")
+            })
+        };
+        if let Some(reason) = limits::passed_cpu(limits, exit, cpu_ms).or_else(memory) {
+            warn!("{} {reason}", self.identity.command.program);
+            (self.status, self.reason, self.rest_goes) = (Status::Killed, Some(reason), true);
+        }
+    }
+
     /// Everything below the shim is gone, or the shim was ended from outside.
     pub(super) fn shim_gone(&mut self) {
         self.link = None;
+        self.watch = None;
         // A shim that was ended from outside leaves its tree to the host.
         let processes = process::end_strays(self.pid, self.identity.run_id.as_str());
         if matches!(self.life, Life::Active) {
@@ -242,7 +263,7 @@ impl Run {
         let event = self.exit_event(exit, lasted);
         // Who has a view is told once it shows everything.
         let except = self.viewers.iter().map(|viewer| viewer.client.id()).collect();
-        self.announcer.announce(Announcement { event, except });
+        self.services.announcer.announce(Announcement { event, except });
     }
 
     pub(super) fn kill(&mut self, kill: Kill) -> impl Future<Output = bool> + '_ {

@@ -30,7 +30,7 @@ impl Run {
     }
 
     pub(super) fn announce(&self, event: Event) {
-        self.announcer.announce(Announcement { event, except: Vec::new() });
+        self.services.announcer.announce(Announcement { event, except: Vec::new() });
     }
 
     /// The event that tells of the run's end, once it has ended and while a client may not know.
@@ -110,6 +110,15 @@ impl Run {
             cwd: cwd.map(|cwd| cwd.to_string_lossy().into_owned()).unwrap_or_default(),
             memory_bytes: None,
             cpu_percent: None,
+            process_count: None,
+            limits: self.identity.limits.clone(),
+            timeout_ms: self.identity.timeout.map(millis),
+            idle_timeout_ms: self.identity.idle_timeout.map(millis),
+            unread_input_bytes: self.input.bytes(),
+            stream: self.identity.stream,
+            output_path: None,
+            template: None,
+            resume: None,
             left_running: self.left_running,
             attached: !self.viewers.is_empty(),
         }
@@ -120,6 +129,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn unix_ms(time: SystemTime) -> u64 {
+/// A moment as the protocol writes it.
+pub fn unix_ms(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map(millis).unwrap_or(0)
 }

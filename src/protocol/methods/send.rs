@@ -1,0 +1,35 @@
+//! Typing into whatever a target names.
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::{Bytes, Target};
+
+method!(
+    /// Types into every active run that the target names.
+    SendInput = "send", Write, SendParams => SendReply
+);
+
+/// Parameters of `send`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SendParams {
+    /// Whom it is for.
+    pub target: Target,
+    /// The bytes.
+    #[serde(default)]
+    pub data: Bytes,
+    /// The Return key after them.
+    #[serde(default)]
+    pub enter: bool,
+    /// They are pasted text, as in `input`.
+    #[serde(default)]
+    pub paste: bool,
+}
+
+/// Answer of `send`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendReply {
+    /// Runs that it was typed into.
+    pub sent: usize,
+    /// Active runs that did not take it, because they do not read what waits for them already.
+    pub refused: usize,
+}

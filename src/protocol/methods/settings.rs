@@ -1,0 +1,60 @@
+//! What holds for all sessions.
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::{Keep, Limits};
+
+method!(
+    /// Sets what holds for all sessions, and tells what does. What is left out stays as it is.
+    Configure = "configure", Write, ConfigureParams => ConfigureReply
+);
+
+/// Parameters of `configure`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigureParams {
+    /// The limits of runs that name none, and whose session does not.
+    #[serde(default)]
+    pub limits: Option<Limits>,
+    /// The most sessions there may be.
+    #[serde(default)]
+    pub max_sessions: Option<usize>,
+    /// The most runs that may be active at once.
+    #[serde(default)]
+    pub max_runs: Option<usize>,
+    /// The most that a run's transcript may take from now on, in bytes.
+    #[serde(default)]
+    pub transcript_bytes: Option<usize>,
+    /// The most that all transcripts together may take, in bytes.
+    #[serde(default)]
+    pub max_transcripts_bytes: Option<usize>,
+    /// How many ended runs are kept in all.
+    #[serde(default)]
+    pub keep_ended: Option<usize>,
+    /// Which ended runs are kept of each session that was not told.
+    #[serde(default)]
+    pub keep: Option<Keep>,
+    /// Whether runs that end are written to the history.
+    #[serde(default)]
+    pub history: Option<bool>,
+}
+
+/// Answer of `configure`: what holds now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigureReply {
+    /// The limits of runs that name none.
+    pub limits: Limits,
+    /// The most sessions.
+    pub max_sessions: usize,
+    /// The most active runs.
+    pub max_runs: usize,
+    /// The most bytes of a transcript.
+    pub transcript_bytes: usize,
+    /// The most bytes of all transcripts together.
+    pub max_transcripts_bytes: usize,
+    /// How many ended runs are kept in all.
+    pub keep_ended: usize,
+    /// Which ended runs are kept of each session.
+    pub keep: Keep,
+    /// Whether runs that end are written to the history.
+    pub history: bool,
+}

@@ -1,0 +1,314 @@
+//! Limits on what a run's process tree uses: checked, watched while there is one, and told when they are passed.
+//!
+//! The kernel counts processor time, open files and processes for each process or user alone (setrlimit(2)); a
+//! whole tree's memory and processes are counted here, from `/proc`, and only for runs that have such a limit.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tracing::debug;
+
+use super::run::Ask;
+use crate::{
+    process::{self, Usage},
+    protocol::{Error, Exit, Limits, Result},
+    shim::KernelLimits,
+};
+
+/// The fastest a tree is taken to grow. A look is never later than it needs from here to the limit, unless the
+/// tree has been quiet.
+const BYTES_A_SECOND: f64 = 2e9;
+const PROCESSES_A_SECOND: f64 = 2000.0;
+
+/// Between two looks: at the least, what a look costs many times over; at the most, what a tree that has been
+/// quiet and then runs wild may have before it is seen.
+const SHORTEST: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_millis(1000);
+const LONGEST_QUIET: Duration = Duration::from_millis(500);
+
+/// After a limit was passed the tree is being ended: how long before it is told again, should it live on.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Checks what a client wishes.
+///
+/// # Errors
+/// `invalid_params` with the key and the rule.
+pub fn check(limits: &Limits) -> Result<()> {
+    const LEAST_MEMORY: u64 = 1 << 20;
+    let rules = [
+        ("limits.memory_bytes", limits.memory_bytes, LEAST_MEMORY, u64::MAX / 2, "at least 1048576 (1 MiB)"),
+        ("limits.cpu_seconds", limits.cpu_seconds, 1, 1 << 31, "from 1 second to 68 years"),
+        ("limits.processes", limits.processes, 1, 1 << 22, "from 1 to 4194304"),
+        ("limits.open_files", limits.open_files, 8, 1 << 30, "at least 8: a program needs a few to start at all"),
+    ];
+    for (key, value, least, most, rule) in rules {
+        if let Some(value) = value.filter(|value| !(least..=most).contains(value)) {
+            return Err(Error::invalid(key, value, &format!("{rule}; leave it out for no limit")));
+        }
+    }
+    Ok(())
+}
+
+/// The part of them that the kernel is told.
+pub fn for_kernel(limits: &Limits) -> KernelLimits {
+    KernelLimits {
+        cpu_seconds: limits.cpu_seconds.unwrap_or(0),
+        processes: limits.processes.unwrap_or(0),
+        open_files: limits.open_files.unwrap_or(0),
+    }
+}
+
+/// Why a program ended, if it was for its processor time: the signal that says so, a shell that says it of its
+/// child, or SIGKILL a little later for one that did not listen.
+pub fn passed_cpu(limits: &Limits, exit: Exit, cpu_ms: u64) -> Option<String> {
+    let limit = limits.cpu_seconds?;
+    let by_signal = exit.signal == Some(libc::SIGXCPU) || exit.code == Some(128 + libc::SIGXCPU);
+    let at_last = exit.signal == Some(libc::SIGKILL) && cpu_ms >= limit.saturating_mul(1000);
+    #[allow(clippy::cast_precision_loss, reason = "shown with one digit")]
+    let seconds = cpu_ms as f64 / 1000.0;
+    (by_signal || at_last)
+        .then(|| format!("used {seconds:.1} s of processor time, its limit (cpu_seconds) is {limit} s"))
+}
+
+/// Bytes for a person, and exactly where that is not the same.
+pub fn bytes_text(bytes: u64) -> String {
+    #[allow(clippy::cast_precision_loss, reason = "shown with one digit")]
+    let shown = bytes as f64;
+    match bytes {
+        0..1_000_000 => format!("{:.1} kB", shown / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", shown / 1e6),
+        _ => format!("{:.2} GB", shown / 1e9),
+    }
+}
+
+/// Which limit a tree has passed, for a person.
+fn passed(limits: &Limits, memory: u64, processes: u64) -> Option<String> {
+    if let Some(limit) = limits.processes.filter(|&limit| processes > limit) {
+        return Some(format!("had {processes} processes, its limit (processes) is {limit}"));
+    }
+    let limit = limits.memory_bytes.filter(|&limit| memory > limit)?;
+    Some(format!(
+        "used {} of memory in {processes} process{}, its limit (memory_bytes) is {}",
+        bytes_text(memory),
+        if processes == 1 { "" } else { "es" },
+        bytes_text(limit),
+    ))
+}
+
+/// A way to the task that watches trees. Clones reach the same one.
+#[derive(Debug, Clone)]
+pub struct Watcher(mpsc::UnboundedSender<Change>);
+
+#[derive(Debug)]
+enum Change {
+    Watch(Watched),
+    Forget(i32),
+}
+
+/// One tree under watch.
+#[derive(Debug)]
+struct Watched {
+    shim: i32,
+    limits: Limits,
+    run: mpsc::WeakSender<Ask>,
+    last: Option<(Instant, Usage)>,
+    /// Looks in a row at which it had not grown.
+    quiet: u32,
+    due: Instant,
+}
+
+/// Keeps a tree under watch until it is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    watcher: Watcher,
+    shim: i32,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.watcher.0.send(Change::Forget(self.shim));
+    }
+}
+
+impl Watcher {
+    /// Starts the task. It sleeps until there is a tree to watch.
+    pub fn start() -> Self {
+        let (changes, changed) = mpsc::unbounded_channel();
+        tokio::spawn(watch(changed));
+        Self(changes)
+    }
+
+    /// Watches the tree below a shim, if it has a limit that needs it. The run is told by [`Ask::Passed`].
+    pub fn watch(&self, shim: i32, limits: &Limits, run: &mpsc::WeakSender<Ask>) -> Option<Watch> {
+        if limits.memory_bytes.is_none() && limits.processes.is_none() {
+            return None;
+        }
+        let (limits, run) = (limits.clone(), run.clone());
+        let watched = Watched { shim, limits, run, last: None, quiet: 0, due: Instant::now() };
+        self.0.send(Change::Watch(watched)).ok()?;
+        debug!(shim, "its tree is watched for its limits");
+        Some(Watch { watcher: self.clone(), shim })
+    }
+}
+
+async fn watch(mut changed: mpsc::UnboundedReceiver<Change>) {
+    let mut all: Vec<Watched> = Vec::new();
+    loop {
+        let due = all.iter().map(|watched| watched.due).min();
+        let clock = async {
+            match due {
+                Some(due) => tokio::time::sleep_until(due.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            change = changed.recv() => match change {
+                Some(Change::Watch(watched)) => all.push(watched),
+                Some(Change::Forget(shim)) => all.retain(|watched| watched.shim != shim),
+                None => return,
+            },
+            () = clock => look(&mut all).await,
+        }
+    }
+}
+
+/// One look at `/proc`, for all of them: most of its price is the same for one.
+async fn look(all: &mut [Watched]) {
+    let asked: Vec<(i32, Option<u64>)> =
+        all.iter().map(|watched| (watched.shim, watched.limits.memory_bytes)).collect();
+    let page_bytes = process::page_bytes();
+    let looked = tokio::task::spawn_blocking(move || {
+        let shims: Vec<i32> = asked.iter().map(|(shim, _)| *shim).collect();
+        let used = process::usage(&shims);
+        let memory = |((shim, limit), used): (&(i32, Option<u64>), &Usage)| {
+            let resident = used.pages * page_bytes;
+            match limit {
+                // What a program shares with its forks counts once, and to know that costs more.
+                Some(limit) if resident > *limit => process::proportional_memory(*shim, page_bytes),
+                _ => resident,
+            }
+        };
+        let memory: Vec<u64> = asked.iter().zip(&used).map(memory).collect();
+        used.into_iter().zip(memory).collect::<Vec<_>>()
+    });
+    // It has no way to fail but the end of the runtime.
+    let Ok(looked) = looked.await else { return };
+    let now = Instant::now();
+    for (watched, (used, memory)) in all.iter_mut().zip(looked) {
+        let Some(reason) = passed(&watched.limits, memory, used.processes) else {
+            watched.pace(now, used, page_bytes);
+            continue;
+        };
+        debug!(shim = watched.shim, "{reason}");
+        let told = watched.run.upgrade().is_none_or(|run| {
+            let shim = watched.shim;
+            run.try_send(Ask::Passed { shim, reason }).is_ok()
+        });
+        // A run with a full queue is told at the next look.
+        watched.due = now + if told { PATIENCE } else { SHORTEST };
+    }
+}
+
+impl Watched {
+    /// Decides when to look next: before it can pass a limit at the pace it has, or is taken to be able to have.
+    fn pace(&mut self, now: Instant, used: Usage, page_bytes: u64) {
+        let since = self.last.map(|(at, last)| ((now - at).as_secs_f64().max(0.001), last));
+        let grown = since.is_none_or(|(_, last)| used.pages > last.pages || used.processes > last.processes);
+        self.quiet = if grown { 0 } else { self.quiet.saturating_add(1) };
+        self.last = Some((now, used));
+        #[allow(clippy::cast_precision_loss, reason = "an estimate")]
+        let to_limit = |limit: Option<u64>, now: u64, before: Option<u64>, fastest: f64| {
+            let left = limit?.saturating_sub(now) as f64;
+            let pace =
+                since.zip(before).map_or(0.0, |((seconds, _), before)| now.saturating_sub(before) as f64 / seconds);
+            Some(left / fastest.max(pace * 2.0))
+        };
+        let last = since.map(|(_, last)| last);
+        let seconds = [
+            to_limit(
+                self.limits.memory_bytes,
+                used.pages * page_bytes,
+                last.map(|l| l.pages * page_bytes),
+                BYTES_A_SECOND,
+            ),
+            to_limit(self.limits.processes, used.processes, last.map(|l| l.processes), PROCESSES_A_SECOND),
+        ];
+        let soonest = seconds.into_iter().flatten().fold(LONGEST.as_secs_f64(), f64::min);
+        let rest = SHORTEST.saturating_mul(1 << self.quiet.min(10)).min(LONGEST_QUIET);
+        let rest = if self.quiet == 0 { SHORTEST } else { rest };
+        self.due = now + Duration::from_secs_f64(soonest).max(rest).min(LONGEST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(memory_bytes: Option<u64>, processes: Option<u64>) -> Limits {
+        Limits { memory_bytes, processes, ..Limits::default() }
+    }
+
+    fn watched(limits: Limits) -> Watched {
+        let (run, _) = mpsc::channel(1);
+        Watched { shim: 1, limits, run: run.downgrade(), last: None, quiet: 0, due: Instant::now() }
+    }
+
+    #[test]
+    fn a_passed_limit_is_told_with_both_numbers() {
+        let both = limits(Some(64_000_000), Some(5));
+        assert_eq!(passed(&both, 64_000_000, 5), None, "up to the limit is within it");
+        assert_eq!(passed(&both, 0, 6).as_deref(), Some("had 6 processes, its limit (processes) is 5"));
+        let memory = passed(&both, 70_500_000, 1).unwrap();
+        assert_eq!(memory, "used 70.5 MB of memory in 1 process, its limit (memory_bytes) is 64.0 MB");
+        let cpu = Limits { cpu_seconds: Some(2), ..Limits::default() };
+        let exit = |code, signal| Exit { code, signal };
+        let reason = "used 2.1 s of processor time, its limit (cpu_seconds) is 2 s";
+        assert_eq!(passed_cpu(&cpu, exit(None, Some(libc::SIGXCPU)), 2100).as_deref(), Some(reason));
+        assert_eq!(passed_cpu(&cpu, exit(Some(152), None), 2100).as_deref(), Some(reason), "as a shell says it");
+        assert!(passed_cpu(&cpu, exit(None, Some(libc::SIGKILL)), 4000).is_some());
+        assert_eq!(passed_cpu(&cpu, exit(None, Some(libc::SIGKILL)), 100), None, "somebody else's SIGKILL");
+        assert_eq!(passed_cpu(&Limits::default(), exit(None, Some(libc::SIGXCPU)), 2100), None);
+    }
+
+    #[test]
+    fn the_pace_of_looks_follows_the_growth() {
+        let page = 4096;
+        let used = |megabytes: u64| Usage { ticks: 0, pages: megabytes * 1_000_000 / page, processes: 1 };
+        let mut tree = watched(limits(Some(1_000_000_000), None));
+        let begun = Instant::now();
+        tree.pace(begun, used(10), page);
+        let first = tree.due - begun;
+        assert!(
+            first <= Duration::from_millis(500),
+            "what may grow by 2 GB a second is not left alone for longer: {first:?}"
+        );
+        tree.pace(begun + first, used(600), page);
+        let growing = tree.due - (begun + first);
+        assert!(growing < first, "{growing:?}");
+        let mut now = tree.due;
+        for _ in 0..12 {
+            tree.pace(now, used(600), page);
+            now = tree.due;
+        }
+        tree.pace(now, used(990), page);
+        assert_eq!(tree.due - now, SHORTEST, "close to its limit and growing");
+        let mut small = watched(limits(Some(20_000_000), Some(10)));
+        let mut now = begun;
+        for _ in 0..12 {
+            small.pace(now, used(1), page);
+            now = small.due;
+        }
+        small.pace(now, used(1), page);
+        assert_eq!(small.due - now, LONGEST_QUIET, "a quiet tree costs two looks a second");
+    }
+
+    #[test]
+    fn limits_that_no_program_could_live_with_are_refused() {
+        let zero = Limits { cpu_seconds: Some(0), ..Limits::default() };
+        assert!(check(&zero).unwrap_err().message.starts_with("limits.cpu_seconds is 0: "));
+        assert!(check(&limits(Some(1000), None)).unwrap_err().message.contains("1 MiB"));
+        assert!(check(&limits(None, Some(0))).is_err());
+        assert!(check(&Limits { open_files: Some(7), ..Limits::default() }).is_err());
+        assert!(check(&limits(Some(1 << 20), Some(1))).is_ok());
+    }
+}
