@@ -2,6 +2,7 @@
 //!
 //! The emulator itself is behind `screen`; nothing outside this folder knows which one it is.
 
+mod damage;
 mod line;
 mod modes;
 mod screen;
@@ -55,6 +56,7 @@ impl Terminal {
     /// Takes in output of the program.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.parser.advance(&mut self.screen, bytes);
+        self.screen.note_damage();
     }
 
     /// What the program asked for since this was called last.
@@ -71,6 +73,7 @@ impl Terminal {
     /// Shows a synchronized update as far as it has come.
     pub fn end_sync(&mut self) {
         self.parser.stop_sync(&mut self.screen);
+        self.screen.note_damage();
     }
 
     /// Gives the terminal another size, reflowing the primary screen. Returns whether it changed.
@@ -87,6 +90,23 @@ impl Terminal {
     /// The screen's rows from the top, each without trailing blanks.
     pub fn rows(&self) -> impl Iterator<Item = SpanLine> + '_ {
         self.screen.rows()
+    }
+
+    /// One of them; an empty one when the screen has no such row.
+    #[must_use]
+    pub fn row(&self, row: usize) -> SpanLine {
+        self.screen.row(row)
+    }
+
+    /// The number of the newest change to the screen. It grows; nothing else may be read from it.
+    #[must_use]
+    pub fn change(&self) -> u64 {
+        self.screen.damage().now()
+    }
+
+    /// Rows that may have changed after the change of that number; after 0, every row.
+    pub fn rows_changed_since(&self, change: u64) -> impl Iterator<Item = usize> {
+        self.screen.damage().rows_since(change)
     }
 
     /// The last row with text on it.

@@ -18,7 +18,7 @@ use alacritty_terminal::{
 };
 use unicode_width::UnicodeWidthChar;
 
-use super::{Asked, Modes, Row, Transcript, line};
+use super::{Asked, Modes, Row, Transcript, damage::Damage, line};
 use crate::protocol::{CursorInfo, Size, SpanLine};
 
 /// History the emulator gets for the moment of a resize, so that what a smaller screen pushes out can be read.
@@ -131,13 +131,16 @@ pub struct Screen {
     title: String,
     colors: Colors,
     config: Config,
+    damage: Damage,
 }
 
 impl Screen {
     pub fn new(size: Size, transcript: Transcript) -> Self {
         let inbox = Inbox::default();
         let config = Config { scrolling_history: 0, ..Config::default() };
-        let term = Term::new(config.clone(), &Cells(size), inbox.clone());
+        let mut term = Term::new(config.clone(), &Cells(size), inbox.clone());
+        let mut damage = Damage::new();
+        damage.note(&mut term);
         Self {
             term,
             inbox,
@@ -146,6 +149,7 @@ impl Screen {
             title: String::new(),
             colors: Colors::default(),
             config,
+            damage,
         }
     }
 
@@ -181,6 +185,19 @@ impl Screen {
 
     pub fn rows(&self) -> impl Iterator<Item = SpanLine> + '_ {
         (0..self.lines()).map(|row| self.read(row))
+    }
+
+    pub fn row(&self, row: usize) -> SpanLine {
+        let row = i32::try_from(row).ok().filter(|row| *row < self.lines());
+        row.map(|row| self.read(row)).unwrap_or_default()
+    }
+
+    pub fn damage(&self) -> &Damage {
+        &self.damage
+    }
+
+    pub fn note_damage(&mut self) {
+        self.damage.note(&mut self.term);
     }
 
     pub fn last_text(&self) -> Option<String> {
@@ -254,6 +271,7 @@ impl Screen {
             *self.term.grid_mut() = grid;
         }
         self.region = (0, self.lines());
+        self.note_damage();
         true
     }
 
