@@ -92,8 +92,10 @@ fn within<'a>(painter: Painter<'a>, has: &'a [SpanLine], target: &[&'a SpanLine]
 /// Rows leave the screen by its top: they and the rows after them are one flow of lines, of which the client has the
 /// first screenful. What differs there is put right, the rest follows below, and the screen scrolls.
 fn off<'a>(painter: Painter<'a>, has: &'a [SpanLine], gone: &[&'a SpanLine], target: &[&'a SpanLine]) -> Painter<'a> {
-    // Rows at the bottom that stay as they are, such as a status line, may lie outside of what scrolls.
-    let same = has.iter().zip(target).rev().take_while(|(old, new)| old == *new).count().min(has.len() - 1);
+    // Rows at the bottom that stay as they are, such as a status line, may lie outside of what scrolls; a scrolling
+    // region has at least two rows.
+    let same = has.iter().zip(target).rev().take_while(|(old, new)| old == *new).count();
+    let same = same.min(has.len().saturating_sub(2));
     let stays = (1..=same).any(|row| !has[has.len() - row].text.is_empty());
     let all = scroll_off(painter.clone(), has, gone, target, has.len());
     if stays { shorter(scroll_off(painter, has, gone, target, has.len() - same), all) } else { all }
