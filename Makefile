@@ -4,12 +4,13 @@
 # Run from inside a Neovim, its runtime would be another version's.
 unexport VIM VIMRUNTIME
 
-.PHONY: help demo test bench lint
+.PHONY: help demo test bench lint fuzz
 
 help:
 	@echo 'make demo    build, and open Neovim with the plugin and real sessions running in it'
 	@echo 'make test    all tests, in Neovim 0.10 and 0.12 too'
 	@echo 'make bench   the benchmarks'
+	@echo 'make fuzz    the fuzz targets, a minute each'
 	@echo 'make lint    formatting, clippy, rustdoc, Lua layout and types; warnings fail'
 
 demo:
@@ -38,3 +39,8 @@ lint:
 	cargo clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
 	scripts/lint-lua
+
+# Not a part of `make test`: it never ends by itself.
+fuzz:
+	scripts/setup
+	scripts/fuzz

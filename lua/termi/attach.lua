@@ -22,6 +22,7 @@ function M.make_view(row, how, opts)
         run_id = row.process.run_id,
         session_id = row.session_id,
         session_name = result.session_name or row.session.name,
+        view_id = result.view_id,
       })
     end,
   })
@@ -48,7 +49,8 @@ function M.attach(target, opts)
       -- The daemon has kept the run; this view of it went with the host that died.
       local params = { run_id = row.process.run_id, format = 'ansi', size = shown.size }
       client.call('attach', params, {
-        on_result = function()
+        on_result = function(result)
+          view.named(shown, result.view_id)
           view.restarted(row.process.run_id)
         end,
       })

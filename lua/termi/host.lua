@@ -1,9 +1,14 @@
---- Where the host's messages arrive: `require('termi.host').receive(kind, params)`. The name is known to the host.
+--- Where the host's messages arrive: `require'termi.host'(kind, params)`. The name is known to the host, and short:
+--- it comes with every frame.
 local client = require('termi.client')
 local events = require('termi.events')
 local view = require('termi.view')
 
-local M = {}
+local M = setmetatable({}, {
+  __call = function(self, kind, params)
+    return self.receive(kind, params)
+  end,
+})
 
 --- Drops the fields that the host left empty: `vim.NIL` is true in a condition.
 ---@generic T: table

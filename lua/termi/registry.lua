@@ -5,6 +5,7 @@ local M = {}
 ---@field buf integer
 ---@field chan integer of nvim_open_term
 ---@field run_id? string nil until the host has answered
+---@field id? integer what the host calls it, and its frames
 ---@field session_id? string
 ---@field session_name? string
 ---@field size termi.proto.Size as the host knows it
@@ -15,6 +16,7 @@ local M = {}
 
 local by_buf = {} ---@type table<integer, termi.View>
 local by_run = {} ---@type table<string, termi.View>
+local by_id = {} ---@type table<integer, termi.View>
 local last_buf ---@type integer? of the view used last
 
 ---@param view termi.View
@@ -23,6 +25,20 @@ function M.add(view)
   if view.run_id then
     by_run[view.run_id] = view
   end
+  if view.id then
+    by_id[view.id] = view
+  end
+end
+
+--- The host calls a view by another name: it was attached again.
+---@param view termi.View
+---@param id? integer
+function M.rename(view, id)
+  if view.id and by_id[view.id] == view then
+    by_id[view.id] = nil
+  end
+  view.id = id
+  M.add(view)
 end
 
 ---@param view termi.View
@@ -30,6 +46,9 @@ function M.remove(view)
   by_buf[view.buf] = nil
   if view.run_id and by_run[view.run_id] == view then
     by_run[view.run_id] = nil
+  end
+  if view.id and by_id[view.id] == view then
+    by_id[view.id] = nil
   end
   if last_buf == view.buf then
     last_buf = nil
@@ -51,6 +70,14 @@ end
 ---@return termi.View?
 function M.of_run(run_id)
   local view = run_id and by_run[run_id]
+  return view and vim.api.nvim_buf_is_valid(view.buf) and view or nil
+end
+
+--- The view that a frame is for. A frame that begins a view names its run too.
+---@param frame termi.proto.Frame
+---@return termi.View?
+function M.of_frame(frame)
+  local view = by_id[frame.view_id] or M.of_run(frame.run_id)
   return view and vim.api.nvim_buf_is_valid(view.buf) and view or nil
 end
 

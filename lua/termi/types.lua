@@ -115,14 +115,15 @@
 ---@field result? any
 ---@field error? termi.proto.Error
 
+--- Fields that are optional are left out when they have nothing new to tell; a view's first frame has them all.
 ---@class termi.proto.Frame
----@field run_id string
 ---@field view_id integer
 ---@field seq integer
----@field format 'ansi'
 ---@field data string bytes
----@field rows integer
----@field cols integer
+---@field run_id? string
+---@field format? 'ansi'
+---@field rows? integer
+---@field cols? integer
 ---@field reset? boolean it begins anew: nothing that the terminal holds is to stay
 
 ---@class termi.proto.Event

@@ -132,13 +132,21 @@ local function set_name(view, name)
   end
 end
 
+--- Takes what the host calls a view, by which its frames come. The buffer keeps it for a reload of the plugin.
+---@param view termi.View
+---@param id? integer
+function M.named(view, id)
+  registry.rename(view, id)
+  vim.b[view.buf].termi_view = id
+end
+
 --- Binds a view to its run. To be called while the host's answer is handled: the first frame follows it.
 ---@param view termi.View
----@param run { run_id: string, session_id: string, session_name: string }
+---@param run { run_id: string, session_id: string, session_name: string, view_id?: integer }
 function M.bind(view, run)
   local before = registry.of_run(run.run_id)
   view.run_id, view.session_id, view.session_name = run.run_id, run.session_id, run.session_name
-  registry.add(view)
+  M.named(view, run.view_id)
   registry.used(view)
   vim.b[view.buf].termi = { session_id = run.session_id, run_id = run.run_id }
   if before and before ~= view then
@@ -157,8 +165,8 @@ end
 ---@param frame termi.proto.Frame
 ---@return boolean written false: there is no such view any more
 function M.frame(frame)
-  local view = registry.of_run(frame.run_id)
-  if not view or not api.nvim_buf_is_valid(view.buf) then
+  local view = registry.of_frame(frame)
+  if not view then
     return false
   end
   if frame.reset and view.written then
@@ -253,6 +261,7 @@ local function adopt()
         buf = buf,
         chan = chan.id,
         run_id = run.run_id,
+        id = vim.b[buf].termi_view,
         session_id = run.session_id,
         session_name = api.nvim_buf_get_name(buf):match('^termi://(.*)/[^/]*$') or run.session_id,
         -- Not what the host knows: it is told anew.

@@ -32,8 +32,9 @@ const CALL: &str = "call";
 /// Calls of one connection that may be under way. Each costs memory until it is answered.
 const CALLS_UNDER_WAY: usize = 1024;
 
-/// What Neovim does with a message: Termi's Lua takes it, wherever in the editor it is.
-const NVIM_RECEIVE: &str = "return require('termi.host').receive(...)";
+/// What Neovim does with a message: Termi's Lua takes it, wherever in the editor it is. It goes along with every frame,
+/// so it is short: up to 31 bytes take one byte to tell their length.
+const NVIM_RECEIVE: &str = "return require'termi.host'(...)";
 
 type Writer = Compat<GuardedWriter<Box<dyn AsyncWrite + Send + Unpin>>>;
 

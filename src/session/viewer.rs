@@ -25,6 +25,9 @@ const QUIET: Duration = Duration::from_millis(50);
 const FIRST_FRAMES: u32 = 4;
 const FIRST_INTERVAL: Duration = Duration::from_millis(1);
 
+/// A client that has not acknowledged a frame for so long is told of the run's end before it has seen everything.
+const ACK_PATIENCE: Duration = Duration::from_secs(5);
+
 pub struct Viewer {
     pub id: ViewId,
     pub client: Client,
@@ -85,9 +88,11 @@ impl Viewer {
         self.told = false;
     }
 
-    /// The client has everything there is, or is not looking.
-    pub fn is_settled(&self) -> bool {
-        !self.visible || (!self.dirty && self.in_flight.is_none())
+    /// Whether the client is to be told of the run's end: it has everything there is, or is not looking, or does
+    /// not acknowledge what it was sent.
+    pub fn is_exit_due(&self) -> bool {
+        let settled = !self.visible || (!self.dirty && self.in_flight.is_none());
+        self.exit_due && (settled || self.in_flight.is_some_and(|(_, sent)| sent.elapsed() >= ACK_PATIENCE))
     }
 
     /// Whether it can be seen.
@@ -100,9 +105,12 @@ impl Viewer {
         self.view.rows_held()
     }
 
-    /// When a frame is due, if the clock alone decides.
+    /// When there is something to do, if the clock alone decides.
     pub fn due(&self) -> Option<Instant> {
-        (self.dirty && self.visible && self.in_flight.is_none()).then_some(self.next)
+        match self.in_flight {
+            Some((_, sent)) => self.exit_due.then(|| sent + ACK_PATIENCE),
+            None => (self.dirty && self.visible).then_some(self.next),
+        }
     }
 
     /// Sends a frame if one is due.
@@ -135,9 +143,18 @@ impl Viewer {
         self.in_flight = Some((seq, now));
         self.streak = if now - self.last_sent > QUIET { 1 } else { self.streak + 1 };
         self.last_sent = now;
-        let size = terminal.size();
-        let frame =
-            Frame { run_id: run_id.clone(), view_id: self.id, seq, rows: size.rows, cols: size.cols, reset, body };
+        // What does not change but with a reset is told with it; the first frame is one.
+        let size = reset.then(|| terminal.size());
+        let frame = Frame {
+            view_id: self.id,
+            seq,
+            run_id: reset.then(|| run_id.clone()),
+            format: reset.then(|| self.view.format()),
+            rows: size.map(|size| size.rows),
+            cols: size.map(|size| size.cols),
+            reset,
+            body,
+        };
         self.client.frame(FrameJob { frame, ack: Ack::new(acks.clone(), self.id, seq) });
     }
 

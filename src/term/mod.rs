@@ -6,6 +6,7 @@
 
 mod asked;
 mod colors;
+mod damage;
 mod guard;
 mod line;
 mod modes;
@@ -109,7 +110,9 @@ impl Terminal {
     /// The same up to the end of a synchronized update, if one ends in it, so that it can be shown before the next
     /// begins. Returns how many bytes it took.
     pub fn feed_update(&mut self, bytes: &[u8]) -> usize {
-        self.guard.advance(bytes, &mut Behind { parser: &mut self.parser, screen: &mut self.screen })
+        let taken = self.guard.advance(bytes, &mut Behind { parser: &mut self.parser, screen: &mut self.screen });
+        self.screen.note_damage();
+        taken
     }
 
     /// What the program asked for since this was called last.
@@ -127,6 +130,7 @@ impl Terminal {
     /// Shows a synchronized update as far as it has come.
     pub fn end_sync(&mut self) {
         self.screen.end_update();
+        self.screen.note_damage();
     }
 
     /// The prompts that a shell marked (OSC 133), by row as the transcript counts them; the screen's rows follow
@@ -160,6 +164,23 @@ impl Terminal {
     /// The screen's rows from the top, each without trailing blanks.
     pub fn rows(&self) -> impl Iterator<Item = SpanLine> + '_ {
         self.screen.rows()
+    }
+
+    /// One of them; an empty one when the screen has no such row.
+    #[must_use]
+    pub fn row(&self, row: usize) -> SpanLine {
+        self.screen.row(row)
+    }
+
+    /// The number of the newest change to the screen. It grows; nothing else may be read from it.
+    #[must_use]
+    pub fn change(&self) -> u64 {
+        self.screen.damage().now()
+    }
+
+    /// Rows that may have changed after the change of that number; after 0, every row.
+    pub fn rows_changed_since(&self, change: u64) -> impl Iterator<Item = usize> {
+        self.screen.damage().rows_since(change)
     }
 
     /// The last row with text on it.

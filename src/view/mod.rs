@@ -1,10 +1,18 @@
 //! One client's picture of one run: what it has been sent, and the frame that brings it up to date.
 //!
-//! A view does no I/O: the run asks it for a [`FrameBody`] when the client has acknowledged the one before.
+//! A view does no I/O: the run asks it for its next frame when the client has acknowledged the one before.
+//!
+//! ```text
+//! View ── which rows left the screen, which rows changed ──▶ Update ──▶ ansi: sequences, for an emulator
+//!                                                                  └──▶ spans: rows of text, for a plain buffer
+//! ```
 
 mod ansi;
-#[cfg(test)]
-mod law;
+mod cluster;
+#[cfg(any(test, fuzzing))]
+pub mod law;
+mod part;
+mod scrolling;
 mod spans;
 
 pub use ansi::encode_line;
@@ -12,26 +20,19 @@ pub use ansi::encode_line;
 use std::ops::Range;
 
 use crate::{
-    protocol::{Format, FrameBody, SpanLine},
+    protocol::{CursorInfo, Format, FrameBody, Size, SpanLine},
     term::{Modes, Terminal},
 };
-
-/// Rows of the transcript that go into one frame. Neovim takes about 10 µs a row: 250 are not felt.
-const ROWS_A_FRAME: u64 = 250;
-
-/// The same while a view starts over: its window has just been opened or sized, and the rows are soon there.
-const ROWS_A_FRAME_AT_START: u64 = 1000;
-
-/// A view that is this many rows behind is not sent them any more; it starts over when the output settles.
-const MAX_BEHIND: u64 = 2000;
-
-/// Rows of the transcript that a view gets when it starts over: what came before is marked as left out.
-const ROWS_AT_START: u64 = 5000;
+use part::Part;
 
 /// What a client has been sent of a run.
 #[derive(Debug)]
 pub struct View {
     format: Format,
+    /// Its client takes synchronized updates (mode 2026).
+    synchronizes: bool,
+    /// One is under way.
+    in_sync: bool,
     /// The transcript's row that comes next.
     next_row: u64,
     /// The first row that it has without a gap up to that one.
@@ -44,14 +45,46 @@ pub struct View {
     starts_over: bool,
     /// It has not caught up since it started over.
     filling: bool,
+    /// The size of its screen.
+    size: Size,
     /// The modes it has; none before the first frame.
     modes: Option<Modes>,
-    /// The rows its screen has, as far as they are known.
+    /// The rows its screen has.
     rows: Vec<SpanLine>,
-    /// Where its cursor is, in row and column.
-    cursor: Option<(u16, u16)>,
+    /// The terminal's change up to which they are the terminal's; 0 when they are others.
+    seen: u64,
+    /// The rows of its primary screen, while it shows the alternate one.
+    primary: Vec<SpanLine>,
+    /// Its cursor; none before the first frame.
+    cursor: Option<CursorInfo>,
     title: String,
     seq: u64,
+}
+
+/// What takes a client from what it has to what it is to have, in no format yet.
+struct Update<'a> {
+    /// It begins with nothing.
+    reset: bool,
+    /// The first of several frames of one update, and the last.
+    begins_sync: bool,
+    ends_sync: bool,
+    modes_were: Option<Modes>,
+    modes: Modes,
+    /// The program cleared its scrollback.
+    cleared: bool,
+    /// Rows left out before those that are gone, and how many of them the transcript still has.
+    skipped: Option<(u64, u64)>,
+    /// Rows that leave the screen by its top, to enter the scrollback.
+    gone: &'a [SpanLine],
+    /// The rows the client's screen has, with the modes that it is to have.
+    has: &'a [SpanLine],
+    /// The rows that it is to have then.
+    target: &'a [&'a SpanLine],
+    cols: usize,
+    cursor_was: Option<CursorInfo>,
+    cursor: CursorInfo,
+    /// The title, if it has changed.
+    title: Option<&'a str>,
 }
 
 impl View {
@@ -60,14 +93,19 @@ impl View {
     pub fn new(format: Format, terminal: &Terminal) -> Self {
         let mut view = Self {
             format,
+            synchronizes: false,
+            in_sync: false,
             next_row: 0,
             unbroken_from: 0,
             skipped: 0,
             behind: false,
             starts_over: true,
             filling: true,
+            size: terminal.size(),
             modes: None,
             rows: Vec::new(),
+            seen: 0,
+            primary: Vec::new(),
             cursor: None,
             title: String::new(),
             seq: 0,
@@ -76,16 +114,30 @@ impl View {
         view
     }
 
+    /// How its frames look.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Says whether the client's emulator takes synchronized updates: one that needs several frames is then put
+    /// between brackets, so that it is shown at once. Without, it is shown frame by frame.
+    pub fn set_synchronizes(&mut self, synchronizes: bool) {
+        self.synchronizes = synchronizes;
+    }
+
     /// Begins again with nothing: the client's emulator has reflowed by rules of its own, or lost track.
     pub fn start_over(&mut self, terminal: &Terminal) {
         let transcript = terminal.transcript();
         let oldest = transcript.first().max(transcript.cleared_at());
-        self.next_row = oldest.max(transcript.end().saturating_sub(ROWS_AT_START));
+        self.next_row = oldest.max(transcript.end().saturating_sub(part::ROWS_AT_START));
         self.unbroken_from = self.next_row;
         self.skipped = self.next_row - transcript.cleared_at();
         self.behind = false;
+        self.size = terminal.size();
         (self.starts_over, self.filling, self.modes, self.cursor) = (true, true, None, None);
         self.rows.clear();
+        self.primary.clear();
     }
 
     /// Rows were skipped, and can be had by starting over.
@@ -102,61 +154,134 @@ impl View {
 
     /// The next frame; none when there is nothing to tell.
     pub fn next_frame(&mut self, terminal: &Terminal) -> Option<NextFrame> {
+        if self.size != terminal.size() {
+            self.start_over(terminal);
+        }
         let part = self.choose(terminal);
-        let (body, rows) = match self.format {
-            Format::Ansi => ansi::frame(self, terminal, &part),
-            Format::Spans => (spans::frame(terminal, &part), Vec::new()),
-        };
-        self.rows = rows;
-        let cursor = terminal.cursor();
-        self.cursor = Some((cursor.row, cursor.col));
         let reset = std::mem::take(&mut self.starts_over);
-        self.filling &= !part.current;
+        let modes = terminal.modes();
+        let has = self.take_rows(reset, modes.alternate_screen);
+        let (gone, read) = self.read(terminal, &part, &has);
+        let mut target: Vec<&SpanLine> = has.iter().collect();
+        for (row, line) in &read {
+            target[*row] = line;
+        }
+        let (begins_sync, ends_sync) = self.brackets(&part);
+        let cursor = terminal.cursor();
+        let update = Update {
+            reset,
+            begins_sync,
+            ends_sync,
+            modes_were: self.modes,
+            modes,
+            cleared: part.cleared,
+            skipped: (part.skipped > 0)
+                .then(|| (part.skipped, part.start - terminal.transcript().first().min(part.start))),
+            gone: &gone,
+            has: &has,
+            target: &target,
+            cols: usize::from(self.size.cols),
+            cursor_was: self.cursor,
+            cursor,
+            title: (terminal.title() != self.title).then_some(terminal.title()),
+        };
+        let (body, is_empty) = match self.format {
+            Format::Ansi => {
+                let data = ansi::frame(&update);
+                let is_empty = data.is_empty();
+                (FrameBody::Ansi { data }, is_empty)
+            }
+            Format::Spans => {
+                let update = spans::frame(&update);
+                let is_empty = update.is_empty();
+                (FrameBody::Spans(update), is_empty)
+            }
+        };
+        let mut rows = has;
+        for (row, line) in read {
+            rows[row] = line;
+        }
+        self.rows = rows;
+        self.seen = if part.current { terminal.change() } else { 0 };
+        self.cursor = Some(cursor);
+        // Behind the alternate screen what left the primary one still waits.
+        self.filling &= !part.current || modes.alternate_screen;
         self.next_row = part.end;
-        self.modes = Some(terminal.modes());
+        self.modes = Some(modes);
         terminal.title().clone_into(&mut self.title);
-        if !reset && matches!(&body, FrameBody::Ansi { data } if data.is_empty()) {
+        if is_empty && !reset {
             return None;
         }
         self.seq += 1;
         Some(NextFrame { seq: self.seq, reset, body, is_current: part.current })
     }
 
-    /// Which rows of the transcript the next frame takes along.
-    fn choose(&mut self, terminal: &Terminal) -> Part {
-        let transcript = terminal.transcript();
-        let cleared = self.next_row < transcript.cleared_at();
-        if cleared {
-            self.next_row = transcript.cleared_at();
-            self.unbroken_from = self.next_row;
-            self.skipped = 0;
+    /// The rows that the client's screen has once it shows the right one of the two: a blank one when it starts over
+    /// or enters the alternate screen; the primary one comes back as it was left.
+    fn take_rows(&mut self, reset: bool, is_alternate: bool) -> Vec<SpanLine> {
+        let blank = || vec![SpanLine::default(); usize::from(self.size.rows)];
+        let was_alternate = !reset && self.modes.is_some_and(|modes| modes.alternate_screen);
+        if reset {
+            self.rows = blank();
         }
-        let end = transcript.end();
-        // Rows that a larger screen took back are to be sent again when they leave it.
-        self.next_row = self.next_row.min(end);
-        // The primary screen is out of sight, and with it what scrolls off: it is sent when it is back.
-        if terminal.modes().alternate_screen {
-            return Part { start: self.next_row, end: self.next_row, skipped: 0, cleared, current: true };
+        if was_alternate == is_alternate {
+            if reset {
+                self.seen = 0;
+            }
+            return std::mem::take(&mut self.rows);
         }
-        let most = if self.filling { ROWS_AT_START + MAX_BEHIND } else { MAX_BEHIND };
-        if end - self.next_row > most || self.next_row < transcript.first() {
-            self.skipped += end - self.next_row;
-            self.next_row = end;
-            self.unbroken_from = end;
-            self.behind = true;
+        self.seen = 0;
+        if self.format == Format::Spans {
+            // Rows of text have one screen only, and it changes.
+            std::mem::take(&mut self.rows)
+        } else if is_alternate {
+            self.primary = std::mem::take(&mut self.rows);
+            blank()
+        } else {
+            std::mem::take(&mut self.primary)
         }
-        if self.next_row == end {
-            // Under a flood a marker in each frame would be a flood of its own: it waits for the next rows.
-            return Part { start: end, end, skipped: 0, cleared, current: true };
+    }
+
+    /// The rows that leave the screen, and those that are to differ from what the client has.
+    fn read(&self, terminal: &Terminal, part: &Part, has: &[SpanLine]) -> (Vec<SpanLine>, Vec<(usize, SpanLine)>) {
+        let cols = usize::from(self.size.cols);
+        let mut gone = Vec::with_capacity(part.len());
+        let mut left = terminal.transcript().rows_from(part.start);
+        for row in left.by_ref().take(part.len()) {
+            cluster::fold(row.line.clone(), cols, |line| gone.push(line));
         }
-        let stop = end.min(self.next_row + if self.filling { ROWS_A_FRAME_AT_START } else { ROWS_A_FRAME });
-        Part {
-            start: self.next_row,
-            end: stop,
-            skipped: std::mem::take(&mut self.skipped),
-            cleared,
-            current: stop == end,
+        let mut read = Vec::new();
+        let mut put = |row: usize, line: SpanLine| {
+            if has.get(row).is_some_and(|old| *old != line) {
+                read.push((row, line));
+            }
+        };
+        if part.current {
+            // What scrolls off moves every row; else what the terminal has not touched is as it was.
+            let seen = if gone.is_empty() { self.seen } else { 0 };
+            terminal.rows_changed_since(seen).for_each(|row| put(row, terminal.row(row)));
+        } else {
+            // On the way there the rows that follow stand in for the screen.
+            let mut row = 0;
+            for line in left.map(|row| row.line.clone()).chain(terminal.rows()) {
+                cluster::fold(line, cols, |line| {
+                    put(row, line);
+                    row += 1;
+                });
+                if row >= has.len() {
+                    break;
+                }
+            }
         }
+        (gone, read)
+    }
+
+    /// Whether this frame begins a synchronized update, and whether it ends one.
+    fn brackets(&mut self, part: &Part) -> (bool, bool) {
+        let begins = self.synchronizes && !part.current && !self.in_sync;
+        let ends = self.in_sync && part.current;
+        self.in_sync = (self.in_sync || begins) && !ends;
+        (begins, ends)
     }
 }
 
@@ -171,25 +296,6 @@ pub struct NextFrame {
     pub body: FrameBody,
     /// It leaves the view up to date.
     pub is_current: bool,
-}
-
-/// The rows of the transcript that a frame takes along.
-#[derive(Debug, Clone, Copy)]
-struct Part {
-    start: u64,
-    end: u64,
-    /// Rows that were left out before them.
-    skipped: u64,
-    /// The program cleared its scrollback.
-    cleared: bool,
-    /// The terminal's screen follows; else the rows after these stand in for it.
-    current: bool,
-}
-
-impl Part {
-    fn len(&self) -> usize {
-        usize::try_from(self.end - self.start).unwrap_or(usize::MAX)
-    }
 }
 
 /// What stands where rows were skipped; the transcript still has the last `kept` of them.

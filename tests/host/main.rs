@@ -8,6 +8,7 @@ mod support;
 
 mod crowd;
 mod endings;
+mod frames;
 mod groups;
 mod handshake;
 mod keeping;

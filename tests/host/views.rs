@@ -245,16 +245,19 @@ fn a_view_whose_client_says_it_has_none_is_closed() {
 fn spans_frames_hold_rows_of_text_with_style_runs() {
     let host = Host::start();
     let run = host.run_line("printf 'a \\033[1;31mred\\033[m ä\\n'; exec sleep 1000");
+    host.wait_pattern(&run, "red");
     host.ask("attach", json!({"run_id": run.run_id, "format": "spans", "size": {"rows": 3, "cols": 20}}));
     let frame = host.wait_for("the text", |state| {
         let last = &state.views.get(&run.run_id)?.last;
         (last["lines"][0]["text"] == "a red ä").then(|| last.clone())
     });
     assert_eq!(frame["format"], "spans");
-    assert_eq!(frame["lines"].as_array().unwrap().len(), 3);
-    let span = &frame["lines"][0]["spans"][0];
+    let lines = frame["lines"].as_array().unwrap();
+    assert_eq!((lines.len(), &lines[0]["row"]), (1, &json!(0)), "of a screen that starts empty, the rows with text");
+    let span = &lines[0]["spans"][0];
     assert_eq!((&span["start"], &span["end"], &span["bold"]), (&json!(2), &json!(5), &json!(true)));
     assert_eq!(frame["cursor"], json!({"row": 1, "col": 0, "visible": true}));
+    assert_eq!(frame["modes"]["mouse"], "off");
 }
 
 #[test]

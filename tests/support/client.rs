@@ -39,6 +39,10 @@ pub struct State {
     pub events: Vec<Json>,
     /// What frames show, by run id.
     pub views: HashMap<String, View>,
+    /// The frame that came last, as it came.
+    pub newest_frame: Json,
+    /// The run of each view, by view id: only a frame that begins a view tells it.
+    runs: HashMap<u64, String>,
     /// Frames, events and answers in the order they came, a frame as `{"frame": run id, "seq": n}`, an
     /// answer as `{"answer": call}`.
     pub arrivals: Vec<Json>,
@@ -294,7 +298,7 @@ impl State {
     }
 
     /// Takes a message in; gives the answer that is due at once.
-    fn take(&mut self, message: &[Value]) -> Option<(u64, Value)> {
+    fn take(&mut self, message: &[Value], bytes: usize) -> Option<(u64, Value)> {
         let number = |at: usize| message[at].as_u64().expect("a number");
         match number(0) {
             RESPONSE => {
@@ -311,9 +315,14 @@ impl State {
                 let (kind, params) = Self::unwrapped(message[2].as_str().unwrap(), &to_json(&message[3]));
                 match kind.as_str() {
                     "frame" => {
-                        let run = params["run_id"].as_str().unwrap().to_owned();
+                        self.newest_frame = params.clone();
+                        let view = params["view_id"].as_u64().expect("a view");
+                        if let Some(run) = params["run_id"].as_str() {
+                            self.runs.insert(view, run.to_owned());
+                        }
+                        let run = self.runs.get(&view).expect("a view's first frame names its run").clone();
                         self.arrivals.push(json!({"frame": &run, "seq": params["seq"]}));
-                        self.views.entry(run).or_insert_with(View::new).apply(&params);
+                        self.views.entry(run).or_insert_with(View::new).apply(&params, bytes);
                         if self.holds_frames {
                             self.unanswered.push_back(id);
                             return None;
@@ -346,14 +355,29 @@ fn failure(error: &Json) -> Failure {
     Failure { code: text("code"), message: text("message"), data: error["data"].clone() }
 }
 
+/// Counts what is read of it.
+struct Counted<R> {
+    reader: R,
+    taken: usize,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.taken += count;
+        Ok(count)
+    }
+}
+
 fn listen(reader: impl Read, writer: &Writer, shared: &Shared) {
-    let mut reader = BufReader::new(reader);
+    let mut reader = Counted { reader: BufReader::new(reader), taken: 0 };
     loop {
+        reader.taken = 0;
         let message = rmpv::decode::read_value(&mut reader);
         // Poisoned: the test has failed already.
         let Ok(mut state) = shared.state.lock() else { return };
         let due = match message {
-            Ok(Value::Array(message)) => state.take(&message),
+            Ok(Value::Array(message)) => state.take(&message, reader.taken),
             Ok(other) => panic!("not a message: {other}"),
             Err(error) => {
                 let is_end = error.kind() == std::io::ErrorKind::UnexpectedEof;

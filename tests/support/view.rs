@@ -11,8 +11,12 @@ pub struct View {
     terminal: Option<Terminal>,
     /// How many frames came.
     pub frames: usize,
-    /// The last frame, as it came.
+    /// The last frame, with what the frames before it told and it does not tell anew.
     pub last: Json,
+    /// How many bytes the last frame took on the wire, as a whole message.
+    pub last_bytes: usize,
+    /// The bytes of all frames.
+    pub bytes: usize,
     /// The bytes of all `ansi` frames.
     pub data: String,
     /// What is wrong with the frames, if anything.
@@ -21,21 +25,45 @@ pub struct View {
 
 impl View {
     pub(super) fn new() -> Self {
-        Self { terminal: None, frames: 0, last: Json::Null, data: String::new(), faults: Vec::new() }
+        Self {
+            terminal: None,
+            frames: 0,
+            last: Json::Null,
+            last_bytes: 0,
+            bytes: 0,
+            data: String::new(),
+            faults: Vec::new(),
+        }
     }
 
-    /// Takes a frame in.
-    pub(super) fn apply(&mut self, frame: &Json) {
-        let number = |key: &str| u16::try_from(frame[key].as_u64().unwrap()).unwrap();
-        let size = Size { rows: number("rows"), cols: number("cols") };
-        self.check_order(frame);
-        self.frames += 1;
-        if let Some(data) = frame["data"].as_str() {
-            // Another view begins with an empty emulator, as a new buffer does.
-            if self.last["view_id"] != frame["view_id"] {
-                self.terminal = None;
-                self.data.clear();
+    /// Takes a frame in that came as a message of so many bytes.
+    pub(super) fn apply(&mut self, frame: &Json, bytes: usize) {
+        let is_next = self.last["view_id"] == frame["view_id"];
+        let last = if is_next { self.last["seq"].as_u64().unwrap() } else { 0 };
+        if frame["seq"].as_u64() != Some(last + 1) {
+            self.faults.push(format!("frame {} came after {last}", frame["seq"]));
+        }
+        let whole = ["run_id", "format", "rows", "cols"].iter().all(|key| frame.get(key).is_some());
+        if frame["reset"] == true && !whole || !is_next && frame["reset"] != true {
+            self.faults.push(format!("a view begins with too little: {frame}"));
+        }
+        // Another view begins with an empty emulator, as a new buffer does.
+        if !is_next {
+            (self.terminal, self.last) = (None, Json::Null);
+            self.data.clear();
+        }
+        let mut now = frame.clone();
+        for key in ["run_id", "format", "rows", "cols"] {
+            if now.get(key).is_none() {
+                now[key] = self.last[key].take();
             }
+        }
+        let number = |key: &str| u16::try_from(now[key].as_u64().unwrap_or(1)).unwrap();
+        let size = Size { rows: number("rows"), cols: number("cols") };
+        self.frames += 1;
+        self.last_bytes = bytes;
+        self.bytes += bytes;
+        if let Some(data) = frame["data"].as_str() {
             let terminal = self.terminal.get_or_insert_with(|| Terminal::new(size, SCROLLBACK_BYTES));
             terminal.resize(size);
             terminal.feed(data.as_bytes());
@@ -44,14 +72,7 @@ impl View {
             }
             self.data.push_str(data);
         }
-        self.last = frame.clone();
-    }
-
-    fn check_order(&mut self, frame: &Json) {
-        let last = if self.last["view_id"] == frame["view_id"] { self.last["seq"].as_u64().unwrap() } else { 0 };
-        if frame["seq"].as_u64() != Some(last + 1) {
-            self.faults.push(format!("frame {} came after {last}", frame["seq"]));
-        }
+        self.last = now;
     }
 
     /// The emulator; fails when no `ansi` frame has come.

@@ -125,49 +125,160 @@ pub struct CursorInfo {
     pub visible: bool,
 }
 
-/// What takes a view from what it has to what the terminal is now.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// What takes a view from what it has to what the terminal is now. Its answer acknowledges it: the next frame comes
+/// after that. An answer of `false` says that the client has no such view any more; the view is closed.
+///
+/// Fields that are optional are left out when they have nothing to tell: the client goes on with what the last frame
+/// that had them said. A view's first frame has `run_id`, `format`, `rows` and `cols`; so has each with `reset`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
-    /// The run.
-    pub run_id: RunId,
-    /// The view.
+    /// The view, as the answer to `attach` or `run` named it. That answer comes before the first frame.
     pub view_id: ViewId,
     /// Counts the view's frames, from 1.
     pub seq: u64,
+    /// The run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<RunId>,
+    /// How the view's frames look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
     /// Rows of the terminal.
-    pub rows: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u16>,
     /// Columns of the terminal.
-    pub cols: u16,
-    /// The view starts over, as after a new size: the client drops what it has of it, scrollback and all. An
-    /// `ansi` frame's own sequences do that, where the client's emulator knows CSI 3 J.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cols: Option<u16>,
+    /// The view starts over, as after a new size: before anything else, the client drops what it has of it,
+    /// scrollback and all. An `ansi` frame's own sequences do that, where the client's emulator knows CSI 3 J.
+    /// Absent is false.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub reset: bool,
     /// The update itself.
     #[serde(flatten)]
     pub body: FrameBody,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
 /// A frame's content in the view's format.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "format", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum FrameBody {
-    /// Escape sequences.
+    /// `ansi`: escape sequences.
     Ansi {
         /// To be written to the client's emulator as it is.
         data: String,
     },
-    /// Text with style runs.
-    Spans {
-        /// Lines that left the screen since the last frame, to be put above it.
-        scrolled: Vec<SpanLine>,
-        /// Lines that left the screen but are not sent.
-        skipped: u64,
-        /// Every row of the screen.
-        lines: Vec<SpanLine>,
-        /// The cursor.
-        cursor: CursorInfo,
-        /// The title.
-        title: String,
-    },
+    /// `spans`: text with style runs.
+    Spans(SpansUpdate),
+}
+
+/// The content of a `spans` frame, for a client that shows rows of text instead of running an emulator.
+///
+/// Such a client keeps `rows` lines of the screen, at first and after `reset` all empty, and a scrollback, empty too.
+/// A frame's fields are applied in the order in which they stand here. Absent ones change nothing.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SpansUpdate {
+    /// The scrollback is emptied: the program cleared it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub cleared: bool,
+    /// So many lines are missing from the scrollback here; a client may put a mark in their place.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub skipped: u64,
+    /// Lines that left the screen by its top, in order, each whole: they are added to the end of the scrollback. The
+    /// screen moves up by as many rows (its own top rows are dropped, whatever they held), and empty ones follow from
+    /// below; more lines than the screen has rows leave it empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scrolled: Vec<SpanLine>,
+    /// Rows of the screen that are now these, each replaced as a whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<RowUpdate>,
+    /// The cursor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<CursorInfo>,
+    /// The modes that decide how keys are to be encoded and how the cursor looks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modes: Option<ModesInfo>,
+    /// The title; empty when the program took it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+impl SpansUpdate {
+    /// It changes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// One row of a screen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RowUpdate {
+    /// Which, from 0 at the top.
+    pub row: u16,
+    /// Its text without trailing blanks, and its style runs: offsets are in bytes of the text's UTF-8.
+    #[serde(flatten)]
+    pub line: SpanLine,
+}
+
+/// A terminal's modes, for a client that encodes keys itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "these are the terminal's independent modes")]
+pub struct ModesInfo {
+    /// The alternate screen is shown (1049): nothing enters the scrollback.
+    pub alternate_screen: bool,
+    /// Cursor keys send application codes (1).
+    pub app_cursor: bool,
+    /// The keypad sends application codes (DECKPAM).
+    pub app_keypad: bool,
+    /// Pastes are bracketed (2004); the host does that for `input` with `paste`.
+    pub bracketed_paste: bool,
+    /// Focus changes are reported (1004).
+    pub focus: bool,
+    /// Mouse reports: none, buttons (1000), motion while one is held too (1002), all motion (1003).
+    pub mouse: MouseMode,
+    /// Mouse reports are in SGR form (1006).
+    pub mouse_sgr: bool,
+    /// The cursor's shape.
+    pub cursor_shape: CursorLook,
+    /// The cursor blinks.
+    pub cursor_blinks: bool,
+}
+
+/// Which mouse events a program wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MouseMode {
+    /// None.
+    Off,
+    /// Buttons.
+    Click,
+    /// Buttons, and motion while one is held.
+    Drag,
+    /// Buttons and all motion.
+    Motion,
+}
+
+/// A cursor's shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CursorLook {
+    /// A block.
+    Block,
+    /// A line below.
+    Underline,
+    /// A line at the left.
+    Beam,
 }
 
 /// What the host sends a client of its own accord.

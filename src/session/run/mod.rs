@@ -300,8 +300,7 @@ impl Run {
         for viewer in self.viewers.iter_mut().filter(|_| whole) {
             viewer.send(&self.identity.run_id, &self.identity.session_id, &self.terminal, &self.acks.0);
             if let Some(event) = &exit_event
-                && viewer.exit_due
-                && viewer.is_settled()
+                && viewer.is_exit_due()
             {
                 viewer.exit_due = false;
                 viewer.client.event(event.clone());

@@ -23,7 +23,9 @@ use alacritty_terminal::{
 };
 
 use super::{
-    Asked, Colors, Modes, Transcript, line,
+    Asked, Colors, Modes, Transcript,
+    damage::Damage,
+    line,
     osc::Chunks,
     prompts::{Prompt, Prompts},
 };
@@ -87,6 +89,7 @@ pub struct Screen {
     titles: VecDeque<String>,
     colors: Colors,
     config: Config,
+    damage: Damage,
     asked: Asked,
     chunks: Chunks,
     prompts: Prompts,
@@ -103,7 +106,9 @@ impl Screen {
     pub fn new(size: Size, transcript: Transcript) -> Self {
         let replies = Replies::default();
         let config = Config { scrolling_history: 0, ..Config::default() };
-        let term = Term::new(config.clone(), &Cells(size), replies.clone());
+        let mut term = Term::new(config.clone(), &Cells(size), replies.clone());
+        let mut damage = Damage::new();
+        damage.note(&mut term);
         Self {
             term,
             replies,
@@ -113,6 +118,7 @@ impl Screen {
             titles: VecDeque::new(),
             colors: Colors::default(),
             config,
+            damage,
             asked: Asked::default(),
             chunks: Chunks::default(),
             prompts: Prompts::default(),
@@ -187,6 +193,19 @@ impl Screen {
 
     pub fn update_deadline(&self) -> Option<Instant> {
         self.update
+    }
+
+    pub fn row(&self, row: usize) -> SpanLine {
+        let row = i32::try_from(row).ok().filter(|row| *row < self.lines());
+        row.map(|row| self.read(row)).unwrap_or_default()
+    }
+
+    pub fn damage(&self) -> &Damage {
+        &self.damage
+    }
+
+    pub fn note_damage(&mut self) {
+        self.damage.note(&mut self.term);
     }
 
     pub fn end_update(&mut self) {

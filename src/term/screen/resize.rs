@@ -43,6 +43,7 @@ impl Screen {
             *self.term.grid_mut() = grid;
         }
         self.region = (0, self.lines());
+        self.note_damage();
         true
     }
 
