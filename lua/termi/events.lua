@@ -7,6 +7,7 @@ local sessions = require('termi.sessions')
 local size = require('termi.size')
 local state = require('termi.state')
 local view = require('termi.view')
+local waiting = require('termi.waiting')
 
 local M = {}
 
@@ -76,6 +77,13 @@ end
 
 ---@type table<string, fun(event: termi.proto.RunEvent)>
 local handlers = {
+  output = function(event)
+    local its = registry.of_run(event.run_id)
+    if its and its.held and event.waiting_rows then
+      its.waiting_rows = event.waiting_rows
+      waiting.show(its)
+    end
+  end,
   run_started = function(event)
     state.started(event)
     autocommand('TermiStarted', event)

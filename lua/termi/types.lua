@@ -124,6 +124,7 @@
 ---@field rows integer
 ---@field cols integer
 ---@field reset? boolean it begins anew: nothing that the terminal holds is to stay
+---@field current? boolean false: more frames of the same update follow
 
 ---@class termi.proto.Event
 ---@field type string
@@ -138,6 +139,7 @@
 ---@field left_running? integer
 ---@field kind? 'bell'|'notification'
 ---@field message? string
+---@field waiting_rows? integer rows that a held view has not been sent
 ---@field pending_bytes? integer
 ---@field dropped_bytes? integer
 ---@field limit_bytes? integer

@@ -6,7 +6,7 @@ use tracing::debug;
 
 use crate::{
     protocol::{
-        Access, Attach, AttachParams, Capabilities, Code, Detach, Empty, Error, Format, Frontend, Initialize,
+        Access, Attach, AttachParams, Capabilities, Code, Detach, Empty, Error, Format, Frontend, Hold, Initialize,
         InitializeParams, InitializeReply, Input, Kill, Method, PROTOCOL, Peer, Remove, Rename, Resize, Restart,
         Result, Run, Sessions, SetColors, Shutdown, Snapshot, Visible, Wait,
     },
@@ -53,7 +53,7 @@ macro_rules! dispatch {
 }
 
 /// Every method's name.
-pub const METHODS: [&str; 16] = [
+pub const METHODS: [&str; 17] = [
     Initialize::NAME,
     Run::NAME,
     Sessions::NAME,
@@ -63,6 +63,7 @@ pub const METHODS: [&str; 16] = [
     Attach::NAME,
     Detach::NAME,
     Visible::NAME,
+    Hold::NAME,
     Snapshot::NAME,
     Wait::NAME,
     Rename::NAME,
@@ -98,6 +99,7 @@ impl Connection {
             },
             Detach => |p| sessions.detach(p.run_id, client.id()),
             Visible => |p| sessions.visible(p, client.id()),
+            Hold => |p| sessions.hold(p, client.id()),
             Snapshot => |p| sessions.snapshot(p),
             Wait => |p| sessions.wait(p),
             Rename => |p| sessions.rename(p),
@@ -140,6 +142,7 @@ impl Connection {
         if self.access == Access::Write && (params.colors.foreground.is_some() || params.colors.background.is_some()) {
             self.host.supervisor.set_colors(params.colors).await?;
         }
+        self.client.set_synchronized_output(params.synchronized_output);
         let is_new = self.frontend.send_replace(Some(params.frontend)).is_none();
         if is_new {
             self.host.supervisor.register(self.client.clone()).await?;

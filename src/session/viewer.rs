@@ -7,7 +7,7 @@ use std::{
 
 use super::client::{Ack, Acked, Client, FrameJob};
 use crate::{
-    protocol::{Event, Format, Frame, RunId, SessionId, ViewId},
+    protocol::{Event, Format, Frame, FrameBody, RunId, SessionId, ViewId},
     term::Terminal,
     view::{NextFrame, View},
 };
@@ -24,6 +24,35 @@ const QUIET: Duration = Duration::from_millis(50);
 const FIRST_FRAMES: u32 = 4;
 const FIRST_INTERVAL: Duration = Duration::from_millis(1);
 
+/// How often someone who reads is told how much waits, while it changes.
+const WAITING_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Between these, a client's emulator shows nothing.
+const BEGIN_SYNC: &str = "\x1b[?2026h";
+const END_SYNC: &str = "\x1b[?2026l";
+
+/// What the client has since the last frame.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    /// The row of the cursor, counted as the transcript counts.
+    end: u64,
+    alternate_screen: bool,
+    /// Nothing was left out for a next frame.
+    is_current: bool,
+}
+
+/// Someone reads: the view stays as it is.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    /// The row of the cursor that the client has.
+    end: u64,
+    /// How many rows wait as far as the client knows.
+    told: Option<u64>,
+    /// Something has changed since.
+    untold: bool,
+    next_tell: Instant,
+}
+
 pub struct Viewer {
     pub id: ViewId,
     pub client: Client,
@@ -32,6 +61,12 @@ pub struct Viewer {
     dirty: bool,
     /// A hidden view's client has been told that there is something to see.
     told: bool,
+    /// Someone reads, or would, were the view up to date and the program on its primary screen.
+    hold: bool,
+    held: Option<Held>,
+    shown: Option<Shown>,
+    /// The client's emulator shows nothing until the filling is done.
+    is_bracketed: bool,
     in_flight: Option<(u64, Instant)>,
     next: Instant,
     /// When the last frame went out, and how many did since it was quiet.
@@ -56,6 +91,10 @@ impl Viewer {
             visible: true,
             dirty: true,
             told: false,
+            hold: false,
+            held: None,
+            shown: None,
+            is_bracketed: false,
             in_flight: None,
             next: Instant::now(),
             last_sent: Instant::now(),
@@ -66,16 +105,20 @@ impl Viewer {
 
     pub fn mark(&mut self) {
         self.dirty = true;
+        if let Some(held) = &mut self.held {
+            held.untold = true;
+        }
     }
 
     /// It fell behind and could be filled again, were it quiet.
     pub fn is_behind(&self, terminal: &Terminal) -> bool {
-        self.visible && self.view.is_behind(terminal)
+        self.visible && self.held.is_none() && self.view.is_behind(terminal)
     }
 
     /// Everything is to be sent again, as after a new size.
     pub fn start_over(&mut self, terminal: &Terminal) {
         self.view.start_over(terminal);
+        self.shown = None;
         self.dirty = true;
     }
 
@@ -84,13 +127,36 @@ impl Viewer {
         self.told = false;
     }
 
-    /// The client has everything there is, or is not looking.
-    pub fn is_settled(&self) -> bool {
-        !self.visible || (!self.dirty && self.in_flight.is_none())
+    /// Someone reads in the view from now on, or not any more.
+    pub fn hold(&mut self, hold: bool, terminal: &Terminal) {
+        self.hold = hold;
+        self.hold_or_let_go(terminal);
     }
 
-    /// When a frame is due, if the clock alone decides.
+    /// A view is held once it is up to date, and as long as the program is on its primary screen: what is drawn on
+    /// the other one is not text that moves on.
+    fn hold_or_let_go(&mut self, terminal: &Terminal) {
+        if !self.hold || terminal.modes().alternate_screen {
+            if self.held.take().is_some() && !self.hold && self.view.is_far_behind(terminal) {
+                self.start_over(terminal);
+            }
+        } else if self.held.is_none()
+            && let Some(Shown { end, alternate_screen: false, is_current: true }) = self.shown
+        {
+            self.held = Some(Held { end, told: None, untold: self.dirty, next_tell: Instant::now() });
+        }
+    }
+
+    /// The client has everything there is, or does not look, or only at what it has.
+    pub fn is_settled(&self) -> bool {
+        !self.visible || self.held.is_some() || (!self.dirty && self.in_flight.is_none())
+    }
+
+    /// When a frame is due, or word of what waits, if the clock alone decides.
     pub fn due(&self) -> Option<Instant> {
+        if let Some(held) = &self.held {
+            return (self.visible && held.untold).then_some(held.next_tell);
+        }
         (self.dirty && self.visible && self.in_flight.is_none()).then_some(self.next)
     }
 
@@ -102,32 +168,69 @@ impl Viewer {
         terminal: &Terminal,
         acks: &mpsc::UnboundedSender<Acked>,
     ) {
+        self.hold_or_let_go(terminal);
         if !self.dirty {
             return;
         }
+        let output =
+            |waiting_rows| Event::Output { session_id: session_id.clone(), run_id: run_id.clone(), waiting_rows };
         if !self.visible {
             if !self.told {
                 self.told = true;
-                self.client.event(Event::Output { session_id: session_id.clone(), run_id: run_id.clone() });
+                self.client.event(output(None));
             }
             return;
         }
         let now = Instant::now();
+        if let Some(held) = &mut self.held {
+            if held.untold && now >= held.next_tell {
+                held.untold = false;
+                let rows = end_of(terminal).saturating_sub(held.end);
+                if held.told.replace(rows) != Some(rows) {
+                    held.next_tell = now + WAITING_INTERVAL;
+                    self.client.event(output(Some(rows)));
+                }
+            }
+            return;
+        }
         if self.in_flight.is_some() || now < self.next {
             return;
         }
-        let Some(NextFrame { seq, reset, body, is_current }) = self.view.next_frame(terminal) else {
+        let Some(NextFrame { seq, reset, mut body, is_current }) = self.view.next_frame(terminal) else {
             self.dirty = false;
             return;
         };
         self.dirty = !is_current;
+        self.shown =
+            Some(Shown { end: end_of(terminal), alternate_screen: terminal.modes().alternate_screen, is_current });
+        self.bracket(&mut body, reset, is_current);
         self.in_flight = Some((seq, now));
         self.streak = if now - self.last_sent > QUIET { 1 } else { self.streak + 1 };
         self.last_sent = now;
         let size = terminal.size();
-        let frame =
-            Frame { run_id: run_id.clone(), view_id: self.id, seq, rows: size.rows, cols: size.cols, reset, body };
+        let frame = Frame {
+            run_id: run_id.clone(),
+            view_id: self.id,
+            seq,
+            rows: size.rows,
+            cols: size.cols,
+            reset,
+            current: is_current,
+            body,
+        };
         self.client.frame(FrameJob { frame, ack: Ack::new(acks.clone(), self.id, seq) });
+    }
+
+    /// A filling of several frames is to be seen only when it is done.
+    fn bracket(&mut self, body: &mut FrameBody, reset: bool, is_current: bool) {
+        let FrameBody::Ansi { data } = body else { return };
+        if reset && !is_current && !self.is_bracketed && self.client.has_synchronized_output() {
+            data.insert_str(0, BEGIN_SYNC);
+            self.is_bracketed = true;
+        }
+        if is_current && std::mem::take(&mut self.is_bracketed) {
+            data.push_str(END_SYNC);
+        }
     }
 
     /// Takes an acknowledgement. One that comes twice or out of turn is not of the frame in flight and changes nothing.
@@ -141,4 +244,9 @@ impl Viewer {
             self.next = sent + (sent.elapsed() * 2).clamp(least, MAX_INTERVAL);
         }
     }
+}
+
+/// The row of the terminal's cursor, counted as the transcript counts: it grows by one with each new line.
+fn end_of(terminal: &Terminal) -> u64 {
+    terminal.transcript().end() + u64::from(terminal.cursor().row)
 }

@@ -88,6 +88,13 @@ impl View {
         self.behind && !terminal.modes().alternate_screen
     }
 
+    /// So far behind that starting over is less than catching up row by row, or rows it misses are no longer held.
+    #[must_use]
+    pub fn is_far_behind(&self, terminal: &Terminal) -> bool {
+        let transcript = terminal.transcript();
+        self.behind || self.next_row < transcript.first() || transcript.end().saturating_sub(self.next_row) > MAX_BEHIND
+    }
+
     /// The next frame; none when there is nothing to tell.
     pub fn next_frame(&mut self, terminal: &Terminal) -> Option<NextFrame> {
         let part = self.choose(terminal);
@@ -99,11 +106,13 @@ impl View {
         let cursor = terminal.cursor();
         self.cursor = Some((cursor.row, cursor.col));
         let reset = std::mem::take(&mut self.starts_over);
+        // Who waits for the end of a filling is told of it even when that changes nothing.
+        let was_filling = self.filling;
         self.filling &= !part.current;
         self.next_row = part.end;
         self.modes = Some(terminal.modes());
         terminal.title().clone_into(&mut self.title);
-        if !reset && matches!(&body, FrameBody::Ansi { data } if data.is_empty()) {
+        if !was_filling && matches!(&body, FrameBody::Ansi { data } if data.is_empty()) {
             return None;
         }
         self.seq += 1;

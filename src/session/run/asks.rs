@@ -52,6 +52,7 @@ pub enum Ask {
     Attach { client: Client, format: Format, size: Option<Size>, reply: oneshot::Sender<AttachReply> },
     Detach(ClientId),
     Visible { client: ClientId, visible: bool },
+    Hold { client: ClientId, hold: bool },
     Snapshot { format: SnapshotFormat, scrollback: usize, reply: oneshot::Sender<SnapshotReply> },
     Kill { kill: Kill, reply: oneshot::Sender<KillOutcome> },
     Wait { condition: Condition, reply: oneshot::Sender<WaitReply> },
@@ -75,6 +76,11 @@ impl Run {
             Ask::Visible { client, visible } => {
                 if let Some(viewer) = self.viewers.iter_mut().find(|viewer| viewer.client.id() == client) {
                     viewer.show(visible);
+                }
+            }
+            Ask::Hold { client, hold } => {
+                if let Some(viewer) = self.viewers.iter_mut().find(|viewer| viewer.client.id() == client) {
+                    viewer.hold(hold, &self.terminal);
                 }
             }
             Ask::Snapshot { format, scrollback, reply } => _ = reply.send(self.snapshot(format, scrollback)),
