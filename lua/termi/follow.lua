@@ -564,6 +564,9 @@ on('TermEnter', nil, function()
   local win, buf = current()
   if win then
     set(win, buf, false)
+    -- Neovim 0.10 shows the cursor at the end of its line's text when terminal mode begins on another line, until it has
+    -- had a turn that begins with nothing to redraw.
+    vim.defer_fn(function() end, 0)
   end
 end)
 
@@ -573,6 +576,13 @@ on('TermLeave', nil, function()
   if win then
     local its = standing(win, buf)
     its.lnum, its.top = place_of(win)
+    if tails[buf] then
+      vim.schedule(function()
+        if is_tracked(buf) then
+          M.put_at_end(buf)
+        end
+      end)
+    end
   end
 end)
 

@@ -30,6 +30,18 @@ in_each_neovim! {
         editor.eventually("the cursor is at row 11, column 21", |screen| screen.cursor() == (10, 20));
     }
 
+    fn the_cursor_is_where_the_program_put_it_when_terminal_mode_is_entered_later(editor, start => start.setup("{ start_insert = false }")) {
+        editor.ex(r"TermiRun ++open=current printf '\033[5;9Hhere\033[11;21H'; sleep 100");
+        editor.sees("here");
+        for _ in 0..5 {
+            editor.input("Gi");
+            editor.is_in_terminal_mode();
+            editor.eventually("the cursor is at row 11, column 21", |screen| screen.cursor() == (10, 20));
+            editor.input("<C-\\><C-n>");
+            editor.settle();
+        }
+    }
+
     fn a_hidden_cursor_is_hidden_and_shown_again(editor) {
         editor.ex(r"TermiRun printf '\033[?25lhidden'; read x; printf '\033[?25hshown'; read x");
         editor.sees("hidden");
