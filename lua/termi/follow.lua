@@ -20,6 +20,10 @@ M.SYNCHRONIZED_OUTPUT = vim.fn.has('nvim-0.12') == 1
 --- The highest that 'scrollback' can be in Neovim 0.10.
 local MOST_SCROLLBACK = 100000
 
+--- Before 0.12, Neovim shows a terminal's cursor at the end of its line's text after it has gone to another line, until
+--- the editor has gone round its loop with nothing to redraw: not in the first round, and perhaps not in the next two.
+local ROUNDS_TO_PLACE_CURSOR = vim.fn.has('nvim-0.12') == 1 and 0 or 4
+
 --- Lines around the cursor by which a place in the text is found again when the text was written anew.
 local CONTEXT = 2
 
@@ -204,6 +208,24 @@ local function put_at_anchor(win, buf, anchor)
   end)
 end
 
+local rounds = 0
+
+local function go_round()
+  if rounds > 0 then
+    rounds = rounds - 1
+    vim.defer_fn(go_round, 0)
+  end
+end
+
+--- Has the program's cursor shown in its place, in terminal mode.
+local function place_cursor()
+  local is_under_way = rounds > 0
+  rounds = ROUNDS_TO_PLACE_CURSOR
+  if not is_under_way then
+    go_round()
+  end
+end
+
 --- Puts the windows of a buffer where they belong, after it was brought up to date.
 ---@param buf integer
 local function settle(buf)
@@ -218,7 +240,11 @@ local function settle(buf)
     local its = standing(win, buf)
     if in_terminal_mode(win) then
       -- Neovim does it itself.
+      local was = its.lnum
       its.lnum, its.top = place_of(win)
+      if its.lnum ~= was then
+        place_cursor()
+      end
     elseif not its.reading then
       put_at_end(win, buf)
     elseif is_filled and filling and filling.anchors[win] then
@@ -564,9 +590,7 @@ on('TermEnter', nil, function()
   local win, buf = current()
   if win then
     set(win, buf, false)
-    -- Neovim 0.10 shows the cursor at the end of its line's text when terminal mode begins on another line, until it has
-    -- had a turn that begins with nothing to redraw.
-    vim.defer_fn(function() end, 0)
+    place_cursor()
   end
 end)
 
