@@ -99,6 +99,7 @@ local function show(win, view)
       -- No window can be opened now, as in the command-line window.
       return pcall(api.nvim_buf_delete, buf, { force = true })
     end
+    vim.w[float].termi_notice = true
     vim.wo[float].winhighlight = 'Normal:TermiWaiting,NormalFloat:TermiWaiting'
     vim.wo[float].winblend = 0
     old = { float = float }
@@ -133,6 +134,13 @@ function M.close(buf)
     if not api.nvim_win_is_valid(win) or api.nvim_win_get_buf(win) == buf then
       close(win)
     end
+  end
+end
+
+-- After a reload of the plugin: what an earlier load shows is shown anew.
+for _, win in ipairs(api.nvim_list_wins()) do
+  if vim.w[win].termi_notice then
+    pcall(api.nvim_win_close, win, true)
   end
 end
 
