@@ -9,6 +9,7 @@ mod support;
 mod crowd;
 mod endings;
 mod handshake;
+mod holding;
 mod killing;
 mod life;
 mod orphans;
