@@ -425,9 +425,10 @@ local function anchors_of(buf)
   for _, win in ipairs(vim.fn.win_findbuf(buf)) do
     if standing(win, buf).reading then
       local view = api.nvim_win_call(win, vim.fn.winsaveview)
-      local first = math.max(1, view.lnum - CONTEXT)
-      local lines = api.nvim_buf_get_lines(buf, first - 1, view.lnum + CONTEXT, false)
-      anchors[win] = { view = view, lines = lines, offset = view.lnum - first + 1 }
+      local lnum = view.lnum --[[@as integer]]
+      local first = math.max(1, lnum - CONTEXT)
+      local lines = api.nvim_buf_get_lines(buf, first - 1, lnum + CONTEXT, false)
+      anchors[win] = { view = view, lines = lines, offset = lnum - first + 1 }
     end
   end
   return anchors
@@ -556,7 +557,7 @@ end
 
 local group = api.nvim_create_augroup('termi.follow', {})
 
----@param events string|string[]
+---@param events vim.api.keyset.events|vim.api.keyset.events[]
 ---@param pattern string?
 ---@param callback fun()
 local function on(events, pattern, callback)
@@ -578,7 +579,9 @@ on('CursorMoved', nil, function()
 end)
 
 on('WinScrolled', nil, function()
-  for id, change in pairs(vim.v.event) do
+  for id, change in
+    pairs(vim.v.event --[[@as table<string, { topline: integer, height: integer, width: integer }>]])
+  do
     local win = tonumber(id)
     if win and api.nvim_win_is_valid(win) and is_tracked(api.nvim_win_get_buf(win)) then
       scrolled(win, api.nvim_win_get_buf(win), change)

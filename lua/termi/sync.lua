@@ -16,10 +16,13 @@ local function sync(view)
   -- The size first: what becomes visible is then sent once, and right.
   local now = size.of(view.buf)
   if now and (now.rows ~= view.size.rows or now.cols ~= view.size.cols) then
+    -- A view of an earlier load of the plugin has its size; only what the host knows is not known.
+    if view.size.rows > 0 then
+      follow.undisturbed(view.buf, function()
+        size.recompute(view.buf)
+      end)
+    end
     view.size = now
-    follow.undisturbed(view.buf, function()
-      size.recompute(view.buf)
-    end)
     client.notify('resize', { run_id = view.run_id, rows = now.rows, cols = now.cols })
   end
   local seen = size.is_seen(view.buf)
