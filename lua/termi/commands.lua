@@ -222,12 +222,21 @@ M.table = {
   {
     name = 'transcript',
     alias = 'snapshot',
-    usage = 'transcript [target]',
-    desc = 'the whole text of a run in a buffer of its own',
+    usage = 'transcript [++follow] [target]',
+    desc = 'the whole text of a run, as of now; ++follow: kept up to date',
     run = function(call)
-      with_target(call.rest, 'Transcript of:', require('termi.transcript').open)
+      local word, rest = args.take_word(call.rest)
+      local follow = word == '++follow'
+      with_target(follow and rest or call.rest, 'Transcript of:', function(target)
+        require('termi.transcript').open(target, { follow = follow })
+      end)
     end,
-    complete = complete.target,
+    complete = function(before, lead)
+      if vim.startswith(lead, '+') then
+        return { '++follow' }
+      end
+      return complete.target((before:gsub('^%+%+%S+%s+', '')), lead)
+    end,
   },
   {
     name = 'log',

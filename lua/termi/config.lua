@@ -82,6 +82,16 @@ local defaults = {
     attention = 'hidden',
   },
 
+  ---@class termi.Config.clipboard
+  clipboard = {
+    --- Whether programs may copy: what they send (OSC 52) goes to the register `+`, or `*` for the primary selection.
+    ---@type boolean
+    copy = true,
+    --- Whether programs may read these registers.
+    ---@type 'ask'|'allow'|'deny'
+    paste = 'ask',
+  },
+
   ---@class termi.Config.list
   list = {
     --- How |:TermiSessions| is shown.
@@ -144,6 +154,7 @@ rules['env'] = string_map
 rules['timeout_ms'] = positive
 rules['notify.exit'] = { 'always', 'hidden', 'never' }
 rules['notify.attention'] = { 'always', 'hidden', 'never' }
+rules['clipboard.paste'] = { 'ask', 'allow', 'deny' }
 rules['list.open'] = { 'split', 'vsplit', 'tab', 'float', 'current' }
 rules['list.size'] = positive
 rules['list.refresh_ms'] = function(value)

@@ -7,6 +7,7 @@ local sessions = require('termi.sessions')
 local size = require('termi.size')
 local state = require('termi.state')
 local view = require('termi.view')
+local waiting = require('termi.waiting')
 
 local M = {}
 
@@ -76,6 +77,13 @@ end
 
 ---@type table<string, fun(event: termi.proto.RunEvent)>
 local handlers = {
+  output = function(event)
+    local its = registry.of_run(event.run_id)
+    if its and its.held and event.waiting_rows then
+      its.waiting_rows = event.waiting_rows
+      waiting.show(its)
+    end
+  end,
   run_started = function(event)
     state.started(event)
     autocommand('TermiStarted', event)
@@ -102,6 +110,10 @@ local handlers = {
     end
   end,
   attention = function(event)
+    if event.kind and event.kind ~= 'bell' and event.kind ~= 'notification' then
+      -- A kind of a newer host: for who listens to the autocommand.
+      return autocommand('TermiAttention', event)
+    end
     local its = registry.of_run(event.run_id)
     local text = event.message and event.message ~= '' and format.one_line(event.message) or nil
     local looked_at = its and vim.api.nvim_get_current_buf() == its.buf
@@ -111,6 +123,12 @@ local handlers = {
       message.aside(('%s %s'):format(event.session_name or event.session_id, text and 'says: ' .. text or 'rings'))
     end
     autocommand('TermiAttention', event)
+  end,
+  clipboard = function(event)
+    require('termi.clipboard').copy(event)
+  end,
+  clipboard_request = function(event)
+    require('termi.clipboard').asked(event)
   end,
   session_removed = function(event)
     state.removed(event.session_id, event.run_id)
@@ -124,8 +142,8 @@ local handlers = {
     sessions.fetch_soon(function() end)
   end,
   input_stalled = function(event)
-    local waiting = format.bytes(event.pending_bytes or 0)
-    local text = ('%s does not read its input; %s wait'):format(event.session_name or event.session_id, waiting)
+    local pending = format.bytes(event.pending_bytes or 0)
+    local text = ('%s does not read its input; %s wait'):format(event.session_name or event.session_id, pending)
     message.aside(text, vim.log.levels.WARN)
   end,
   input_dropped = function(event)

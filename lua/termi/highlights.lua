@@ -12,6 +12,7 @@ local LINKS = {
   TermiSuccess = 'DiagnosticInfo',
   TermiFailure = 'DiagnosticError',
   TermiKilled = 'DiagnosticWarn',
+  TermiWaiting = 'PmenuSel',
   TermiEnding = 'Comment',
   TermiEndingFailure = 'DiagnosticError',
 }

@@ -10,6 +10,9 @@ local M = {}
 ---@field session_name? string
 ---@field size termi.proto.Size as the host knows it
 ---@field seen boolean whether a window shows it, as the host knows it
+---@field held? boolean whether everybody who sees it reads in it, as the host knows it
+---@field waiting_rows? integer rows that the host has for it while it is held
+---@field held_ending? { text: string, failed: boolean } the run ended while it was held
 ---@field ended boolean
 ---@field lost? boolean the host has ended, and perhaps the run with it
 ---@field written? boolean a frame was written into it

@@ -1,7 +1,9 @@
 --- Keeps the host informed of each view's size and of whether a window shows it.
 local client = require('termi.client')
+local follow = require('termi.follow')
 local registry = require('termi.registry')
 local size = require('termi.size')
+local waiting = require('termi.waiting')
 
 local api = vim.api
 local M = {}
@@ -14,11 +16,26 @@ local function sync(view)
   -- The size first: what becomes visible is then sent once, and right.
   local now = size.of(view.buf)
   if now and (now.rows ~= view.size.rows or now.cols ~= view.size.cols) then
+    -- A view of an earlier load of the plugin has its size; only what the host knows is not known.
+    if view.size.rows > 0 then
+      follow.undisturbed(view.buf, function()
+        size.recompute(view.buf)
+      end)
+    end
     view.size = now
-    size.recompute(view.buf)
     client.notify('resize', { run_id = view.run_id, rows = now.rows, cols = now.cols })
   end
   local seen = size.is_seen(view.buf)
+  -- Held before it is seen, so that nothing moves when a person comes back to what they read.
+  local held = seen and #follow.readers(view.buf) > 0
+  if seen and held ~= view.held then
+    view.held = held
+    client.notify('hold', { run_id = view.run_id, hold = held })
+    if not held then
+      view.waiting_rows, view.held_ending = nil, nil
+    end
+  end
+  waiting.show(view)
   if seen ~= view.seen then
     view.seen = seen
     client.notify('visible', { run_id = view.run_id, visible = seen })
@@ -40,6 +57,8 @@ function M.soon()
     end
   end)
 end
+
+follow.on_change(M.soon)
 
 local group = api.nvim_create_augroup('termi.sync', {})
 api.nvim_create_autocmd(

@@ -97,7 +97,7 @@
 ---@field exit? termi.proto.Exit
 
 ---@class termi.proto.SnapshotResult
----@field lines string[]
+---@field lines string[]|termi.proto.SpanLine[]
 ---@field scrollback_lines integer how many of the lines are from above the screen
 ---@field cursor { row: integer, col: integer, visible: boolean }
 ---@field size termi.proto.Size
@@ -125,6 +125,7 @@
 ---@field rows? integer
 ---@field cols? integer
 ---@field reset? boolean it begins anew: nothing that the terminal holds is to stay
+---@field current? boolean false: more frames of the same update follow
 
 ---@class termi.proto.Event
 ---@field type string
@@ -137,8 +138,12 @@
 ---@field reason? string
 ---@field duration_ms? integer
 ---@field left_running? integer
----@field kind? 'bell'|'notification'
+---@field kind? 'bell'|'notification'|string
 ---@field message? string
+---@field selection? 'clipboard'|'primary'
+---@field data? string that a program copies
+---@field request? integer that a program wants to paste; names it in the answer
+---@field waiting_rows? integer rows that a held view has not been sent
 ---@field pending_bytes? integer
 ---@field dropped_bytes? integer
 ---@field limit_bytes? integer

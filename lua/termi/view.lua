@@ -3,12 +3,13 @@
 local client = require('termi.client')
 local config = require('termi.config')
 local ending = require('termi.ending')
+local follow = require('termi.follow')
 local message = require('termi.message')
 local registry = require('termi.registry')
-local scroll = require('termi.scroll')
 local size = require('termi.size')
 local state = require('termi.state')
 local sync = require('termi.sync')
+local waiting = require('termi.waiting')
 local window = require('termi.window')
 
 local api = vim.api
@@ -30,6 +31,8 @@ end
 local function gone(view)
   local current = registry.of_run(view.run_id) == view
   registry.remove(view)
+  ending.forget(view.buf)
+  waiting.close(view.buf)
   if not current or vim.v.exiting ~= vim.NIL or not client.running() then
     return
   end
@@ -43,6 +46,8 @@ end
 ---@param view termi.View
 local function watch(view)
   registry.add(view)
+  follow.track(view.buf)
+  require('termi.aids').map(view.buf)
   local function on(events, callback)
     api.nvim_create_autocmd(events, { group = group, buffer = view.buf, callback = callback })
   end
@@ -99,7 +104,6 @@ function M.create(how, opts)
   end
   window.set_options(buf)
   window.remember(buf)
-  scroll.follow(buf)
   local view = {
     buf = buf,
     chan = chan,
@@ -108,6 +112,7 @@ function M.create(how, opts)
     ended = false,
   }
   watch(view)
+  follow.follow(buf)
   return view, function()
     put_back()
     discard()
@@ -169,14 +174,9 @@ function M.frame(frame)
   if not view then
     return false
   end
-  if frame.reset and view.written then
-    scroll.remember(view.buf)
-    scroll.clear(view.buf, view.chan)
-  end
+  local is_first = not view.written
   view.written = true
-  local sent = pcall(api.nvim_chan_send, view.chan, frame.data)
-  scroll.restore_soon(view.buf)
-  return sent
+  return follow.write(view.buf, view.chan, frame, is_first)
 end
 
 --- Marks the view of a run that has ended: its buffer stays to be read, says how, and takes no more keys.
@@ -189,6 +189,11 @@ function M.ended(run_id, text, has_failed)
     return
   end
   view.ended = true
+  if view.held then
+    -- Its place is below text that is not there yet.
+    view.held_ending = { text = text, failed = has_failed }
+    waiting.show(view)
+  end
   ending.show(view.buf, text, has_failed)
   if api.nvim_get_current_buf() == view.buf then
     ending.leave_terminal_mode()
@@ -211,8 +216,9 @@ function M.restarted(run_id)
   local view = registry.of_run(run_id)
   if view then
     view.ended, view.lost = false, nil
+    view.held_ending = nil
     ending.clear(view.buf)
-    scroll.follow(view.buf)
+    follow.follow(view.buf)
   end
 end
 

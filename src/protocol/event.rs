@@ -49,12 +49,16 @@ pub enum Event {
         /// The new program's process id.
         pid: u32,
     },
-    /// A hidden view's run has changed; told once until the view is shown.
+    /// A run has changed whose view gets no frames. Of a hidden view it is told once until the view is shown; of a
+    /// held one a few times a second, while the number of rows that wait changes.
     Output {
         /// The session.
         session_id: SessionId,
         /// The run.
         run_id: RunId,
+        /// Rows that were added at the end since the view was held; 0 when only what was there has changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waiting_rows: Option<u64>,
     },
     /// A run ended. All of its output has been delivered before.
     RunExited {

@@ -60,6 +60,7 @@ pub const METHODS: &[&str] = &[
     Attach::NAME,
     Detach::NAME,
     Visible::NAME,
+    Hold::NAME,
     Snapshot::NAME,
     Prompts::NAME,
     Link::NAME,
@@ -100,6 +101,7 @@ impl Connection {
             },
             Detach => |p| sessions.detach(p.run_id, client.id()),
             Visible => |p| sessions.visible(p, client.id()),
+            Hold => |p| sessions.hold(p, client.id()),
             Snapshot => |p| sessions.snapshot(p),
             Prompts => |p| sessions.prompts(p.run_id, client.id()),
             Link => |p| sessions.link(p, client.id()),
@@ -147,6 +149,7 @@ impl Connection {
         if self.access == Access::Write && (params.colors.foreground.is_some() || params.colors.background.is_some()) {
             self.host.supervisor.set_colors(params.colors).await?;
         }
+        self.client.set_synchronized_output(params.synchronized_output);
         let is_new = self.frontend.send_replace(Some(params.frontend)).is_none();
         if is_new {
             self.host.supervisor.register(self.client.clone()).await?;

@@ -21,7 +21,7 @@ use super::{
     guard::{GuardedReader, GuardedWriter, Traffic},
 };
 use crate::{
-    protocol::{Access, Attach, Code, Error, Event, Frame, Frontend, Input, Method, Resize, Run, Visible, Wait},
+    protocol::{Access, Attach, Code, Error, Event, Frame, Frontend, Hold, Input, Method, Resize, Run, Visible, Wait},
     session::{Client, FrameJob, Outbox},
 };
 
@@ -246,7 +246,7 @@ impl Handler for Served {
             let frontend = (*self.connection.frontend.borrow()).unwrap_or_else(|| wanted_frontend(&params));
             return self.call(Peer { peer, frontend }, params).await;
         }
-        let in_order = [Input::NAME, Resize::NAME, Visible::NAME].contains(&name.as_str());
+        let in_order = [Input::NAME, Resize::NAME, Visible::NAME, Hold::NAME].contains(&name.as_str());
         let served = self.clone();
         let call = async move {
             if let Err(error) = served.carry_out(&name, params).await {

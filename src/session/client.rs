@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use tokio::sync::mpsc::{self, error::TrySendError};
@@ -24,6 +24,7 @@ pub struct Client {
     frames: mpsc::UnboundedSender<FrameJob>,
     events: mpsc::Sender<Event>,
     lost: Arc<AtomicU64>,
+    synchronized_output: Arc<AtomicBool>,
 }
 
 /// The connection's end: what is to be sent.
@@ -107,13 +108,22 @@ impl Client {
         let lost = Arc::new(AtomicU64::new(0));
         let id = ClientId(NEXT.fetch_add(1, Ordering::Relaxed));
         let outbox = Outbox { frames: frames_out, events: Events { waiting, lost: Arc::clone(&lost) } };
-        (Self { id, frames, events, lost }, outbox)
+        (Self { id, frames, events, lost, synchronized_output: Arc::default() }, outbox)
     }
 
     /// Which connection it is.
     #[must_use]
     pub fn id(&self) -> ClientId {
         self.id
+    }
+
+    /// Notes whether its emulator holds back what is written between CSI ? 2026 h and l.
+    pub fn set_synchronized_output(&self, knows: bool) {
+        self.synchronized_output.store(knows, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_synchronized_output(&self) -> bool {
+        self.synchronized_output.load(Ordering::Relaxed)
     }
 
     pub(super) fn frame(&self, job: FrameJob) {

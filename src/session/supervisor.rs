@@ -15,10 +15,10 @@ use super::{
 use crate::{
     process,
     protocol::{
-        AttachParams, AttachReply, Bytes, ClipboardParams, Code, ColorsParams, Empty, Error, InputParams, KillParams,
-        KillReply, LinkParams, LinkReply, PromptsReply, RemoveReply, RenameParams, RenameReply, ResizeParams, Result,
-        RunId, SessionId, SessionInfo, SessionsReply, SignalSpec, SnapshotParams, SnapshotReply, Status, Target, Until,
-        VisibleParams, WaitParams, WaitReason, WaitReply,
+        AttachParams, AttachReply, Bytes, ClipboardParams, Code, ColorsParams, Empty, Error, HoldParams, InputParams,
+        KillParams, KillReply, LinkParams, LinkReply, PromptsReply, RemoveReply, RenameParams, RenameReply,
+        ResizeParams, Result, RunId, SessionId, SessionInfo, SessionsReply, SignalSpec, SnapshotParams, SnapshotReply,
+        Status, Target, Until, VisibleParams, WaitParams, WaitReason, WaitReply,
     },
     term::Colors,
 };
@@ -198,6 +198,11 @@ impl Supervisor {
     /// Says whether a client's view can be seen.
     pub async fn visible(&self, params: VisibleParams, client: ClientId) -> Result<Empty> {
         self.tell(params.run_id, Ask::Visible { client, visible: params.visible }).await
+    }
+
+    /// Says whether a client's view of a run is to stay as it is, because someone reads in it.
+    pub async fn hold(&self, params: HoldParams, client: ClientId) -> Result<Empty> {
+        self.tell(params.run_id, Ask::Hold { client, hold: params.hold }).await
     }
 
     async fn tell(&self, run_id: RunId, what: Ask) -> Result<Empty> {

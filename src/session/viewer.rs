@@ -28,6 +28,31 @@ const FIRST_INTERVAL: Duration = Duration::from_millis(1);
 /// A client that has not acknowledged a frame for so long is told of the run's end before it has seen everything.
 const ACK_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How often someone who reads is told how much waits, while it changes.
+const WAITING_INTERVAL: Duration = Duration::from_millis(250);
+
+/// What the client has since the last frame.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    /// The row of the cursor, counted as the transcript counts.
+    end: u64,
+    alternate_screen: bool,
+    /// Nothing was left out for a next frame.
+    is_current: bool,
+}
+
+/// Someone reads: the view stays as it is.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    /// The row of the cursor that the client has.
+    end: u64,
+    /// How many rows wait as far as the client knows.
+    told: Option<u64>,
+    /// Something has changed since.
+    untold: bool,
+    next_tell: Instant,
+}
+
 pub struct Viewer {
     pub id: ViewId,
     pub client: Client,
@@ -36,6 +61,10 @@ pub struct Viewer {
     dirty: bool,
     /// A hidden view's client has been told that there is something to see.
     told: bool,
+    /// Someone reads, or would, were the view up to date and the program on its primary screen.
+    hold: bool,
+    held: Option<Held>,
+    shown: Option<Shown>,
     in_flight: Option<(u64, Instant)>,
     next: Instant,
     /// When the last frame went out, and how many did since it was quiet.
@@ -53,13 +82,18 @@ impl Viewer {
     }
 
     pub fn new(id: ViewId, client: Client, format: Format, terminal: &Terminal) -> Self {
+        let mut view = View::new(format, terminal);
+        view.set_synchronizes(client.has_synchronized_output());
         Self {
             id,
             client,
-            view: View::new(format, terminal),
+            view,
             visible: true,
             dirty: true,
             told: false,
+            hold: false,
+            held: None,
+            shown: None,
             in_flight: None,
             next: Instant::now(),
             last_sent: Instant::now(),
@@ -70,16 +104,20 @@ impl Viewer {
 
     pub fn mark(&mut self) {
         self.dirty = true;
+        if let Some(held) = &mut self.held {
+            held.untold = true;
+        }
     }
 
     /// It fell behind and could be filled again, were it quiet.
     pub fn is_behind(&self, terminal: &Terminal) -> bool {
-        self.visible && self.view.is_behind(terminal)
+        self.visible && self.held.is_none() && self.view.is_behind(terminal)
     }
 
     /// Everything is to be sent again, as after a new size.
     pub fn start_over(&mut self, terminal: &Terminal) {
         self.view.start_over(terminal);
+        self.shown = None;
         self.dirty = true;
     }
 
@@ -88,10 +126,30 @@ impl Viewer {
         self.told = false;
     }
 
-    /// Whether the client is to be told of the run's end: it has everything there is, or is not looking, or does
-    /// not acknowledge what it was sent.
+    /// Someone reads in the view from now on, or not any more.
+    pub fn hold(&mut self, hold: bool, terminal: &Terminal) {
+        self.hold = hold;
+        self.hold_or_let_go(terminal);
+    }
+
+    /// A view is held once it is up to date, and as long as the program is on its primary screen: what is drawn on
+    /// the other one is not text that moves on.
+    fn hold_or_let_go(&mut self, terminal: &Terminal) {
+        if !self.hold || terminal.modes().alternate_screen {
+            if self.held.take().is_some() && !self.hold && self.view.is_far_behind(terminal) {
+                self.start_over(terminal);
+            }
+        } else if self.held.is_none()
+            && let Some(Shown { end, alternate_screen: false, is_current: true }) = self.shown
+        {
+            self.held = Some(Held { end, told: None, untold: self.dirty, next_tell: Instant::now() });
+        }
+    }
+
+    /// Whether the client is to be told of the run's end: it has everything there is, or does not look, or only at
+    /// what it has, or does not acknowledge what it was sent.
     pub fn is_exit_due(&self) -> bool {
-        let settled = !self.visible || (!self.dirty && self.in_flight.is_none());
+        let settled = !self.visible || self.held.is_some() || (!self.dirty && self.in_flight.is_none());
         self.exit_due && (settled || self.in_flight.is_some_and(|(_, sent)| sent.elapsed() >= ACK_PATIENCE))
     }
 
@@ -107,6 +165,9 @@ impl Viewer {
 
     /// When there is something to do, if the clock alone decides.
     pub fn due(&self) -> Option<Instant> {
+        if let Some(held) = &self.held {
+            return (self.visible && held.untold).then_some(held.next_tell);
+        }
         match self.in_flight {
             Some((_, sent)) => self.exit_due.then(|| sent + ACK_PATIENCE),
             None => (self.dirty && self.visible).then_some(self.next),
@@ -121,17 +182,31 @@ impl Viewer {
         terminal: &Terminal,
         acks: &mpsc::UnboundedSender<Acked>,
     ) {
+        self.hold_or_let_go(terminal);
         if !self.dirty {
             return;
         }
+        let output =
+            |waiting_rows| Event::Output { session_id: session_id.clone(), run_id: run_id.clone(), waiting_rows };
         if !self.visible {
             if !self.told {
                 self.told = true;
-                self.client.event(Event::Output { session_id: session_id.clone(), run_id: run_id.clone() });
+                self.client.event(output(None));
             }
             return;
         }
         let now = Instant::now();
+        if let Some(held) = &mut self.held {
+            if held.untold && now >= held.next_tell {
+                held.untold = false;
+                let rows = end_of(terminal).saturating_sub(held.end);
+                if held.told.replace(rows) != Some(rows) {
+                    held.next_tell = now + WAITING_INTERVAL;
+                    self.client.event(output(Some(rows)));
+                }
+            }
+            return;
+        }
         if self.in_flight.is_some() || now < self.next {
             return;
         }
@@ -140,6 +215,8 @@ impl Viewer {
             return;
         };
         self.dirty = !is_current;
+        self.shown =
+            Some(Shown { end: end_of(terminal), alternate_screen: terminal.modes().alternate_screen, is_current });
         self.in_flight = Some((seq, now));
         self.streak = if now - self.last_sent > QUIET { 1 } else { self.streak + 1 };
         self.last_sent = now;
@@ -153,6 +230,7 @@ impl Viewer {
             rows: size.map(|size| size.rows),
             cols: size.map(|size| size.cols),
             reset,
+            current: is_current,
             body,
         };
         self.client.frame(FrameJob { frame, ack: Ack::new(acks.clone(), self.id, seq) });
@@ -169,4 +247,9 @@ impl Viewer {
             self.next = sent + (sent.elapsed() * 2).clamp(least, MAX_INTERVAL);
         }
     }
+}
+
+/// The row of the terminal's cursor, counted as the transcript counts: it grows by one with each new line.
+fn end_of(terminal: &Terminal) -> u64 {
+    terminal.transcript().end() + u64::from(terminal.cursor().row)
 }

@@ -47,6 +47,8 @@ pub struct View {
     filling: bool,
     /// The size of its screen.
     size: Size,
+    /// The last frame was one of an update that goes on.
+    unfinished: bool,
     /// The modes it has; none before the first frame.
     modes: Option<Modes>,
     /// The rows its screen has.
@@ -101,6 +103,7 @@ impl View {
             behind: false,
             starts_over: true,
             filling: true,
+            unfinished: false,
             size: terminal.size(),
             modes: None,
             rows: Vec::new(),
@@ -150,6 +153,15 @@ impl View {
     #[must_use]
     pub fn rows_held(&self) -> Range<u64> {
         self.unbroken_from.min(self.next_row)..self.next_row
+    }
+
+    /// So far behind that starting over is less than catching up row by row, or rows it misses are no longer held.
+    #[must_use]
+    pub fn is_far_behind(&self, terminal: &Terminal) -> bool {
+        let transcript = terminal.transcript();
+        self.behind
+            || self.next_row < transcript.first()
+            || transcript.end().saturating_sub(self.next_row) > part::MAX_BEHIND
     }
 
     /// The next frame; none when there is nothing to tell.
@@ -209,7 +221,9 @@ impl View {
         self.next_row = part.end;
         self.modes = Some(modes);
         terminal.title().clone_into(&mut self.title);
-        if is_empty && !reset {
+        // Who was told that more follows is told when it has, even if that changes nothing.
+        let was_unfinished = std::mem::replace(&mut self.unfinished, !part.current);
+        if is_empty && !reset && !was_unfinished {
             return None;
         }
         self.seq += 1;
@@ -278,7 +292,8 @@ impl View {
 
     /// Whether this frame begins a synchronized update, and whether it ends one.
     fn brackets(&mut self, part: &Part) -> (bool, bool) {
-        let begins = self.synchronizes && !part.current && !self.in_sync;
+        // One that only catches up is shown as it goes.
+        let begins = self.synchronizes && self.filling && !part.current && !self.in_sync;
         let ends = self.in_sync && part.current;
         self.in_sync = (self.in_sync || begins) && !ends;
         (begins, ends)

@@ -10,7 +10,7 @@ const ROWS_A_FRAME: u64 = 250;
 const ROWS_A_FRAME_AT_START: u64 = 1000;
 
 /// A view that is this many rows behind is not sent them any more; it starts over when the output settles.
-const MAX_BEHIND: u64 = 2000;
+pub(super) const MAX_BEHIND: u64 = 2000;
 
 /// Rows of the transcript that a view gets when it starts over: what came before is marked as left out.
 pub(super) const ROWS_AT_START: u64 = 5000;

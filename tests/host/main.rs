@@ -11,6 +11,7 @@ mod endings;
 mod frames;
 mod groups;
 mod handshake;
+mod holding;
 mod keeping;
 mod killing;
 mod life;

@@ -22,10 +22,12 @@ in_each_neovim! {
         let (row, _) = editor.sees("100").cursor();
         assert_eq!(editor.screen().line(row), "100");
         editor.lua("require('termi').send(vim.b.termi.session_id, 'more', { enter = true })");
-        editor.eventually_lua("it came", "table.concat(vim.api.nvim_buf_get_lines(0, -60, -1, false), ' '):find('more 50')");
-        let screen = editor.screen();
+        let screen = editor.sees(" \u{2193} 51 new lines ");
         assert_eq!(screen.line(row), "100", "what is read stays:\n{screen}");
         assert_eq!(screen.cursor().0, row);
+        editor.input("G");
+        let screen = editor.sees("more 50");
+        assert!(!screen.contains("new lines"), "{screen}");
     }
 
     fn all_lines_are_in_the_buffer_in_order_when_the_program_has_ended(editor) {

@@ -2,8 +2,10 @@
 
 use crate::driver::{CursorShape, Grid, Version};
 
-/// Prints its terminal's size, and again whenever that changes.
-const SHOW_SIZE: &str = "trap 'stty size' WINCH; stty size; while :; do sleep 100 & wait; done";
+/// Prints its terminal's size, and again whenever that changes. Not a shell's trap: bash forgets a signal that comes while
+/// the trap for the one before is carried out, until another comes.
+const SHOW_SIZE: &str = "python3 -c 'import os, signal as s; w = {s.SIGWINCH}; s.pthread_sigmask(s.SIG_BLOCK, w); \
+    [print(z.lines, z.columns, flush=True) or s.sigwait(w) for z in iter(os.get_terminal_size, None)]'";
 
 in_each_neovim! {
     fn the_alternate_screen_comes_and_goes_and_the_text_below_stays(editor) {
@@ -11,6 +13,7 @@ in_each_neovim! {
             r"TermiRun seq 1 30; read x; printf '\033[?1049h\033[2J\033[Habove'; seq 100 150; read x; printf '\033[?1049l'; read x",
         );
         editor.sees("30");
+        editor.is_in_terminal_mode();
         editor.input("<CR>");
         editor.sees("150");
         editor.sees_no("30");
@@ -28,6 +31,18 @@ in_each_neovim! {
         editor.sees("here");
         editor.is_in_terminal_mode();
         editor.eventually("the cursor is at row 11, column 21", |screen| screen.cursor() == (10, 20));
+    }
+
+    fn the_cursor_is_where_the_program_put_it_when_terminal_mode_is_entered_later(editor, start => start.setup("{ start_insert = false }")) {
+        editor.ex(r"TermiRun ++open=current printf '\033[5;9Hhere\033[11;21H'; sleep 100");
+        editor.sees("here");
+        for _ in 0..5 {
+            editor.input("Gi");
+            editor.is_in_terminal_mode();
+            editor.eventually("the cursor is at row 11, column 21", |screen| screen.cursor() == (10, 20));
+            editor.input("<C-\\><C-n>");
+            editor.settle();
+        }
     }
 
     fn a_hidden_cursor_is_hidden_and_shown_again(editor) {

@@ -65,6 +65,10 @@ pub struct InitializeParams {
     /// The client's colours, told to programs that ask.
     #[serde(default)]
     pub colors: ColorsParams,
+    /// The client's emulator shows nothing between CSI ? 2026 h and l, over several writes: an update of several
+    /// `ansi` frames is bracketed so.
+    #[serde(default)]
+    pub synchronized_output: bool,
 }
 
 /// Answer of `initialize`.

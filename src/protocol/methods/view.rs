@@ -29,6 +29,13 @@ method!(
     Visible = "visible", Read, VisibleParams => Empty
 );
 
+method!(
+    /// Says whether someone reads in this client's view of a run, away from its end. On the primary screen such a
+    /// view gets no frames; what waits is counted instead, by `output` events with `waiting_rows`. Let go, it is
+    /// brought up to date.
+    Hold = "hold", Read, HoldParams => Empty
+);
+
 /// A terminal's size in cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
@@ -114,6 +121,15 @@ pub struct VisibleParams {
     pub visible: bool,
 }
 
+/// Parameters of `hold`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HoldParams {
+    /// The run.
+    pub run_id: RunId,
+    /// Whether its view is to stay as it is.
+    pub hold: bool,
+}
+
 /// A cursor's place, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CursorInfo {
@@ -153,6 +169,9 @@ pub struct Frame {
     /// Absent is false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub reset: bool,
+    /// It leaves the view up to date; left out when true. Where it is false, more frames of the same update follow.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub current: bool,
     /// The update itself.
     #[serde(flatten)]
     pub body: FrameBody,
@@ -161,6 +180,15 @@ pub struct Frame {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
 fn is_false(flag: &bool) -> bool {
     !*flag
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_true(flag: &bool) -> bool {
+    *flag
 }
 
 /// A frame's content in the view's format.

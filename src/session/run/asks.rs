@@ -78,6 +78,10 @@ pub enum Ask {
         client: ClientId,
         visible: bool,
     },
+    Hold {
+        client: ClientId,
+        hold: bool,
+    },
     Snapshot {
         format: SnapshotFormat,
         scrollback: usize,
@@ -137,6 +141,11 @@ impl Run {
             Ask::Visible { client, visible } => {
                 if let Some(viewer) = self.viewers.iter_mut().find(|viewer| viewer.client.id() == client) {
                     viewer.show(visible);
+                }
+            }
+            Ask::Hold { client, hold } => {
+                if let Some(viewer) = self.viewers.iter_mut().find(|viewer| viewer.client.id() == client) {
+                    viewer.hold(hold, &self.terminal);
                 }
             }
             Ask::Snapshot { format, scrollback, reply } => _ = reply.send(self.snapshot(format, scrollback)),

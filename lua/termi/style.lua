@@ -1,0 +1,142 @@
+--- Highlight groups for how a program's text looks.
+local M = {}
+
+---@alias termi.proto.Paint 'default'|{ indexed: integer }|{ rgb: integer[] }
+
+--- The look of bytes `start` to `end` of a line; what is left out is the default.
+---@class termi.proto.Span
+---@field start integer from 0
+---@field end integer one past the last
+---@field fg? termi.proto.Paint
+---@field bg? termi.proto.Paint
+---@field underline_color? termi.proto.Paint
+---@field underline? 'none'|'single'|'double'|'curl'|'dotted'|'dashed'
+---@field bold? boolean
+---@field dim? boolean
+---@field italic? boolean
+---@field inverse? boolean
+---@field hidden? boolean
+---@field strikeout? boolean
+---@field link? string
+
+---@class termi.proto.SpanLine
+---@field text string
+---@field spans termi.proto.Span[]
+
+--- xterm's first sixteen colours, where a colour scheme sets no |g:terminal_color_x|.
+-- stylua: ignore
+local XTERM = {
+  0x000000, 0xcd0000, 0x00cd00, 0xcdcd00, 0x0000ee, 0xcd00cd, 0x00cdcd, 0xe5e5e5,
+  0x7f7f7f, 0xff0000, 0x00ff00, 0xffff00, 0x5c5cff, 0xff00ff, 0x00ffff, 0xffffff,
+}
+
+local UNDERLINES = {
+  single = 'underline',
+  double = 'underdouble',
+  curl = 'undercurl',
+  dotted = 'underdotted',
+  dashed = 'underdashed',
+}
+
+--- The colour of a palette's entry.
+---@param index integer
+---@return integer|string
+local function indexed(index)
+  if index < 16 then
+    return vim.g['terminal_color_' .. index] or XTERM[index + 1]
+  elseif index < 232 then
+    local cube = index - 16
+    local function level(step)
+      return step == 0 and 0 or 55 + 40 * step
+    end
+    local red, green, blue = level(math.floor(cube / 36)), level(math.floor(cube / 6) % 6), level(cube % 6)
+    return ('#%02x%02x%02x'):format(red, green, blue)
+  end
+  local grey = 8 + 10 * (index - 232)
+  return ('#%02x%02x%02x'):format(grey, grey, grey)
+end
+
+---@param paint? termi.proto.Paint
+---@return integer|string? color
+---@return integer? cterm
+local function color(paint)
+  if type(paint) ~= 'table' then
+    return nil
+  elseif paint.indexed then
+    return indexed(paint.indexed), paint.indexed
+  end
+  local rgb = paint.rgb or {}
+  return ('#%02x%02x%02x'):format(rgb[1] or 0, rgb[2] or 0, rgb[3] or 0)
+end
+
+local known = {} ---@type table<string, { name: string, span: termi.proto.Span }> by look
+
+---@param paint? termi.proto.Paint
+---@return string
+local function key(paint)
+  if type(paint) ~= 'table' then
+    return ''
+  end
+  return paint.indexed and 'p' .. paint.indexed or table.concat(paint.rgb or {}, '.')
+end
+
+local FLAGS = { 'bold', 'dim', 'italic', 'inverse', 'hidden', 'strikeout' }
+
+---@param name string
+---@param span termi.proto.Span
+local function define(name, span)
+  local fg, ctermfg = color(span.fg)
+  local bg, ctermbg = color(span.bg)
+  if span.dim and not fg then
+    fg = vim.api.nvim_get_hl(0, { name = 'Comment', link = false }).fg
+  end
+  if span.hidden then
+    fg = bg or vim.api.nvim_get_hl(0, { name = 'Normal', link = false }).bg
+  end
+  local attributes = { bold = span.bold, italic = span.italic, reverse = span.inverse, strikethrough = span.strikeout }
+  local underline = UNDERLINES[span.underline]
+  if underline then
+    attributes[underline] = true
+  end
+  vim.api.nvim_set_hl(
+    0,
+    name,
+    vim.tbl_extend('error', attributes, {
+      fg = fg,
+      bg = bg,
+      sp = (color(span.underline_color)),
+      ctermfg = ctermfg,
+      ctermbg = ctermbg,
+      cterm = next(attributes) and attributes or nil,
+    })
+  )
+end
+
+--- The group that looks so.
+---@param span termi.proto.Span
+---@return string
+function M.group(span)
+  local parts = { key(span.fg), key(span.bg), key(span.underline_color), span.underline or '' }
+  for _, flag in ipairs(FLAGS) do
+    parts[#parts + 1] = span[flag] and '1' or '0'
+  end
+  local look = table.concat(parts, '_')
+  if not known[look] then
+    known[look] = { name = ('TermiText%d'):format(vim.tbl_count(known) + 1), span = span }
+    define(known[look].name, span)
+  end
+  return known[look].name
+end
+
+-- A colour scheme clears the groups, and may bring another palette.
+vim.api.nvim_create_autocmd('ColorScheme', {
+  group = vim.api.nvim_create_augroup('termi.style', {}),
+  desc = "Termi: looks of programs' text",
+  callback = function()
+    for _, look in pairs(known) do
+      define(look.name, look.span)
+    end
+  end,
+})
+
+return M
