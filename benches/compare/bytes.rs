@@ -43,7 +43,7 @@ pub fn rows(plan: &Plan) -> Vec<Row> {
     let above = |number: u32| {
         move |screen: &[String]| screen.get(ROWS - 2).is_some_and(|row| row.starts_with(&number.to_string()))
     };
-    let below = |text: &'static str| move |screen: &[String]| screen.get(ROWS - 1).is_some_and(|row| row == text);
+    let below = |text: &'static str| move |screen: &[String]| screen.get(ROWS - 1).map_or("", String::as_str) == text;
     wire.client.wait_screen(&run, "a full screen", above(FULL));
     let (mut cell, mut line, mut repaint) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=if plan.quick { 2 } else { 5 } {
