@@ -8,7 +8,6 @@ use crate::{
     Plan,
     data::{Data, LAST_LINE},
     pairs::single,
-    peers::argument,
     report::{Row, Target},
     support::{Home, Host, Run, proc},
 };
@@ -18,13 +17,12 @@ const LIMIT: Duration = Duration::from_secs(900);
 
 pub fn memory_rows(plan: &Plan) -> Vec<Row> {
     let (sessions, size) = if plan.quick { (20, 2_000_000) } else { (100, 50_000_000) };
-    let data = Data::new(size);
-    let file = data.log_lines();
+    let data = Data::log_lines(size);
     let host = host();
-    let done = data.path().join("done");
+    let done = host.home().path().join("done");
     fs::create_dir(&done).unwrap();
     // `wait` would look at each line; a file that each program makes costs the host nothing.
-    let line = format!("cat '{}'; : > '{}'/$$; exec cat", argument(&file), argument(&done));
+    let line = format!("cat '{}'; : > '{}'/$$; exec cat", data.path(), done.display());
     let runs: Vec<Run> = (0..sessions).map(|_| start(&host, &["sh", "-c", &line])).collect();
     crate::support::within(LIMIT, "each session has printed its file", || {
         (fs::read_dir(&done).unwrap().count() == sessions).then_some(())

@@ -1,18 +1,16 @@
 //! What programs print in the measurements: files in memory, the same for both sides.
 
-use std::{
-    fmt::Write,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{ffi::CString, fmt::Write, fs::File, io::Write as _, os::fd::AsRawFd};
+
+use nix::sys::memfd::{MemFdCreateFlag, memfd_create};
 
 /// The last line of each file.
 pub const LAST_LINE: &str = "THE-LAST-LINE-OF-ALL";
 
-/// A folder of files on tmpfs; gone when dropped.
+/// A file in memory that any program can open while this lives. Nothing of it is left, however this process ends.
 pub struct Data {
-    folder: tempfile::TempDir,
-    size: usize,
+    file: File,
+    bytes: usize,
 }
 
 /// Numbers that look random and are the same each time (Knuth's MMIX generator).
@@ -30,25 +28,24 @@ impl Numbers {
 }
 
 impl Data {
-    /// Files of about `size` bytes each.
-    pub fn new(size: usize) -> Self {
-        let memory = Path::new("/dev/shm");
-        assert!(memory.is_dir(), "there is no tmpfs at /dev/shm: a disk's speed would be measured");
-        let folder = tempfile::Builder::new().prefix("termi-bench-").tempdir_in(memory).unwrap();
-        Self { folder, size }
+    /// Its path, for `cat`.
+    pub fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd())
     }
 
-    pub fn path(&self) -> &Path {
-        self.folder.path()
+    /// Its length.
+    #[allow(clippy::cast_precision_loss, reason = "megabytes")]
+    pub fn megabytes(&self) -> f64 {
+        self.bytes as f64 / 1e6
     }
 
-    /// Lines of a server's log, 96 bytes on average.
-    pub fn log_lines(&self) -> PathBuf {
+    /// About `size` bytes of lines of a server's log, 96 bytes on average.
+    pub fn log_lines(size: usize) -> Self {
         const LEVELS: [&str; 4] = ["INFO ", "DEBUG", "WARN ", "ERROR"];
         const PATHS: [&str; 4] = ["/api/v1/items", "/login", "/static/app.js", "/api/v1/users/search"];
         let mut numbers = Numbers::new();
         let mut seconds = 0;
-        self.file("log", |text| {
+        Self::new(size, |text| {
             seconds += numbers.next(2);
             let level = LEVELS[usize::try_from(numbers.next(4)).unwrap()];
             let path = PATHS[usize::try_from(numbers.next(4)).unwrap()];
@@ -63,10 +60,10 @@ impl Data {
         })
     }
 
-    /// Lines with an escape sequence every 12 bytes.
-    pub fn colored_lines(&self) -> PathBuf {
+    /// The same of lines with an escape sequence every 12 bytes.
+    pub fn colored_lines(size: usize) -> Self {
         let mut numbers = Numbers::new();
-        self.file("colored", |text| {
+        Self::new(size, |text| {
             for _ in 0..=numbers.next(16) {
                 write!(text, "\x1b[3{}m{:07x}", numbers.next(8), numbers.next(1 << 28))?;
             }
@@ -74,15 +71,16 @@ impl Data {
         })
     }
 
-    fn file(&self, name: &str, mut line: impl FnMut(&mut String) -> std::fmt::Result) -> PathBuf {
-        let path = self.folder.path().join(name);
-        let mut text = String::with_capacity(self.size + 1024);
-        while text.len() < self.size {
+    fn new(size: usize, mut line: impl FnMut(&mut String) -> std::fmt::Result) -> Self {
+        let mut text = String::with_capacity(size + 1024);
+        while text.len() < size {
             line(&mut text).unwrap();
         }
         // Whatever colour was last, this line has none.
         writeln!(text, "\x1b[m{LAST_LINE}").unwrap();
-        fs::write(&path, text).unwrap();
-        path
+        let name = CString::new("termi-bench").unwrap();
+        let mut file = File::from(memfd_create(&name, MemFdCreateFlag::MFD_CLOEXEC).unwrap());
+        file.write_all(text.as_bytes()).unwrap();
+        Self { file, bytes: text.len() }
     }
 }

@@ -1,17 +1,14 @@
 //! How fast a program that prints a lot is done: `cat` of a file in memory, from its start until its end is told and
 //! its last line is on the screen.
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use crate::{
     Plan,
     data::{Data, LAST_LINE},
     editor::Editor,
     pairs::{Ratio, paired},
-    peers::{Tmux, argument, bare_pty},
+    peers::{Tmux, bare_pty},
     report::{Row, Target},
 };
 
@@ -20,38 +17,35 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 pub fn rows(plan: &Plan) -> Vec<Row> {
     let size = if plan.quick { 5_000_000 } else { 50_000_000 };
-    let (data, small) = (Data::new(size), Data::new(1_000_000));
     let mut editor = Editor::start(&plan.nvim, "");
     let window = window_size(&mut editor);
     let tmux = Tmux::start(window);
     let mut rows = Vec::new();
-    let kinds = [
-        ("log lines", data.log_lines(), small.log_lines(), 0.8),
-        ("coloured lines", data.colored_lines(), small.colored_lines(), 0.65),
-    ];
-    for (kind, file, warm_up, of_the_limit) in &kinds {
+    for (kind, make, of_the_limit) in
+        [("log lines", Data::log_lines as fn(usize) -> Data, 0.8), ("coloured lines", Data::colored_lines, 0.65)]
+    {
         let mut speeds: [Vec<f64>; 4] = Default::default();
-        #[allow(clippy::cast_precision_loss, reason = "megabytes")]
-        let bytes = std::fs::metadata(file).unwrap().len() as f64;
-        let mut round = |file: &Path, speeds: Option<&mut [Vec<f64>; 4]>| {
-            let cat = ["cat", argument(file)];
+        let mut round = |data: &Data, speeds: Option<&mut [Vec<f64>; 4]>| {
+            let path = data.path();
+            let cat = ["cat", path.as_str()];
             let times = [
                 bare_pty(&cat, window),
                 in_neovim(&mut editor, "termi", &cat),
-                tmux.drain(file, LAST_LINE),
+                tmux.drain(&path, LAST_LINE),
                 in_neovim(&mut editor, "terminal", &cat),
             ];
             for (speeds, time) in speeds.into_iter().flatten().zip(times) {
-                speeds.push(bytes / 1e6 / time.as_secs_f64());
+                speeds.push(data.megabytes() / time.as_secs_f64());
             }
         };
-        round(warm_up, None);
+        round(&make(size / 10), None);
+        let data = make(size);
         for _ in 0..plan.pairs() {
-            round(file, Some(&mut speeds));
+            round(&data, Some(&mut speeds));
         }
         let [limit, own, tmux, terminal] = &speeds;
         for (peer, speeds, target) in [
-            ("cat read from a PTY and thrown away", limit, *of_the_limit),
+            ("cat read from a PTY and thrown away", limit, of_the_limit),
             (":terminal", terminal, 8.0),
             ("tmux, detached", tmux, 3.0),
         ] {

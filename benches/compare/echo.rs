@@ -21,14 +21,13 @@ function _G.alone(side, cmd)
   start(side, cmd)
 end";
 
-/// A prompt that is the same on every machine.
-const BASH: &str = "{ 'bash', '--norc', '--noprofile', '-i' }";
+/// With a prompt that is the same on every machine, and ends in no letter.
+const BASH: &str = "{ 'env', 'PS1=> ', 'bash', '--norc', '--noprofile', '-i' }";
 const CAT: &str = "{ 'cat' }";
 
 pub fn rows(plan: &Plan) -> Vec<Row> {
     let keys = if plan.quick { 30 } else { 150 };
     let mut editor = Editor::start(&plan.nvim, LUA);
-    editor.home.write(".inputrc", "set bell-style none\n");
     let mut rows = Vec::new();
     for (name, cmd) in [("cat", CAT), ("bash's prompt", BASH)] {
         let what = format!("key to echo on screen, {name}");
@@ -74,8 +73,12 @@ fn echoes(editor: &mut Editor, start: &str, keys: usize) -> Vec<f64> {
     editor.clean();
     editor.lua(start);
     editor.lua("vim.cmd.startinsert()");
-    // The program reads when what was typed first is answered; bash's prompt is there then.
-    editor.pause(Duration::from_millis(300));
+    if start.contains("PS1") {
+        editor.shows("bash's prompt", |screen| {
+            let (row, column) = screen.cursor();
+            column == 2 && screen.at(row, 0) == Some('>')
+        });
+    }
     editor.input("q");
     editor.shows("the first key", |screen| {
         let (row, column) = screen.cursor();

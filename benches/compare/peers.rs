@@ -3,7 +3,6 @@
 use std::{
     io::Read,
     os::fd::{AsFd, OwnedFd},
-    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     sync::mpsc,
     thread,
@@ -76,8 +75,9 @@ pub struct Tmux {
 impl Tmux {
     pub fn start(size: (u16, u16)) -> Self {
         let tmux = Self { home: Home::new(), size };
-        // What keeps the server while sessions come and go.
-        tmux.run(&["new-session", "-d", "-s", "keeper", "sleep", "100000"]);
+        // What keeps the server while sessions come and go, and no longer than this process lives.
+        let keeper = format!("tail --pid={} -f /dev/null; tmux kill-server", std::process::id());
+        tmux.run(&["new-session", "-d", "-s", "keeper", &keeper]);
         tmux.run(&["set-option", "-g", "remain-on-exit", "on"]);
         tmux.run(&["set-option", "-g", "status", "off"]);
         tmux.run(&["set-hook", "-g", "pane-died", "wait-for -S died"]);
@@ -88,12 +88,12 @@ impl Tmux {
     ///
     /// tmux tells the end of a program before it has read its last lines, and loses them. So the program asks for the
     /// cursor's place when it has printed the file, and ends when tmux has come to that question and answers it.
-    pub fn drain(&self, file: &Path, last_line: &str) -> Duration {
-        let line = format!("stty -icanon -echo; cat '{}'; printf '\\033[6n'; head -c 1 >/dev/null", argument(file));
+    pub fn drain(&self, file: &str, last_line: &str) -> Duration {
+        let line = format!("stty -icanon -echo; cat '{file}'; printf '\\033[6n'; head -c 1 >/dev/null");
         let command = ["sh", "-c", &line];
         let (rows, columns) = (self.size.0.to_string(), self.size.1.to_string());
         let mut waiting = self.command(&["wait-for", "died"]).stdout(Stdio::piped()).spawn().unwrap();
-        self.until_waiting(&waiting);
+        Self::until_waiting(&waiting);
         let begun = Instant::now();
         let start = ["new-session", "-d", "-s", "drain", "-x", &columns, "-y", &rows];
         self.run(&[&start[..], &command].concat());
@@ -109,16 +109,18 @@ impl Tmux {
     }
 
     /// A signal sent to a channel before anybody waits would be kept, but not told twice: wait until it waits.
-    fn until_waiting(&self, waiting: &Child) {
-        let pid = waiting.id().cast_signed();
+    fn until_waiting(waiting: &Child) {
         crate::support::eventually("tmux's wait-for waits", || {
+            let below = proc::below(waiting.id().cast_signed());
             let socket = |path: &std::path::PathBuf| path.to_string_lossy().starts_with("socket:");
-            proc::stat(pid).is_some_and(|stat| stat.state == 'S') && proc::descriptors(pid).iter().any(socket)
+            below.iter().any(|stat| stat.state == 'S' && proc::descriptors(stat.pid).iter().any(socket))
         });
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut tmux = self.home.command("tmux");
+        // Its client could wait for ever for a server that hangs.
+        let mut tmux = self.home.command("timeout");
+        tmux.args(["--foreground", &LIMIT.as_secs().to_string(), "tmux"]);
         // A folder of its own for the socket.
         tmux.env("TMUX_TMPDIR", self.home.path());
         tmux.args(["-L", "termi-bench", "-f", "/dev/null"]).args(arguments);
@@ -151,9 +153,4 @@ fn ends(pipe: &mut ChildStdout, what: &str) {
             return;
         }
     }
-}
-
-/// Where a program's file is, as an argument.
-pub fn argument(path: &Path) -> &str {
-    path.to_str().expect("the path of a temporary file is text")
 }
