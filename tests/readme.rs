@@ -1,5 +1,5 @@
 //! The README's performance section is what was measured, not what somebody wrote.
-#![allow(dead_code, reason = "what makes the results is the benchmarks' business")]
+#![allow(dead_code, unused_imports, reason = "what makes the results is the benchmarks' business")]
 
 #[path = "../benches/compare/report/mod.rs"]
 mod report;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! cargo bench --bench compare -- [quick] [only=SUBJECT,...]   measures, prints the table, writes the results
-//! cargo bench --bench compare -- readme                       makes them the README's
+//! cargo bench --bench compare -- readme                       makes them the committed ones, and the README's
+//! cargo bench --bench compare -- render                       shows the committed ones in the README anew
 //! ```
 //!
 //! Each subject is one file: it measures and returns rows. What they stand on: `editor` (a real Neovim with a UI whose
@@ -77,9 +78,12 @@ fn main() -> ExitCode {
             "--bench" => {}
             "quick" => quick = true,
             "readme" => return done(keep()),
+            "render" => return done(render()),
             other => match other.strip_prefix("only=") {
                 Some(names) => only.extend(names.split(',').filter(|name| !name.is_empty()).map(str::to_owned)),
-                None => return done(Err(format!("{other:?} is no argument; there are: quick, only=NAME, readme"))),
+                None => {
+                    return done(Err(format!("{other:?} is no argument; there are: quick, only=NAME, readme, render")));
+                }
             },
         }
     }
@@ -151,19 +155,33 @@ fn to_json(results: &Results) -> String {
     serde_json::to_string_pretty(results).unwrap() + "\n"
 }
 
-/// Makes the last results the ones that the README shows.
+/// Makes the last results the ones that are committed and that the README shows.
 fn keep() -> Result<(), String> {
-    let read = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
-    let text = read(&measured()).map_err(|error| format!("{error}: run `make bench` first"))?;
-    let results: Results = serde_json::from_str(&text).map_err(|error| format!("the results: {error}"))?;
+    let results = load(&measured()).map_err(|error| format!("{error}: run `make bench` first"))?;
     if results.quick || !results.only.is_empty() {
         return Err("the last results are of a quick try or of some subjects only: run `make bench` first".to_owned());
     }
     if let Some(row) = results.rows.iter().find(|row| row.failure.is_some()) {
         return Err(format!("{} was not measured: mend that and run `make bench` again", row.what));
     }
+    fs::write(committed(), to_json(&results)).map_err(|error| error.to_string())?;
+    render()
+}
+
+fn render() -> Result<(), String> {
     let readme = root().join("README.md");
-    let written = report::with_section(&read(&readme)?, &results)?;
-    fs::write(root().join("benches/results.json"), to_json(&results)).map_err(|error| error.to_string())?;
+    let written = report::with_section(&read(&readme)?, &load(&committed())?)?;
     fs::write(&readme, written).map_err(|error| error.to_string())
+}
+
+fn committed() -> PathBuf {
+    root().join("benches/results.json")
+}
+
+fn load(path: &Path) -> Result<Results, String> {
+    serde_json::from_str(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
