@@ -4,12 +4,13 @@
 # Run from inside a Neovim, its runtime would be another version's.
 unexport VIM VIMRUNTIME
 
-.PHONY: help demo test bench lint fuzz
+.PHONY: help demo test bench bench-readme lint fuzz
 
 help:
 	@echo 'make demo    build, and open Neovim with the plugin and real sessions running in it'
 	@echo 'make test    all tests, in Neovim 0.10 and 0.12 too'
-	@echo 'make bench   the benchmarks'
+	@echo 'make bench   the benchmarks, against :terminal, tmux and a bare PTY; ONLY=drain,echo QUICK=1 to try them'
+	@echo 'make bench-readme   makes the last results of make bench the README'\''s performance section'
 	@echo 'make fuzz    the fuzz targets, a minute each'
 	@echo 'make lint    formatting, clippy, rustdoc, Lua layout and types; warnings fail'
 
@@ -24,14 +25,27 @@ test:
 	scripts/neovim
 	cargo build --release --locked
 	TERMI_TEST_NVIM_0_10="$$(scripts/neovim path 0.10)" TERMI_TEST_NVIM_0_12="$$(scripts/neovim path 0.12)" \
-		cargo test --release --locked --lib --bins --test host
+		cargo test --release --locked --lib --bins --test host --test readme
 	# One editor at a time: each is a Neovim, a host and their programs.
 	TERMI_TEST_NVIM_0_10="$$(scripts/neovim path 0.10)" TERMI_TEST_NVIM_0_12="$$(scripts/neovim path 0.12)" \
 		cargo test --release --locked --test neovim --test tmux -- --test-threads=1
 
+# Of criterion's benchmarks, one file each, the results are rows of the table: they run first. `compare` holds the table.
+comma := ,
+micro := $(patsubst benches/%.rs,--bench %,$(wildcard benches/*.rs))
+
 bench:
 	scripts/setup
-	cargo bench --locked
+	scripts/neovim
+ifneq ($(micro),)
+ifneq ($(filter micro,$(or $(ONLY),micro) $(subst $(comma), ,$(ONLY))),)
+	cargo bench --locked $(micro) -- $(if $(QUICK),--quick)
+endif
+endif
+	cargo bench --locked --bench compare -- $(if $(QUICK),quick) $(if $(ONLY),only=$(ONLY))
+
+bench-readme:
+	cargo bench --locked --bench compare -- readme
 
 lint:
 	scripts/setup lint

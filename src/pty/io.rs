@@ -2,16 +2,17 @@
 
 use std::{
     io,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+    time::Duration,
 };
 
 use nix::{
-    errno::Errno,
     fcntl::{FcntlArg, OFlag, fcntl},
     sys::termios::{FlushArg, tcflush},
     unistd::{read, tcgetpgrp, write},
 };
 use tokio::io::{Interest, unix::AsyncFd};
+use tracing::warn;
 
 use crate::protocol::Size;
 
@@ -21,10 +22,25 @@ nix::ioctl_write_ptr_bad!(set_window_size, libc::TIOCSWINSZ, libc::winsize);
 ///
 /// portable-pty's own reader blocks, and its writer types a newline and an end of file when dropped,
 /// which would execute a half-typed line: neither is used.
+///
+/// While a program floods, the runtime does not watch the descriptor. The kernel tells a watcher of every 4 kB, which
+/// would wake a thread of the runtime 12,000 times for 50 MB, only to find that the run reads already.
 #[derive(Debug)]
 pub struct Master {
-    fd: AsyncFd<OwnedFd>,
+    /// None while there is always something to read. Before `fd`, so that it is dropped first.
+    watched: Option<AsyncFd<RawFd>>,
+    fd: OwnedFd,
+    /// Reads since the last that brought nothing.
+    reads: u32,
+    /// The terminal did not take all that was written to it last.
+    is_full: bool,
 }
+
+/// So many reads in a row are a flood: 64 kB, more than the kernel keeps.
+const FLOOD_READS: u32 = 16;
+
+/// How often a terminal is looked at that the runtime cannot watch, for want of memory in the kernel.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What a read brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,54 +61,73 @@ impl Master {
     pub fn new(fd: OwnedFd) -> io::Result<Self> {
         let flags = OFlag::from_bits_truncate(fcntl(fd.as_raw_fd(), FcntlArg::F_GETFL)?);
         fcntl(fd.as_raw_fd(), FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-        // SAFETY: an OwnedFd's descriptor stays the same and open for as long as the OwnedFd lives.
-        let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE | Interest::WRITABLE) }?;
-        Ok(Self { fd })
+        Ok(Self { watched: Some(watch(&fd)?), fd, reads: 0, is_full: false })
     }
 
     /// Waits until there may be something to read.
     pub async fn readable(&self) {
-        // The runtime's driver is gone only when the host is.
-        let _ = self.fd.readable().await;
+        match &self.watched {
+            // The runtime's driver is gone only when the host is.
+            Some(watched) => _ = watched.readable().await,
+            None if self.reads > 0 => {}
+            None => tokio::time::sleep(LOOK_EVERY).await,
+        }
     }
 
     /// Waits until something can be written.
     pub async fn writable(&self) {
-        // As above.
-        let _ = self.fd.writable().await;
+        match &self.watched {
+            // As above.
+            Some(watched) => _ = watched.writable().await,
+            None => tokio::time::sleep(LOOK_EVERY).await,
+        }
     }
 
     /// Reads what is there.
-    pub fn try_read(&self, buffer: &mut [u8]) -> Read {
-        loop {
-            let attempt = self.fd.try_io(Interest::READABLE, |fd| Ok(read(fd.as_raw_fd(), buffer)?));
-            match attempt {
-                Ok(0) => return Read::End,
-                Ok(count) => return Read::Bytes(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Read::Empty,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // EIO is how Linux says that the last slave is closed.
-                Err(_) => return Read::End,
+    pub fn try_read(&mut self, buffer: &mut [u8]) -> Read {
+        let outcome = match &self.watched {
+            Some(watched) => outcome(|| watched.try_io(Interest::READABLE, |fd| Ok(read(*fd, buffer)?))),
+            None => self.read_now(buffer),
+        };
+        match outcome {
+            Read::Bytes(_) => {
+                self.reads = self.reads.saturating_add(1);
+                if self.reads >= FLOOD_READS && !self.is_full {
+                    self.watched = None;
+                }
+            }
+            Read::Empty | Read::End => {
+                self.reads = 0;
+                self.watch();
             }
         }
+        outcome
     }
 
     /// Reads what is there without asking the readiness cache first: after an exit, the last word is the kernel's.
     pub fn read_now(&self, buffer: &mut [u8]) -> Read {
-        loop {
-            match read(self.fd.as_raw_fd(), buffer) {
-                Ok(0) => return Read::End,
-                Ok(count) => return Read::Bytes(count),
-                Err(Errno::EAGAIN) => return Read::Empty,
-                Err(Errno::EINTR) => {}
-                Err(_) => return Read::End,
-            }
-        }
+        outcome(|| Ok(read(self.fd.as_raw_fd(), buffer)?))
     }
 
     /// Writes as much as the terminal takes now; none when it takes nothing.
-    pub fn try_write(&self, bytes: &[u8]) -> usize {
-        self.fd.try_io(Interest::WRITABLE, |fd| Ok(write(fd, bytes)?)).unwrap_or(0)
+    pub fn try_write(&mut self, bytes: &[u8]) -> usize {
+        let written = match &self.watched {
+            Some(watched) => watched.try_io(Interest::WRITABLE, |_| Ok(write(&self.fd, bytes)?)),
+            None => write(&self.fd, bytes).map_err(io::Error::from),
+        };
+        let count = written.unwrap_or(0);
+        self.is_full = count < bytes.len();
+        if self.is_full {
+            self.watch();
+        }
+        count
+    }
+
+    /// Lets the runtime tell of what happens from now on; what is there already, it tells at once.
+    fn watch(&mut self) {
+        if self.watched.is_none() {
+            self.watched = watch(&self.fd).inspect_err(|error| warn!("a PTY cannot be watched: {error}")).ok();
+        }
     }
 
     /// Tells the program its terminal's size; it gets SIGWINCH when it changed.
@@ -116,6 +151,26 @@ impl Master {
 
 impl AsFd for Master {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.get_ref().as_fd()
+        self.fd.as_fd()
+    }
+}
+
+fn watch(fd: &OwnedFd) -> io::Result<AsyncFd<RawFd>> {
+    // SAFETY: the descriptor stays the same and open for as long as the `Master`, which drops this before it.
+    let watched = unsafe { AsyncFd::register_with_interest(fd.as_raw_fd(), Interest::READABLE | Interest::WRITABLE) };
+    Ok(watched?)
+}
+
+/// Reads until it is clear what there is.
+fn outcome(mut read: impl FnMut() -> io::Result<usize>) -> Read {
+    loop {
+        match read() {
+            Ok(0) => return Read::End,
+            Ok(count) => return Read::Bytes(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Read::Empty,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // EIO is how Linux says that the last slave is closed.
+            Err(_) => return Read::End,
+        }
     }
 }

@@ -55,7 +55,7 @@ impl InputQueue {
     }
 
     /// Writes what the terminal takes now.
-    pub fn write_to(&mut self, master: &Master) {
+    pub fn write_to(&mut self, master: &mut Master) {
         while let Some(chunk) = self.chunks.front() {
             let count = master.try_write(&chunk[self.written..]);
             if count == 0 {

@@ -29,7 +29,7 @@ impl Run {
         let mut buffer = [0; 16 << 10];
         while begun.elapsed() < TURN {
             if self.fed == self.unfed.len() {
-                let Some(master) = &self.master else { break };
+                let Some(master) = &mut self.master else { break };
                 match master.try_read(&mut buffer) {
                     Read::Bytes(count) => {
                         total += count;
@@ -126,7 +126,7 @@ impl Run {
     }
 
     pub(super) fn write(&mut self) {
-        match &self.master {
+        match &mut self.master {
             Some(master) => self.input.write_to(master),
             None => self.input.clear(),
         }

@@ -1,4 +1,4 @@
--- Measured by benches/editor.rs, in a Neovim of its own: `nvim -l editor.lua WHAT` prints ms=TIME.
+-- Measured by start.rs, in a Neovim of its own: `nvim -l start.lua WHAT` prints ms=TIME.
 local what = _G.arg[1]
 vim.opt.runtimepath:prepend(vim.env.TERMI_BENCH_ROOT)
 vim.cmd('runtime plugin/termi.lua')

@@ -1,0 +1,126 @@
+//! A hundred sessions in one host: what they cost when they have printed much, and when nothing happens.
+
+use std::{fs, sync::Arc, time::Duration};
+
+use serde_json::json;
+
+use crate::{
+    Plan,
+    data::{Data, LAST_LINE},
+    pairs::single,
+    report::{Row, Target},
+    support::{Home, Host, Run, proc},
+};
+
+/// What 100 programs need for 50 MB each on a slow machine.
+const LIMIT: Duration = Duration::from_secs(900);
+
+pub fn memory_rows(plan: &Plan) -> Vec<Row> {
+    let (sessions, size) = if plan.quick { (20, 2_000_000) } else { (100, 50_000_000) };
+    let data = Data::log_lines(size);
+    let host = host();
+    let done = host.home().path().join("done");
+    fs::create_dir(&done).unwrap();
+    // `wait` would look at each line; a file that each program makes costs the host nothing.
+    let line = format!("cat '{}'; : > '{}'/$$; exec cat", data.path(), done.display());
+    let runs: Vec<Run> = (0..sessions).map(|_| start(&host, &["sh", "-c", &line])).collect();
+    crate::support::within(LIMIT, "each session has printed its file", || {
+        (fs::read_dir(&done).unwrap().count() == sessions).then_some(())
+    });
+    for run in &runs {
+        crate::support::eventually("the host has taken in the last line", || {
+            let shown = host.ask("snapshot", json!({"run_id": run.run_id}));
+            shown["lines"].as_array().unwrap().iter().any(|line| line == LAST_LINE)
+        });
+    }
+    let per_session = |bytes: u64| megabytes(bytes) / f64::from(u32::try_from(sessions).unwrap());
+    let shims: u64 = children(host.pid()).iter().filter_map(|&pid| proportional_bytes(pid)).sum();
+    let megabytes = size / 1_000_000;
+    let what = format!("host memory of {sessions} sessions that printed {megabytes} MB each, a session, ");
+    let resident = per_session(proc::resident_bytes(host.pid()));
+    let target = Some(Target::ValueBelow(1.2));
+    let mut rows = vec![single("memory", what.clone() + "resident", "MB", &[resident], target)];
+    if let Some(bytes) = proportional_bytes(host.pid()) {
+        rows.push(single("memory", what + "proportional", "MB", &[per_session(bytes)], None));
+        let what = "memory of the process that watches over a program, proportional";
+        rows.push(single("memory", what, "MB", &[per_session(shims)], None));
+    }
+    rows
+}
+
+pub fn idle_rows(plan: &Plan) -> Vec<Row> {
+    let (sessions, stretch) = if plan.quick { (20, 3) } else { (100, 30) };
+    let host = host();
+    for _ in 0..sessions {
+        let run = start(&host, &["sh", "-c", "echo ready; exec cat"]);
+        host.ask("attach", json!({"run_id": run.run_id, "format": "ansi"}));
+        host.wait_screen(&run.run_id, "the program's word", |screen| screen.iter().any(|line| line == "ready"));
+    }
+    // What was started last may still be busy with that.
+    std::thread::sleep(Duration::from_secs(2));
+    let before = (cpu_seconds(host.pid()), switches(host.pid()));
+    std::thread::sleep(Duration::from_secs(stretch));
+    let after = (cpu_seconds(host.pid()), switches(host.pid()));
+    #[allow(clippy::cast_precision_loss, reason = "few seconds")]
+    let seconds = stretch as f64;
+    let share = (after.0 - before.0) / seconds * 100.0;
+    let per_second = f64::from(u32::try_from(after.1 - before.1).unwrap()) / seconds;
+    let what = format!("host with {sessions} idle sessions attached, ");
+    vec![
+        single("idle", what.clone() + "share of a core", "%", &[share], Some(Target::ValueBelow(0.1))),
+        single("idle", what + "wake-ups", "/s", &[per_second], Some(Target::ValueBelow(1.0))),
+    ]
+}
+
+fn host() -> Host {
+    let home: Arc<Home> = Home::new();
+    home.host().start()
+}
+
+fn start(host: &Host, command: &[&str]) -> Run {
+    host.run(json!({"cmd": command, "size": {"rows": 48, "cols": 160}}))
+}
+
+#[allow(clippy::cast_precision_loss, reason = "megabytes")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+/// Resident memory with shared pages counted by their share; none where the kernel does not say.
+fn proportional_bytes(pid: i32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}
+
+fn children(pid: i32) -> Vec<i32> {
+    proc::below(pid).iter().filter(|stat| stat.parent == pid).map(|stat| stat.pid).collect()
+}
+
+/// Seconds on a processor. utime and stime come in hundredths; where the scheduler tells nanoseconds, those.
+fn cpu_seconds(pid: i32) -> f64 {
+    let exact: Option<u64> =
+        tasks(pid, "schedstat").iter().map(|text| text.split(' ').next()?.parse::<u64>().ok()).sum();
+    #[allow(clippy::cast_precision_loss, reason = "seconds")]
+    match exact {
+        Some(nanoseconds @ 1..) => nanoseconds as f64 / 1e9,
+        _ => {
+            let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            let fields: Vec<&str> = text.rsplit_once(") ").unwrap().1.split(' ').collect();
+            fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
+        }
+    }
+}
+
+/// How often its threads have gone to sleep: each waking is one.
+fn switches(pid: i32) -> u64 {
+    let count = |text: &String| -> Option<u64> {
+        text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?.trim().parse().ok()
+    };
+    tasks(pid, "status").iter().map(|text| count(text).unwrap()).sum()
+}
+
+fn tasks(pid: i32, file: &str) -> Vec<String> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    entries.map(|entry| fs::read_to_string(entry.unwrap().path().join(file)).unwrap_or_default()).collect()
+}

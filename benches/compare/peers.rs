@@ -1,0 +1,156 @@
+//! What Termi is measured against outside Neovim: a PTY that is read and thrown away, and tmux.
+
+use std::{
+    io::Read,
+    os::fd::{AsFd, OwnedFd},
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    pty::{Winsize, openpty},
+    sys::signal::{Signal, kill},
+    unistd::{Pid, read},
+};
+
+use crate::{home::Home, support::proc};
+
+/// How long a peer may take before it is ended.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Runs a command on a PTY of that size and throws away what it prints: the time from its start to its end.
+pub fn bare_pty(command: &[&str], (rows, columns): (u16, u16)) -> Duration {
+    let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let pty = openpty(Some(&size), None).unwrap();
+    let again = || Stdio::from(pty.slave.try_clone().unwrap());
+    let begun = Instant::now();
+    let mut child =
+        Command::new(command[0]).args(&command[1..]).stdin(again()).stdout(again()).stderr(again()).spawn().unwrap();
+    drop(pty.slave);
+    let bound = Bound::new(&format!("{command:?} on a bare PTY"), &child);
+    read_out(&pty.master);
+    assert!(child.wait().unwrap().success(), "{command:?} did not end well");
+    let took = begun.elapsed();
+    bound.lift();
+    took
+}
+
+fn read_out(master: &OwnedFd) {
+    use std::os::fd::AsRawFd;
+    let mut buffer = vec![0; 64 << 10];
+    // EIO is how Linux says that the last slave is closed.
+    while let Ok(1..) = read(master.as_raw_fd(), &mut buffer) {}
+}
+
+/// Ends a process that takes too long.
+struct Bound(mpsc::Sender<()>);
+
+impl Bound {
+    fn new(what: &str, child: &Child) -> Self {
+        let (lift, lifted) = mpsc::channel();
+        let (what, pid) = (what.to_owned(), child.id().cast_signed());
+        thread::spawn(move || {
+            if lifted.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+                eprintln!("bench: waited {LIMIT:?} in vain: {what} ends");
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        });
+        Self(lift)
+    }
+
+    fn lift(self) {
+        let _ = self.0.send(());
+    }
+}
+
+/// A tmux server of its own, detached, without anybody's configuration.
+pub struct Tmux {
+    home: Home,
+    size: (u16, u16),
+}
+
+impl Tmux {
+    pub fn start(size: (u16, u16)) -> Self {
+        let tmux = Self { home: Home::new(), size };
+        // What keeps the server while sessions come and go, and no longer than this process lives.
+        let keeper = format!("tail --pid={} -f /dev/null; tmux kill-server", std::process::id());
+        tmux.run(&["new-session", "-d", "-s", "keeper", &keeper]);
+        tmux.run(&["set-option", "-g", "remain-on-exit", "on"]);
+        tmux.run(&["set-option", "-g", "status", "off"]);
+        tmux.run(&["set-hook", "-g", "pane-died", "wait-for -S died"]);
+        tmux
+    }
+
+    /// Prints a file in a session: the time from its start until its end is told; the last line must be there.
+    ///
+    /// tmux tells the end of a program before it has read its last lines, and loses them. So the program asks for the
+    /// cursor's place when it has printed the file, and ends when tmux has come to that question and answers it.
+    pub fn drain(&self, file: &str, last_line: &str) -> Duration {
+        let line = format!("stty -icanon -echo; cat '{file}'; printf '\\033[6n'; head -c 1 >/dev/null");
+        let command = ["sh", "-c", &line];
+        let (rows, columns) = (self.size.0.to_string(), self.size.1.to_string());
+        let mut waiting = self.command(&["wait-for", "died"]).stdout(Stdio::piped()).spawn().unwrap();
+        Self::until_waiting(&waiting);
+        let begun = Instant::now();
+        let start = ["new-session", "-d", "-s", "drain", "-x", &columns, "-y", &rows];
+        self.run(&[&start[..], &command].concat());
+        ends(waiting.stdout.as_mut().unwrap(), "tmux tells the end of its pane");
+        let took = begun.elapsed();
+        assert!(waiting.wait().unwrap().success());
+        let shown = self.run(&["capture-pane", "-p", "-t", "drain:"]);
+        assert!(shown.contains(last_line), "tmux told the end before the last line was there:\n{shown}");
+        let size = self.run(&["display-message", "-p", "-t", "drain:", "#{pane_height} #{pane_width}"]);
+        assert_eq!(size.trim(), format!("{rows} {columns}"), "the size of tmux's pane");
+        self.run(&["kill-session", "-t", "drain"]);
+        took
+    }
+
+    /// A signal sent to a channel before anybody waits would be kept, but not told twice: wait until it waits.
+    fn until_waiting(waiting: &Child) {
+        crate::support::eventually("tmux's wait-for waits", || {
+            let below = proc::below(waiting.id().cast_signed());
+            let socket = |path: &std::path::PathBuf| path.to_string_lossy().starts_with("socket:");
+            below.iter().any(|stat| stat.state == 'S' && proc::descriptors(stat.pid).iter().any(socket))
+        });
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        // Its client could wait for ever for a server that hangs.
+        let mut tmux = self.home.command("timeout");
+        tmux.args(["--foreground", &LIMIT.as_secs().to_string(), "tmux"]);
+        // A folder of its own for the socket.
+        tmux.env("TMUX_TMPDIR", self.home.path());
+        tmux.args(["-L", "termi-bench", "-f", "/dev/null"]).args(arguments);
+        tmux
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
+        assert!(output.status.success(), "tmux {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        let _ = self.command(&["kill-server"]).output();
+    }
+}
+
+/// Waits until the other end is closed.
+fn ends(pipe: &mut ChildStdout, what: &str) {
+    let until = Instant::now() + LIMIT;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        assert!(!left.is_zero(), "waited {LIMIT:?} in vain: {what}");
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        if poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], timeout).is_ok_and(|count| count > 0)
+            && pipe.read(&mut [0; 256]).unwrap() == 0
+        {
+            return;
+        }
+    }
+}
