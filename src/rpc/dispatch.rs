@@ -1,7 +1,5 @@
 //! From a method's name and parameters to its answer: the one place where the protocol meets the sessions.
 
-use rmpv::Value;
-use serde::Serialize;
 use tracing::debug;
 
 use crate::{
@@ -12,6 +10,11 @@ use crate::{
     },
     session::{Client, Supervisor},
 };
+
+use super::value::Wire;
+
+/// Calls of one connection that may be under way. Each costs memory until it is answered.
+pub(super) const CALLS_UNDER_WAY: usize = 1024;
 
 /// What a host is to all of its connections.
 #[derive(Clone)]
@@ -43,9 +46,9 @@ macro_rules! dispatch {
         match $name {
             $(<$method as Method>::NAME => {
                 check_access($connection, <$method as Method>::ACCESS, $name)?;
-                let $p = read::<<$method as Method>::Params>($name, $params)?;
+                let $p = $params.read::<<$method as Method>::Params>($name)?;
                 let reply: Result<<$method as Method>::Reply> = $handler.await;
-                write(&reply?)
+                W::write(&reply?)
             })*
             _ => Err(unknown($name)),
         }
@@ -73,11 +76,11 @@ pub const METHODS: [&str; 16] = [
 ];
 
 impl Connection {
-    /// Carries out one call.
+    /// Carries out one call, with values as the transport has them.
     ///
     /// # Errors
     /// As the protocol says for the method.
-    pub async fn call(&self, name: &str, params: Value) -> Result<Value> {
+    pub async fn call<W: Wire>(&self, name: &str, params: W) -> Result<W> {
         let sessions = &self.host.supervisor;
         let client = &self.client;
         dispatch!(self, name, params;
@@ -171,54 +174,6 @@ fn check_access(connection: &Connection, needed: Access, name: &str) -> Result<(
         ));
     }
     Ok(())
-}
-
-/// The parameters of a method; none at all are as good as an empty map.
-fn read<T: serde::de::DeserializeOwned>(name: &str, params: Value) -> Result<T> {
-    let params = if params.is_nil() { Value::Map(Vec::new()) } else { params };
-    if !params.is_map() {
-        // Neovim's Lua sends an empty table as an array.
-        if params.as_array().is_some_and(Vec::is_empty) {
-            return read(name, Value::Nil);
-        }
-        return Err(Error::new(
-            Code::InvalidParams,
-            format!("{name}: the parameters are {}; they must be one map", kind_of(&params)),
-        ));
-    }
-    from_value(&params).map_err(|reason| Error::new(Code::InvalidParams, format!("{name}: {reason}")))
-}
-
-fn write<T: Serialize>(reply: &T) -> Result<Value> {
-    to_value(reply).map_err(|error| Error::new(Code::Internal, format!("the answer could not be written: {error}")))
-}
-
-/// A protocol type as a msgpack value.
-///
-/// # Errors
-/// When the type cannot be msgpack, which none of the protocol's is.
-pub fn to_value<T: Serialize>(value: &T) -> std::result::Result<Value, String> {
-    let bytes = rmp_serde::to_vec_named(value).map_err(|error| error.to_string())?;
-    rmpv::decode::read_value(&mut bytes.as_slice()).map_err(|error| error.to_string())
-}
-
-fn from_value<T: serde::de::DeserializeOwned>(value: &Value) -> std::result::Result<T, String> {
-    let mut bytes = Vec::new();
-    rmpv::encode::write_value(&mut bytes, value).map_err(|error| error.to_string())?;
-    rmp_serde::from_slice(&bytes).map_err(|error| error.to_string())
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Nil => "nil",
-        Value::Boolean(_) => "a boolean",
-        Value::Integer(_) | Value::F32(_) | Value::F64(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Binary(_) => "binary data",
-        Value::Array(_) => "an array",
-        Value::Map(_) => "a map",
-        Value::Ext(..) => "an extension type",
-    }
 }
 
 fn unknown(name: &str) -> Error {

@@ -17,8 +17,10 @@ use tokio_util::compat::{Compat, TokioAsyncReadCompatExt, TokioAsyncWriteCompatE
 use tracing::{Instrument, debug, info, warn};
 
 use super::{
-    dispatch::{Connection, Host, to_value},
+    Ended,
+    dispatch::{CALLS_UNDER_WAY, Connection, Host},
     guard::{GuardedReader, GuardedWriter, Traffic},
+    value::to_value,
 };
 use crate::{
     protocol::{Access, Attach, Code, Error, Event, Frame, Frontend, Input, Method, Resize, Run, Visible, Wait},
@@ -29,24 +31,10 @@ use crate::{
 /// It is for clients that can only wait or not ask at all, such as Neovim's Lua.
 const CALL: &str = "call";
 
-/// Calls of one connection that may be under way. Each costs memory until it is answered.
-const CALLS_UNDER_WAY: usize = 1024;
-
 /// What Neovim does with a message: Termi's Lua takes it, wherever in the editor it is.
 const NVIM_RECEIVE: &str = "return require('termi.host').receive(...)";
 
 type Writer = Compat<GuardedWriter<Box<dyn AsyncWrite + Send + Unpin>>>;
-
-/// Why a connection ended.
-#[derive(Debug, thiserror::Error)]
-pub enum Ended {
-    /// The client closed it.
-    #[error("the client closed the connection")]
-    Closed,
-    /// It could not be read on.
-    #[error("the connection was closed: {0}")]
-    Broken(String),
-}
 
 /// Serves one client until its stream ends.
 pub async fn serve(
