@@ -9,6 +9,8 @@ mod support;
 mod crowd;
 mod endings;
 mod handshake;
+mod json;
+mod json_wire;
 mod killing;
 mod life;
 mod orphans;

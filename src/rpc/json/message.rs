@@ -200,8 +200,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_never_answered() {
-        for content in
-            [r#"{"jsonrpc":"2.0","id":7,"result":true}"#, r#"{"jsonrpc":"2.0","id":{},"error":{"code":1}}"#]
+        for content in [r#"{"jsonrpc":"2.0","id":7,"result":true}"#, r#"{"jsonrpc":"2.0","id":{},"error":{"code":1}}"#]
         {
             assert!(matches!(parse(content.as_bytes()), Ok(Content::One(Message::Answer { .. }))), "{content}");
         }
