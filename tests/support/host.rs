@@ -110,6 +110,14 @@ impl Setup {
         Host { client, child, stderr, home: self.home }
     }
 
+    /// Another program, started as the host would be.
+    #[must_use]
+    pub fn command_of(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().envs(self.env.iter().cloned()).current_dir(self.home.path());
+        command
+    }
+
     /// The command that starts it, for whoever wants to be its parent in another way.
     #[must_use]
     pub fn command(&self) -> Command {

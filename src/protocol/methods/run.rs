@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Format, RunId, SessionId, Size, TargetParams, ViewId};
@@ -17,7 +18,7 @@ method!(
 );
 
 /// A command: a line for the user's shell, or an argument vector.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum CommandSpec {
     /// Given to the user's shell.
@@ -27,7 +28,7 @@ pub enum CommandSpec {
 }
 
 /// Limits on a run's process tree.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
     /// Memory of the whole tree, in bytes.
     #[serde(default)]
@@ -41,7 +42,7 @@ pub struct Limits {
 }
 
 /// What a run's output is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stream {
     /// Text and escape sequences for a terminal.
@@ -52,7 +53,7 @@ pub enum Stream {
 }
 
 /// Parameters of `run`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RunParams {
     /// What to run; none is an interactive shell.
     #[serde(default)]
@@ -99,7 +100,7 @@ pub struct RunParams {
 }
 
 /// Answer of `run` and `restart`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RunReply {
     /// The session.
     pub session_id: SessionId,

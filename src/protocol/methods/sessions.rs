@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Empty, RunId, SessionId, Target, TargetParams};
@@ -25,7 +26,7 @@ method!(
 pub type SessionsReply = BTreeMap<SessionId, SessionInfo>;
 
 /// A session as others see it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SessionInfo {
     /// Its name.
     pub name: String,
@@ -44,7 +45,7 @@ pub struct SessionInfo {
 }
 
 /// What became of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It runs.
@@ -60,7 +61,7 @@ pub enum Status {
 }
 
 /// How a program ended: with a code, or by a signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Exit {
     /// The exit code, when it exited.
     pub code: Option<i32>,
@@ -69,7 +70,7 @@ pub struct Exit {
 }
 
 /// A run as others see it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RunInfo {
     /// Its id.
     pub run_id: RunId,
@@ -114,7 +115,7 @@ pub struct RunInfo {
 }
 
 /// Parameters of `rename`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RenameParams {
     /// The session.
     pub target: Target,
@@ -123,7 +124,7 @@ pub struct RenameParams {
 }
 
 /// Answer of `rename`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RenameReply {
     /// The session.
     pub session_id: SessionId,
@@ -132,7 +133,7 @@ pub struct RenameReply {
 }
 
 /// Answer of `remove`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RemoveReply {
     /// Runs that were dismissed.
     pub removed: usize,

@@ -1,5 +1,6 @@
 //! Views of runs: what is typed into them, how large they are, the frames that keep them up to date.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Bytes, Empty, Event, Exit, RunId, RunTarget, SessionId, SpanLine, Status, ViewId};
@@ -30,7 +31,7 @@ method!(
 );
 
 /// A terminal's size in cells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Size {
     /// Rows.
     pub rows: u16,
@@ -39,7 +40,7 @@ pub struct Size {
 }
 
 /// How a view's frames look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// Escape sequences, for a client with a terminal emulator.
@@ -49,7 +50,7 @@ pub enum Format {
 }
 
 /// Parameters of `input`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct InputParams {
     /// The run.
     pub run_id: RunId,
@@ -62,7 +63,7 @@ pub struct InputParams {
 }
 
 /// Parameters of `resize`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ResizeParams {
     /// The run.
     pub run_id: RunId,
@@ -73,7 +74,7 @@ pub struct ResizeParams {
 }
 
 /// Parameters of `attach`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct AttachParams {
     /// The run.
     pub run_id: RunId,
@@ -85,7 +86,7 @@ pub struct AttachParams {
 }
 
 /// Answer of `attach`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct AttachReply {
     /// The view.
     pub view_id: ViewId,
@@ -106,7 +107,7 @@ pub struct AttachReply {
 }
 
 /// Parameters of `visible`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct VisibleParams {
     /// The run.
     pub run_id: RunId,
@@ -115,7 +116,7 @@ pub struct VisibleParams {
 }
 
 /// A cursor's place, from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CursorInfo {
     /// Its row on the screen.
     pub row: u16,
@@ -126,7 +127,7 @@ pub struct CursorInfo {
 }
 
 /// What takes a view from what it has to what the terminal is now.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Frame {
     /// The run.
     pub run_id: RunId,
@@ -147,7 +148,7 @@ pub struct Frame {
 }
 
 /// A frame's content in the view's format.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "format", rename_all = "snake_case")]
 pub enum FrameBody {
     /// Escape sequences.
