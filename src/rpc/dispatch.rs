@@ -11,7 +11,7 @@ use crate::{
     session::{Client, Supervisor},
 };
 
-use super::value::Wire;
+use super::{guard::Traffic, value::Wire};
 
 /// Calls of one connection that may be under way. Each costs memory until it is answered.
 pub(super) const CALLS_UNDER_WAY: usize = 1024;
@@ -36,6 +36,8 @@ pub struct Connection {
     pub access: Access,
     /// The connection, as the sessions know it.
     pub client: Client,
+    /// Answers under way that something must wait for.
+    pub traffic: Traffic,
     /// Set by `initialize`: how messages to the client travel.
     pub frontend: tokio::sync::watch::Sender<Option<Frontend>>,
 }
@@ -161,7 +163,12 @@ impl Connection {
 
     async fn shutdown(&self) -> Result<Empty> {
         self.host.supervisor.shutdown(crate::host::SHUTDOWN_GRACE).await?;
-        self.host.shutdown.send_replace(true);
+        // The host's end closes the connection: first the answer goes out, if the client reads it.
+        let (traffic, shutdown) = (self.traffic.clone(), self.host.shutdown.clone());
+        tokio::spawn(async move {
+            let _ = tokio::time::timeout(crate::host::SHUTDOWN_GRACE, traffic.replies_are_out()).await;
+            shutdown.send_replace(true);
+        });
         Ok(Empty {})
     }
 }

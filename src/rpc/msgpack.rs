@@ -23,7 +23,9 @@ use super::{
     value::to_value,
 };
 use crate::{
-    protocol::{Access, Attach, Code, Error, Event, Frame, Frontend, Input, Method, Resize, Run, Visible, Wait},
+    protocol::{
+        Access, Attach, Code, Error, Event, Frame, Frontend, Input, Method, Resize, Run, Shutdown, Visible, Wait,
+    },
     session::{Client, FrameJob, Outbox},
 };
 
@@ -52,7 +54,7 @@ pub async fn serve(
     let id = client.id();
     let frontend = tokio::sync::watch::Sender::new(None);
     let mut initialized = frontend.subscribe();
-    let connection = Connection { host: host.clone(), access, client, frontend };
+    let connection = Connection { host: host.clone(), access, client, traffic: traffic.clone(), frontend };
     let (peer, io) = Neovim::new(
         reader,
         writer,
@@ -276,7 +278,7 @@ impl Served {
     async fn call(&self, peer: Peer, call: Value) {
         let [id, method, params] = ["id", "method", "params"].map(|key| take_key(&call, key));
         let served = self.clone();
-        let opens = [Run::NAME, Attach::NAME].iter().any(|name| method.as_str() == Some(name));
+        let opens = [Run::NAME, Attach::NAME, Shutdown::NAME].iter().any(|name| method.as_str() == Some(name));
         let replying = opens.then(|| self.traffic.replying());
         tokio::spawn(async move {
             let _until_it_is_out = replying;

@@ -28,7 +28,7 @@ use super::{
     guard::Replying,
 };
 use crate::{
-    protocol::{Access, Attach, Code, Error, Initialize, Input, Method, Resize, Run, Visible, Wait},
+    protocol::{Access, Attach, Code, Error, Initialize, Input, Method, Resize, Run, Shutdown, Visible, Wait},
     session::Client,
 };
 
@@ -50,7 +50,7 @@ pub(super) async fn serve(
     let mut initialized = frontend.subscribe();
     let peer = Peer::new(writer, open.clone());
     let served = Served {
-        connection: Connection { host: host.clone(), access, client, frontend },
+        connection: Connection { host: host.clone(), access, client, traffic: peer.traffic.clone(), frontend },
         peer: peer.clone(),
         places: Arc::new(Semaphore::new(CALLS_UNDER_WAY)),
         answers: Arc::new(Semaphore::new(ANSWERS_WAITING)),
@@ -92,7 +92,7 @@ struct Served {
     open: watch::Receiver<()>,
 }
 
-/// A call that has been made, and what keeps frames behind its answer.
+/// A call that has been made, and what keeps frames (or the host's end) behind its answer.
 struct Call {
     id: Value,
     method: String,
@@ -165,7 +165,7 @@ impl Served {
                     let answer = self.carry_out(&method, params).await;
                     return Some(Due::Answer(message::answer(&id, answer)));
                 }
-                let opens = [Run::NAME, Attach::NAME].contains(&method.as_str());
+                let opens = [Run::NAME, Attach::NAME, Shutdown::NAME].contains(&method.as_str());
                 let replying = opens.then(|| self.peer.traffic.replying());
                 Some(Due::Call(Call { id, method, params, replying }))
             }
@@ -206,7 +206,7 @@ impl Served {
         let answers = futures::future::join_all(calls).await;
         let content = if is_batch { format!("[{}]", answers.join(",")) } else { answers.concat() };
         self.peer.write(content.as_bytes()).await;
-        // Frames of the views that it tells of may go out now.
+        // Frames of the views that it tells of may go out now, or the host end.
         drop(replying);
     }
 

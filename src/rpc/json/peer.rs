@@ -25,6 +25,10 @@ use crate::{
 /// Requests that the client has not answered yet, by id; none when nothing more comes from it.
 type Waiting = Option<HashMap<u64, oneshot::Sender<bool>>>;
 
+/// Where the ids of the host's requests begin: far from where clients begin with theirs. Vim's channels take a
+/// request for the answer to the call that has the same id.
+const FIRST_ID: u64 = 1_000_000_000;
+
 /// A client that messages can be sent to.
 #[derive(Clone)]
 pub struct Peer {
@@ -45,7 +49,7 @@ impl Peer {
         Self {
             writer: Arc::new(Mutex::new(writer)),
             waiting: Arc::new(StdMutex::new(Some(HashMap::new()))),
-            next_id: Arc::new(AtomicU64::new(1)),
+            next_id: Arc::new(AtomicU64::new(FIRST_ID)),
             broken: watch::Sender::new(false),
             open,
             traffic: Traffic::default(),
