@@ -23,6 +23,7 @@
 ;;; Code:
 
 (require 'cl-lib)
+(require 'eieio)
 (require 'jsonrpc)
 (require 'seq)
 (require 'subr-x)
@@ -67,6 +68,15 @@ the variable `exec-path'."
 
 ;;;; The host
 
+(defclass termi--host (jsonrpc-process-connection) ()
+  :documentation "A connection to the host.")
+
+(cl-defmethod jsonrpc-connection-send :around ((_connection termi--host) &rest _message)
+  "Send a message, if there is still somebody to send it to.
+A frame that comes while the host ends can no longer be answered;
+who waits for an answer notices that the host has ended."
+  (ignore-error error (cl-call-next-method)))
+
 (defvar termi--connection nil
   "The connection to the host, or nil.")
 
@@ -103,7 +113,7 @@ the variable `exec-path'."
            (default-directory (expand-file-name "~/")))
       (setq termi--connection
             (make-instance
-             'jsonrpc-process-connection
+             'termi--host
              :name "termi"
              :events-buffer-scrollback-size 0
              :request-dispatcher #'termi--request
@@ -616,7 +626,8 @@ With prefix argument NOW, at once with SIGKILL."
   "Renews the list while it is shown.")
 
 (defvar termi--list-asking nil
-  "Non-nil while the list is being asked for.")
+  "Non-nil while the list is being asked for.
+`again' means that it changed meanwhile.")
 
 (defvar termi-sessions-mode-map
   (let ((map (make-sparse-keymap)))
@@ -659,19 +670,25 @@ With prefix argument NOW, at once with SIGKILL."
     (setq termi--list-timer nil)))
 
 (defun termi--list-changed ()
-  "Ask for the list again, if it is shown."
+  "Ask for the list again, if it is shown.
+When the answer to an earlier question is under way, ask after it."
   (let ((buffer (get-buffer "*termi sessions*")))
-    (when (and buffer (not termi--list-asking))
-      (if (not (termi--running-p))
-          (termi--list-print buffer nil)
-        (setq termi--list-asking t)
-        (jsonrpc-async-request
-         termi--connection 'sessions nil
-         :success-fn (lambda (answer)
-                       (setq termi--list-asking nil)
-                       (termi--list-print buffer answer))
-         :error-fn (lambda (_) (setq termi--list-asking nil))
-         :timeout-fn (lambda () (setq termi--list-asking nil)))))))
+    (cond ((null buffer))
+          ((not (termi--running-p))
+           (setq termi--list-asking nil)
+           (termi--list-print buffer nil))
+          (termi--list-asking (setq termi--list-asking 'again))
+          (t
+           (setq termi--list-asking t)
+           (let ((done (lambda (answer)
+                         (let ((again (eq termi--list-asking 'again)))
+                           (setq termi--list-asking nil)
+                           (when answer (termi--list-print buffer answer))
+                           (when again (termi--list-changed))))))
+             (jsonrpc-async-request termi--connection 'sessions nil
+                                    :success-fn done
+                                    :error-fn (lambda (_) (funcall done nil))
+                                    :timeout-fn (lambda () (funcall done nil))))))))
 
 (defun termi--list-print (buffer answer)
   "Write ANSWER of `sessions' into the list's BUFFER."
