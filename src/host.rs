@@ -25,7 +25,7 @@ use crate::{
     log::Log,
     paths,
     protocol::Access,
-    rpc::{self, Ended, Host},
+    rpc::{self, Ended, Host, Transport},
     session::{Settings, Supervisor},
 };
 
@@ -36,20 +36,20 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_millis(1000);
 ///
 /// # Errors
 /// When standard input or output cannot be used. A connection that breaks is reported, not an error of the host.
-pub fn run(log: Option<&Log>) -> anyhow::Result<()> {
+pub fn run(transport: Transport, log: Option<&Log>) -> anyhow::Result<()> {
     // Files are for their owner alone; programs get the umask the editor had.
     let umask = umask(Mode::from_bits_truncate(0o077)).bits();
     let open_files = raise_open_files();
     let _ = nix::sys::prctl::set_child_subreaper(true);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not be started")?;
-    let outcome = runtime.block_on(serve(Settings::new(umask, open_files), log));
+    let outcome = runtime.block_on(serve(Settings::new(umask, open_files), transport, log));
     // Nothing that still waits, as for a file, may keep the host.
     runtime.shutdown_background();
     outcome
 }
 
-async fn serve(mut settings: Settings, log: Option<&Log>) -> anyhow::Result<()> {
+async fn serve(mut settings: Settings, transport: Transport, log: Option<&Log>) -> anyhow::Result<()> {
     reap_children()?;
     let socket = Socket::open();
     settings.socket = socket.as_ref().map(|socket| socket.path.clone());
@@ -68,7 +68,7 @@ async fn serve(mut settings: Settings, log: Option<&Log>) -> anyhow::Result<()> 
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let ended = tokio::select! {
-        ended = rpc::serve(host.clone(), reader, writer, Access::Write) => Some(ended),
+        ended = rpc::serve(host.clone(), transport, reader, writer, Access::Write) => Some(ended),
         _ = shutdown.wait_for(|asked| *asked) => None,
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
@@ -164,7 +164,7 @@ impl Socket {
                         let (reader, writer) = stream.into_split();
                         let host = host.clone();
                         tokio::spawn(async move {
-                            let ended = rpc::serve(host, reader, Box::new(writer), Access::Read).await;
+                            let ended = rpc::serve_any(host, reader, Box::new(writer), Access::Read).await;
                             debug!("a connection over the socket: {ended}");
                         });
                     }

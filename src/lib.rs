@@ -20,7 +20,7 @@
 //! - [`shim`]: the small process between the host and each program; starts it and ends its whole tree.
 //! - [`pty`]: opens a PTY, starts the shim on it, reads and writes without blocking.
 //! - [`session`]: the supervisor, sessions and runs. Knows no editor and no transport.
-//! - [`rpc`]: connections; msgpack-RPC, the guard in front of it, and the one place where methods meet
+//! - [`rpc`]: connections; msgpack-RPC behind a guard, JSON-RPC, and the one place where methods meet
 //!   sessions.
 //! - [`host`]: a whole host on standard input and output: its life, its socket, its signals.
 //! - [`cli`]: the command line.

@@ -4,7 +4,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{host, log, shim};
+use crate::{host, log, rpc::Transport, shim};
 
 /// A session host for text editors: runs programs on PTYs of their own and pushes their screens into editor buffers.
 #[derive(Debug, Parser)]
@@ -28,6 +28,8 @@ enum Command {
 enum Rpc {
     /// msgpack-RPC, as Neovim speaks it
     Msgpack,
+    /// JSON-RPC 2.0 behind Content-Length headers, as language servers speak it
+    Json,
 }
 
 /// Runs the command line with these arguments, the program's own name first.
@@ -39,16 +41,17 @@ pub fn main(mut args: Vec<OsString>) -> ExitCode {
     }
     let Cli { command } = Cli::parse_from(args);
     match command {
-        Command::Host { rpc: Rpc::Msgpack } => run_host(),
+        Command::Host { rpc: Rpc::Msgpack } => run_host(Transport::Msgpack),
+        Command::Host { rpc: Rpc::Json } => run_host(Transport::Json),
     }
 }
 
-fn run_host() -> ExitCode {
+fn run_host(transport: Transport) -> ExitCode {
     let log = log::open();
     if let Err(reason) = &log {
         complain(&format!("there will be no log: {reason}"));
     }
-    match host::run(log.as_ref().ok()) {
+    match host::run(transport, log.as_ref().ok()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("{error:#}"));

@@ -9,6 +9,7 @@ mod event;
 mod ids;
 mod methods;
 mod name;
+mod schema;
 mod style;
 mod target;
 
@@ -18,6 +19,7 @@ pub use event::{AttentionKind, Event, ProgressState, Selection};
 pub use ids::{RunId, SessionId, ViewId};
 pub use methods::*;
 pub use name::{DISPLAY_MAX_CHARS, NAME_RULE, check_display_text, check_name};
+pub use schema::schema;
 pub use style::{Paint, Span, SpanLine, Style, Underline};
 pub use target::Target;
 
@@ -39,6 +41,8 @@ pub enum Access {
 pub trait Method {
     /// The name on the wire.
     const NAME: &'static str;
+    /// What it does, in a sentence or two.
+    const ABOUT: &'static str;
     /// What a caller must be allowed to do.
     const ACCESS: Access;
     /// What the caller sends.

@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A colour as a program set it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Paint {
     /// The terminal's own foreground or background.
@@ -22,7 +23,7 @@ impl Paint {
 }
 
 /// How text is underlined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Underline {
     /// Not at all.
@@ -52,7 +53,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 /// The look of a stretch of text. Defaults are left out on the wire.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[allow(clippy::struct_excessive_bools, reason = "these are the terminal's independent attributes")]
 pub struct Style {
@@ -92,7 +93,7 @@ pub struct Style {
 }
 
 /// A stretch of a line with one style: bytes `start` to `end` of its text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Span {
     /// First byte.
     pub start: usize,
@@ -104,7 +105,7 @@ pub struct Span {
 }
 
 /// A line as text with style runs; stretches without a span have the default style.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SpanLine {
     /// The text, without trailing blanks.
     pub text: String,

@@ -1,13 +1,15 @@
 use std::{convert::Infallible, fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Whom a call is about: a session's id, its unique prefix or its name; `SESSION:RUN`;
 /// `group:NAME`; or `all`.
 ///
 /// A bare word is looked up as a session first, then as a run's id or unique prefix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "String", into = "String")]
+#[schemars(with = "String")]
 pub enum Target {
     /// Every session.
     All,

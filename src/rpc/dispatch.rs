@@ -1,7 +1,5 @@
 //! From a method's name and parameters to its answer: the one place where the protocol meets the sessions.
 
-use rmpv::Value;
-use serde::Serialize;
 use tracing::debug;
 
 use crate::{
@@ -9,6 +7,11 @@ use crate::{
     protocol::*,
     session::{Client, Supervisor},
 };
+
+use super::{guard::Traffic, value::Wire};
+
+/// Calls of one connection that may be under way. Each costs memory until it is answered.
+pub(super) const CALLS_UNDER_WAY: usize = 1024;
 
 /// What a host is to all of its connections.
 #[derive(Clone)]
@@ -30,6 +33,8 @@ pub struct Connection {
     pub access: Access,
     /// The connection, as the sessions know it.
     pub client: Client,
+    /// Answers under way that something must wait for.
+    pub traffic: Traffic,
     /// Set by `initialize`: how messages to the client travel.
     pub frontend: tokio::sync::watch::Sender<Option<Frontend>>,
 }
@@ -40,9 +45,9 @@ macro_rules! dispatch {
         match $name {
             $(<$method as Method>::NAME => {
                 check_access($connection, <$method as Method>::ACCESS, $name)?;
-                let $p = read::<<$method as Method>::Params>($name, $params)?;
+                let $p = $params.read::<<$method as Method>::Params>($name)?;
                 let reply: Result<<$method as Method>::Reply> = $handler.await;
-                write(&reply?)
+                W::write(&reply?)
             })*
             _ => Err(unknown($name)),
         }
@@ -76,11 +81,11 @@ pub const METHODS: &[&str] = &[
 ];
 
 impl Connection {
-    /// Carries out one call.
+    /// Carries out one call, with values as the transport has them.
     ///
     /// # Errors
     /// As the protocol says for the method.
-    pub async fn call(&self, name: &str, params: Value) -> Result<Value> {
+    pub async fn call<W: Wire>(&self, name: &str, params: W) -> Result<W> {
         let sessions = &self.host.supervisor;
         let client = &self.client;
         dispatch!(self, name, params;
@@ -168,7 +173,12 @@ impl Connection {
 
     async fn shutdown(&self) -> Result<Empty> {
         self.host.supervisor.shutdown(crate::host::SHUTDOWN_GRACE).await?;
-        self.host.shutdown.send_replace(true);
+        // The host's end closes the connection: first the answer goes out, if the client reads it.
+        let (traffic, shutdown) = (self.traffic.clone(), self.host.shutdown.clone());
+        tokio::spawn(async move {
+            let _ = tokio::time::timeout(crate::host::SHUTDOWN_GRACE, traffic.replies_are_out()).await;
+            shutdown.send_replace(true);
+        });
         Ok(Empty {})
     }
 }
@@ -181,54 +191,6 @@ fn check_access(connection: &Connection, needed: Access, name: &str) -> Result<(
         ));
     }
     Ok(())
-}
-
-/// The parameters of a method; none at all are as good as an empty map.
-fn read<T: serde::de::DeserializeOwned>(name: &str, params: Value) -> Result<T> {
-    let params = if params.is_nil() { Value::Map(Vec::new()) } else { params };
-    if !params.is_map() {
-        // Neovim's Lua sends an empty table as an array.
-        if params.as_array().is_some_and(Vec::is_empty) {
-            return read(name, Value::Nil);
-        }
-        return Err(Error::new(
-            Code::InvalidParams,
-            format!("{name}: the parameters are {}; they must be one map", kind_of(&params)),
-        ));
-    }
-    from_value(&params).map_err(|reason| Error::new(Code::InvalidParams, format!("{name}: {reason}")))
-}
-
-fn write<T: Serialize>(reply: &T) -> Result<Value> {
-    to_value(reply).map_err(|error| Error::new(Code::Internal, format!("the answer could not be written: {error}")))
-}
-
-/// A protocol type as a msgpack value.
-///
-/// # Errors
-/// When the type cannot be msgpack, which none of the protocol's is.
-pub fn to_value<T: Serialize>(value: &T) -> std::result::Result<Value, String> {
-    let bytes = rmp_serde::to_vec_named(value).map_err(|error| error.to_string())?;
-    rmpv::decode::read_value(&mut bytes.as_slice()).map_err(|error| error.to_string())
-}
-
-fn from_value<T: serde::de::DeserializeOwned>(value: &Value) -> std::result::Result<T, String> {
-    let mut bytes = Vec::new();
-    rmpv::encode::write_value(&mut bytes, value).map_err(|error| error.to_string())?;
-    rmp_serde::from_slice(&bytes).map_err(|error| error.to_string())
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Nil => "nil",
-        Value::Boolean(_) => "a boolean",
-        Value::Integer(_) | Value::F32(_) | Value::F64(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Binary(_) => "binary data",
-        Value::Array(_) => "an array",
-        Value::Map(_) => "a map",
-        Value::Ext(..) => "an extension type",
-    }
 }
 
 fn unknown(name: &str) -> Error {

@@ -2,9 +2,67 @@
 
 mod dispatch;
 pub mod guard;
+pub mod json;
 mod msgpack;
 mod stdio;
+mod value;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
 
 pub use dispatch::{Connection, Host, METHODS};
-pub use msgpack::{Ended, serve};
 pub use stdio::stdio;
+
+use crate::protocol::Access;
+
+/// How a connection's messages are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// msgpack-RPC, as Neovim speaks it.
+    Msgpack,
+    /// JSON-RPC 2.0 behind `Content-Length` headers, as language servers speak it.
+    Json,
+}
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// The client closed it.
+    #[error("the client closed the connection")]
+    Closed,
+    /// It could not be read on.
+    #[error("the connection was closed: {0}")]
+    Broken(String),
+}
+
+/// Serves one client until its stream ends.
+pub async fn serve(
+    host: Host,
+    transport: Transport,
+    reader: impl AsyncRead + Send + Unpin + 'static,
+    writer: Box<dyn AsyncWrite + Send + Unpin>,
+    access: Access,
+) -> Ended {
+    match transport {
+        Transport::Msgpack => msgpack::serve(host, reader, writer, access).await,
+        Transport::Json => json::serve(host, reader, writer, access).await,
+    }
+}
+
+/// Serves one client in whatever way it speaks, until its stream ends.
+///
+/// The first byte tells: JSON-RPC begins with a header, and no header's letter begins a msgpack-RPC message,
+/// which is an array.
+pub async fn serve_any(
+    host: Host,
+    reader: impl AsyncRead + Send + Unpin + 'static,
+    writer: Box<dyn AsyncWrite + Send + Unpin>,
+    access: Access,
+) -> Ended {
+    let mut reader = BufReader::new(reader);
+    let transport = match reader.fill_buf().await {
+        Ok([first, ..]) if first.is_ascii_alphabetic() => Transport::Json,
+        Ok(_) => Transport::Msgpack,
+        Err(error) => return Ended::Broken(error.to_string()),
+    };
+    serve(host, transport, reader, writer, access).await
+}

@@ -17,11 +17,15 @@ use tokio_util::compat::{Compat, TokioAsyncReadCompatExt, TokioAsyncWriteCompatE
 use tracing::{Instrument, debug, info, warn};
 
 use super::{
-    dispatch::{Connection, Host, to_value},
+    Ended,
+    dispatch::{CALLS_UNDER_WAY, Connection, Host},
     guard::{GuardedReader, GuardedWriter, Traffic},
+    value::to_value,
 };
 use crate::{
-    protocol::{Access, Attach, Code, Error, Event, Frame, Frontend, Hold, Input, Method, Resize, Run, Visible, Wait},
+    protocol::{
+        Access, Attach, Code, Error, Event, Frame, Frontend, Hold, Input, Method, Resize, Run, Shutdown, Visible, Wait,
+    },
     session::{Client, FrameJob, Outbox},
 };
 
@@ -29,25 +33,11 @@ use crate::{
 /// It is for clients that can only wait or not ask at all, such as Neovim's Lua.
 const CALL: &str = "call";
 
-/// Calls of one connection that may be under way. Each costs memory until it is answered.
-const CALLS_UNDER_WAY: usize = 1024;
-
 /// What Neovim does with a message: Termi's Lua takes it, wherever in the editor it is. It goes along with every frame,
 /// so it is short: up to 31 bytes take one byte to tell their length.
 const NVIM_RECEIVE: &str = "return require'termi.host'(...)";
 
 type Writer = Compat<GuardedWriter<Box<dyn AsyncWrite + Send + Unpin>>>;
-
-/// Why a connection ended.
-#[derive(Debug, thiserror::Error)]
-pub enum Ended {
-    /// The client closed it.
-    #[error("the client closed the connection")]
-    Closed,
-    /// It could not be read on.
-    #[error("the connection was closed: {0}")]
-    Broken(String),
-}
 
 /// Serves one client until its stream ends.
 pub async fn serve(
@@ -65,7 +55,7 @@ pub async fn serve(
     let id = client.id();
     let frontend = tokio::sync::watch::Sender::new(None);
     let mut initialized = frontend.subscribe();
-    let connection = Connection { host: host.clone(), access, client, frontend };
+    let connection = Connection { host: host.clone(), access, client, traffic: traffic.clone(), frontend };
     let (peer, io) = Neovim::new(
         reader,
         writer,
@@ -289,7 +279,7 @@ impl Served {
     async fn call(&self, peer: Peer, call: Value) {
         let [id, method, params] = ["id", "method", "params"].map(|key| take_key(&call, key));
         let served = self.clone();
-        let opens = [Run::NAME, Attach::NAME].iter().any(|name| method.as_str() == Some(name));
+        let opens = [Run::NAME, Attach::NAME, Shutdown::NAME].iter().any(|name| method.as_str() == Some(name));
         let replying = opens.then(|| self.traffic.replying());
         tokio::spawn(async move {
             let _until_it_is_out = replying;

@@ -12,6 +12,8 @@ mod frames;
 mod groups;
 mod handshake;
 mod holding;
+mod json;
+mod json_wire;
 mod keeping;
 mod killing;
 mod life;

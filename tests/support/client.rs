@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    io::{BufReader, Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     sync::{
         Arc, Condvar, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
@@ -14,7 +14,7 @@ use std::{
 use rmpv::Value;
 use serde_json::{Value as Json, json};
 
-use super::{LIMIT, View, from_json, to_json};
+use super::{LIMIT, View, from_json, json_rpc, to_json};
 
 const REQUEST: u64 = 0;
 const RESPONSE: u64 = 1;
@@ -35,6 +35,8 @@ pub struct Failure {
 #[derive(Default)]
 pub struct State {
     answers: HashMap<u64, Result<Json, Failure>>,
+    /// Answers to what the host could not read.
+    pub refusals: Vec<Failure>,
     /// Every event in order.
     pub events: Vec<Json>,
     /// What frames show, by run id.
@@ -63,11 +65,42 @@ struct Shared {
 
 type Writer = Arc<Mutex<Option<Box<dyn Write + Send>>>>;
 
+/// What is spoken over a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speech {
+    Msgpack,
+    Json,
+}
+
+impl Speech {
+    fn written(self, message: &Value) -> Vec<u8> {
+        match self {
+            Self::Msgpack => {
+                let mut bytes = Vec::new();
+                rmpv::encode::write_value(&mut bytes, message).unwrap();
+                bytes
+            }
+            Self::Json => json_rpc::written(message),
+        }
+    }
+
+    fn read(self, reader: &mut impl std::io::BufRead) -> std::io::Result<Vec<Value>> {
+        match self {
+            Self::Msgpack => match rmpv::decode::read_value(reader)? {
+                Value::Array(message) => Ok(message),
+                other => panic!("not a message: {other}"),
+            },
+            Self::Json => json_rpc::read(reader),
+        }
+    }
+}
+
 /// One connection. Can be used by several threads at once.
 pub struct Client {
     writer: Writer,
     shared: Arc<Shared>,
     next_id: AtomicU64,
+    speech: Speech,
 }
 
 /// A call whose answer has not been waited for.
@@ -78,13 +111,18 @@ pub struct Pending<'a> {
 }
 
 impl Client {
-    /// Speaks over a stream's two ends.
+    /// Speaks msgpack-RPC over a stream's two ends.
     pub fn new(reader: impl Read + Send + 'static, writer: impl Write + Send + 'static) -> Self {
+        Self::speaking(Speech::Msgpack, reader, writer)
+    }
+
+    /// Speaks over a stream's two ends.
+    pub fn speaking(speech: Speech, reader: impl Read + Send + 'static, writer: impl Write + Send + 'static) -> Self {
         let writer: Writer = Arc::new(Mutex::new(Some(Box::new(writer))));
         let shared = Arc::new(Shared::default());
         let (to, state) = (Arc::clone(&writer), Arc::clone(&shared));
-        thread::spawn(move || listen(reader, &to, &state));
-        Self { writer, shared, next_id: AtomicU64::new(1) }
+        thread::spawn(move || listen(speech, reader, &to, &state));
+        Self { writer, shared, next_id: AtomicU64::new(1), speech }
     }
 
     /// Calls a method with one map and waits for the answer.
@@ -139,11 +177,9 @@ impl Client {
         self.send(&Value::Array(vec![RESPONSE.into(), id.into(), Value::Nil, result]));
     }
 
-    /// Sends any msgpack value.
+    /// Sends any msgpack value; over JSON-RPC, a message of msgpack-RPC's form.
     pub fn send(&self, message: &Value) {
-        let mut bytes = Vec::new();
-        rmpv::encode::write_value(&mut bytes, message).unwrap();
-        self.send_bytes(&bytes);
+        self.send_bytes(&self.speech.written(message));
     }
 
     /// Sends any bytes. To a host that is gone they are lost.
@@ -151,6 +187,11 @@ impl Client {
         if let Some(writer) = &mut *self.writer.lock().unwrap() {
             let _ = writer.write_all(bytes).and_then(|()| writer.flush());
         }
+    }
+
+    /// Forgets the answer to a call, so that its id can be used again.
+    pub fn forget(&self, id: u64) {
+        self.state().answers.remove(&id);
     }
 
     /// Closes the host's standard input, as an editor that quits does.
@@ -306,8 +347,13 @@ impl State {
                     Value::Nil => Ok(to_json(&message[3])),
                     error => Err(failure(&to_json(error))),
                 };
-                self.arrivals.push(json!({"answer": number(1)}));
-                assert!(self.answers.insert(number(1), answer).is_none(), "call {} is answered twice", number(1));
+                // JSON-RPC answers what it could not read with no id.
+                let Some(id) = message[1].as_u64() else {
+                    self.refusals.extend(answer.err());
+                    return None;
+                };
+                self.arrivals.push(json!({"answer": id}));
+                assert!(self.answers.insert(id, answer).is_none(), "call {id} is answered twice");
                 None
             }
             REQUEST => {
@@ -345,6 +391,13 @@ impl State {
                 }
                 Some((id, Value::from(true)))
             }
+            NOTIFICATION => {
+                assert_eq!(message[1].as_str(), Some("event"), "the host's notifications are events");
+                let event = to_json(&message[2])[0].clone();
+                self.arrivals.push(event.clone());
+                self.events.push(event);
+                None
+            }
             other => panic!("a message of kind {other}"),
         }
     }
@@ -369,16 +422,26 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-fn listen(reader: impl Read, writer: &Writer, shared: &Shared) {
+impl<R: BufRead> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        self.reader.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.taken += count;
+        self.reader.consume(count);
+    }
+}
+
+fn listen(speech: Speech, reader: impl Read, writer: &Writer, shared: &Shared) {
     let mut reader = Counted { reader: BufReader::new(reader), taken: 0 };
     loop {
         reader.taken = 0;
-        let message = rmpv::decode::read_value(&mut reader);
+        let message = speech.read(&mut reader);
         // Poisoned: the test has failed already.
         let Ok(mut state) = shared.state.lock() else { return };
         let due = match message {
-            Ok(Value::Array(message)) => state.take(&message, reader.taken),
-            Ok(other) => panic!("not a message: {other}"),
+            Ok(message) => state.take(&message, reader.taken),
             Err(error) => {
                 let is_end = error.kind() == std::io::ErrorKind::UnexpectedEof;
                 state.closed = Some(if is_end { "EOF".to_owned() } else { error.to_string() });
@@ -389,9 +452,7 @@ fn listen(reader: impl Read, writer: &Writer, shared: &Shared) {
         drop(state);
         shared.changed.notify_all();
         if let Some((id, result)) = due {
-            let mut bytes = Vec::new();
-            let answer = Value::Array(vec![RESPONSE.into(), id.into(), Value::Nil, result]);
-            rmpv::encode::write_value(&mut bytes, &answer).unwrap();
+            let bytes = speech.written(&Value::Array(vec![RESPONSE.into(), id.into(), Value::Nil, result]));
             if let Some(writer) = &mut *writer.lock().unwrap() {
                 let _ = writer.write_all(&bytes).and_then(|()| writer.flush());
             }

@@ -14,7 +14,7 @@ use std::{
 use nix::sys::signal::Signal;
 use serde_json::{Value as Json, json};
 
-use super::{Client, Home, eventually, eventually_some, proc};
+use super::{Client, Home, Speech, eventually, eventually_some, proc};
 
 /// The binary under test.
 pub const TERMI: &str = env!("CARGO_BIN_EXE_termi");
@@ -24,6 +24,7 @@ pub struct Setup {
     home: Arc<Home>,
     command: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
+    speech: Speech,
 }
 
 /// A running host and the connection to it.
@@ -57,7 +58,7 @@ impl Setup {
             ("SHELL".into(), "/bin/sh".into()),
             ("LANG".into(), "C.UTF-8".into()),
         ];
-        Self { home, command: vec![TERMI.into(), "host".into()], env }
+        Self { home, command: vec![TERMI.into(), "host".into()], env, speech: Speech::Msgpack }
     }
 
     /// Sets a variable of the host.
@@ -65,6 +66,14 @@ impl Setup {
     pub fn env(mut self, key: &str, value: impl Into<OsString>) -> Self {
         self.env.retain(|(other, _)| other != key);
         self.env.push((key.into(), value.into()));
+        self
+    }
+
+    /// Speaks JSON-RPC with it.
+    #[must_use]
+    pub fn json(mut self) -> Self {
+        self.command = vec![TERMI.into(), "host".into(), "--rpc".into(), "json".into()];
+        self.speech = Speech::Json;
         self
     }
 
@@ -88,7 +97,8 @@ impl Setup {
     pub fn start_silent(self) -> Host {
         let mut child =
             self.command().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let client = Client::new(child.stdout.take().unwrap(), child.stdin.take().unwrap());
+        let (output, input) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
+        let client = Client::speaking(self.speech, output, input);
         let stderr = Arc::new(Mutex::new(String::new()));
         let (mut from, to) = (child.stderr.take().unwrap(), Arc::clone(&stderr));
         thread::spawn(move || {
@@ -98,6 +108,14 @@ impl Setup {
             }
         });
         Host { client, child, stderr, home: self.home }
+    }
+
+    /// Another program, started as the host would be.
+    #[must_use]
+    pub fn command_of(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().envs(self.env.iter().cloned()).current_dir(self.home.path());
+        command
     }
 
     /// The command that starts it, for whoever wants to be its parent in another way.
@@ -219,8 +237,14 @@ impl Host {
     /// Another client, over the socket.
     #[must_use]
     pub fn connect(&self) -> Client {
+        self.connect_speaking(Speech::Msgpack)
+    }
+
+    /// The same, in the other way to speak.
+    #[must_use]
+    pub fn connect_speaking(&self, speech: Speech) -> Client {
         let stream = UnixStream::connect(self.socket()).unwrap();
-        Client::new(stream.try_clone().unwrap(), stream)
+        Client::speaking(speech, stream.try_clone().unwrap(), stream)
     }
 }
 

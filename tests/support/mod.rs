@@ -15,13 +15,14 @@
 mod client;
 mod home;
 mod host;
+pub mod json_rpc;
 pub mod proc;
 mod value;
 mod view;
 
 use std::time::{Duration, Instant};
 
-pub use client::{Client, Failure, Pending, State};
+pub use client::{Client, Failure, Pending, Speech, State};
 pub use home::{Home, files_below};
 pub use host::{Host, Run, Setup, TERMI};
 pub use value::{from_json, to_json};

@@ -1,5 +1,6 @@
 //! Introductions, and the end.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Empty, Format};
@@ -20,7 +21,7 @@ method!(
 );
 
 /// What kind of client is at the other end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Frontend {
     /// Neovim with Termi's Lua: messages arrive through `nvim_exec_lua`.
@@ -31,7 +32,7 @@ pub enum Frontend {
 }
 
 /// Who a client or server is.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Peer {
     /// Its name.
     pub name: String,
@@ -41,7 +42,7 @@ pub struct Peer {
 }
 
 /// The client's own colours, `#rrggbb`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ColorsParams {
     /// The text colour.
     #[serde(default)]
@@ -52,7 +53,7 @@ pub struct ColorsParams {
 }
 
 /// Parameters of `initialize`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct InitializeParams {
     /// The protocol version that the client speaks.
     pub protocol: u32,
@@ -72,7 +73,7 @@ pub struct InitializeParams {
 }
 
 /// Answer of `initialize`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct InitializeReply {
     /// The protocol version that will be spoken.
     pub protocol: u32,
@@ -87,7 +88,7 @@ pub struct InitializeReply {
 }
 
 /// What a host can do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Capabilities {
     /// The frame formats that `attach` takes.
     pub formats: Vec<Format>,

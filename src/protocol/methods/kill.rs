@@ -1,5 +1,6 @@
 //! Ending runs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::Target;
@@ -10,7 +11,7 @@ method!(
 );
 
 /// Parameters of `kill`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct KillParams {
     /// Whom to end.
     pub target: Target,
@@ -23,7 +24,7 @@ pub struct KillParams {
 }
 
 /// A signal by number or by name, with or without `SIG`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum SignalSpec {
     /// Its number.
@@ -33,7 +34,7 @@ pub enum SignalSpec {
 }
 
 /// Answer of `kill`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct KillReply {
     /// Runs that were ended.
     pub killed: usize,

@@ -2,13 +2,14 @@
 
 /// Ties a method's name and access to its parameters and its answer.
 macro_rules! method {
-    ($(#[$doc:meta])* $method:ident = $name:literal, $access:ident, $params:ty => $reply:ty) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])* $method:ident = $name:literal, $access:ident, $params:ty => $reply:ty) => {
+        $(#[doc = $doc])*
         #[derive(Debug, Clone, Copy)]
         pub enum $method {}
 
         impl $crate::protocol::Method for $method {
             const NAME: &'static str = $name;
+            const ABOUT: &'static str = concat!($($doc),*);
             const ACCESS: $crate::protocol::Access = $crate::protocol::Access::$access;
             type Params = $params;
             type Reply = $reply;
@@ -38,23 +39,24 @@ pub use terminal::*;
 pub use view::*;
 pub use wait::*;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{RunId, Target};
 
 /// No parameters, or nothing to answer.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Empty {}
 
 /// Parameters that are a target and nothing else.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct TargetParams {
     /// Whom it is about.
     pub target: Target,
 }
 
 /// Parameters that name one run.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RunTarget {
     /// The run.
     pub run_id: RunId,

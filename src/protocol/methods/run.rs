@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Error, Format, RunId, SessionId, Size, TargetParams, ViewId};
@@ -17,7 +18,7 @@ method!(
 );
 
 /// A command: a line for the user's shell, or an argument vector.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum CommandSpec {
     /// Given to the user's shell.
@@ -27,7 +28,7 @@ pub enum CommandSpec {
 }
 
 /// Limits on a run's process tree. What a run names not is its session's, and what that names not the host's.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
     /// Memory of the whole tree, in bytes: what is shared between its processes counts once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,7 +58,7 @@ impl Limits {
 }
 
 /// Which of a session's ended runs are kept to be looked at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Keep {
     /// At most so many, the newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,7 +69,7 @@ pub struct Keep {
 }
 
 /// What a run's output is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stream {
     /// Text and escape sequences for a terminal.
@@ -79,7 +80,7 @@ pub enum Stream {
 }
 
 /// Parameters of `run`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RunParams {
     /// What to run; none is an interactive shell.
     #[serde(default)]
@@ -139,7 +140,7 @@ pub struct RunParams {
 }
 
 /// Answer of `run`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RunReply {
     /// The session.
     pub session_id: SessionId,
@@ -160,7 +161,7 @@ pub struct RunReply {
 
 /// Answer of `restart`: each run that was started again. Of a session, or of each session of a group, these are its
 /// active runs, or when none is active its newest.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RestartReply {
     /// The first of them.
     #[serde(flatten)]
@@ -172,7 +173,7 @@ pub struct RestartReply {
 }
 
 /// A run that could not be started again, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RestartFailure {
     /// The session.
     pub session_id: SessionId,

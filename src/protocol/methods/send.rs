@@ -1,5 +1,6 @@
 //! Typing into whatever a target names.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Bytes, Target};
@@ -10,7 +11,7 @@ method!(
 );
 
 /// Parameters of `send`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SendParams {
     /// Whom it is for.
     pub target: Target,
@@ -26,7 +27,7 @@ pub struct SendParams {
 }
 
 /// Answer of `send`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SendReply {
     /// Runs that it was typed into.
     pub sent: usize,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{CommandSpec, Empty, Limits, RunId, SessionId, Stream, Target, TargetParams};
@@ -25,7 +26,7 @@ method!(
 pub type SessionsReply = BTreeMap<SessionId, SessionInfo>;
 
 /// A session as others see it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SessionInfo {
     /// Its name.
     pub name: String,
@@ -54,7 +55,7 @@ pub struct SessionInfo {
 }
 
 /// What became of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It runs.
@@ -70,7 +71,7 @@ pub enum Status {
 }
 
 /// How a program ended: with a code, or by a signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Exit {
     /// The exit code, when it exited.
     pub code: Option<i32>,
@@ -79,7 +80,7 @@ pub struct Exit {
 }
 
 /// A run as others see it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RunInfo {
     /// Its id.
     pub run_id: RunId,
@@ -142,7 +143,7 @@ pub struct RunInfo {
 }
 
 /// Parameters of `rename`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RenameParams {
     /// The session.
     pub target: Target,
@@ -151,7 +152,7 @@ pub struct RenameParams {
 }
 
 /// Answer of `rename`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RenameReply {
     /// The session.
     pub session_id: SessionId,
@@ -160,7 +161,7 @@ pub struct RenameReply {
 }
 
 /// Answer of `remove`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RemoveReply {
     /// Runs that were dismissed.
     pub removed: usize,

@@ -1,5 +1,6 @@
 //! What holds for all sessions.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Keep, Limits};
@@ -10,7 +11,7 @@ method!(
 );
 
 /// Parameters of `configure`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigureParams {
     /// The limits of runs that name none, and whose session does not.
     #[serde(default)]
@@ -39,7 +40,7 @@ pub struct ConfigureParams {
 }
 
 /// Answer of `configure`: what holds now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigureReply {
     /// The limits of runs that name none.
     pub limits: Limits,

@@ -1,5 +1,6 @@
 //! A run's screen and transcript, asked for once.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{CursorInfo, RunId, Size, SpanLine};
@@ -10,7 +11,7 @@ method!(
 );
 
 /// How a snapshot's lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SnapshotFormat {
     /// Strings.
@@ -23,7 +24,7 @@ pub enum SnapshotFormat {
 }
 
 /// Parameters of `snapshot`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SnapshotParams {
     /// The run.
     pub run_id: RunId,
@@ -36,7 +37,7 @@ pub struct SnapshotParams {
 }
 
 /// One line of a snapshot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum SnapshotLine {
     /// Text, with or without escape sequences.
@@ -46,7 +47,7 @@ pub enum SnapshotLine {
 }
 
 /// Answer of `snapshot`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SnapshotReply {
     /// The transcript's last lines as asked for, then each row of the screen, without trailing blanks.
     pub lines: Vec<SnapshotLine>,

@@ -1,5 +1,6 @@
 //! What a program's output marks and asks: prompts, links, the clipboard.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Bytes, Empty, RunId, RunTarget};
@@ -21,7 +22,7 @@ method!(
 
 /// Answer of `prompts`. Rows are counted upward from the last row of the client's view of the run, which is 0; from
 /// the last row of the screen, if it has no view. Prompts that the view does not show any more are left out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PromptsReply {
     /// The first row of each prompt, the nearest first.
     pub rows: Vec<u64>,
@@ -30,7 +31,7 @@ pub struct PromptsReply {
 }
 
 /// Parameters of `link`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct LinkParams {
     /// The run.
     pub run_id: RunId,
@@ -41,7 +42,7 @@ pub struct LinkParams {
 }
 
 /// Answer of `link`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LinkReply {
     /// Where the link leads, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,7 +50,7 @@ pub struct LinkReply {
 }
 
 /// Parameters of `clipboard`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ClipboardParams {
     /// The run.
     pub run_id: RunId,

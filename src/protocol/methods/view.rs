@@ -1,5 +1,6 @@
 //! Views of runs: what is typed into them, how large they are, the frames that keep them up to date.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Bytes, Empty, Event, Exit, RunId, RunTarget, SessionId, SpanLine, Status, ViewId};
@@ -37,7 +38,7 @@ method!(
 );
 
 /// A terminal's size in cells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Size {
     /// Rows.
     pub rows: u16,
@@ -46,7 +47,7 @@ pub struct Size {
 }
 
 /// How a view's frames look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// Escape sequences, for a client with a terminal emulator.
@@ -56,7 +57,7 @@ pub enum Format {
 }
 
 /// Parameters of `input`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct InputParams {
     /// The run.
     pub run_id: RunId,
@@ -69,7 +70,7 @@ pub struct InputParams {
 }
 
 /// Parameters of `resize`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ResizeParams {
     /// The run.
     pub run_id: RunId,
@@ -80,7 +81,7 @@ pub struct ResizeParams {
 }
 
 /// Parameters of `attach`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct AttachParams {
     /// The run.
     pub run_id: RunId,
@@ -92,7 +93,7 @@ pub struct AttachParams {
 }
 
 /// Answer of `attach`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct AttachReply {
     /// The view.
     pub view_id: ViewId,
@@ -113,7 +114,7 @@ pub struct AttachReply {
 }
 
 /// Parameters of `visible`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct VisibleParams {
     /// The run.
     pub run_id: RunId,
@@ -122,7 +123,7 @@ pub struct VisibleParams {
 }
 
 /// Parameters of `hold`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct HoldParams {
     /// The run.
     pub run_id: RunId,
@@ -131,7 +132,7 @@ pub struct HoldParams {
 }
 
 /// A cursor's place, from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CursorInfo {
     /// Its row on the screen.
     pub row: u16,
@@ -146,7 +147,7 @@ pub struct CursorInfo {
 ///
 /// Fields that are optional are left out when they have nothing to tell: the client goes on with what the last frame
 /// that had them said. A view's first frame has `run_id`, `format`, `rows` and `cols`; so has each with `reset`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Frame {
     /// The view, as the answer to `attach` or `run` named it. That answer comes before the first frame.
     pub view_id: ViewId,
@@ -192,7 +193,7 @@ fn is_true(flag: &bool) -> bool {
 }
 
 /// A frame's content in the view's format.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum FrameBody {
     /// `ansi`: escape sequences.
@@ -208,7 +209,7 @@ pub enum FrameBody {
 ///
 /// Such a client keeps `rows` lines of the screen, at first and after `reset` all empty, and a scrollback, empty too.
 /// A frame's fields are applied in the order in which they stand here. Absent ones change nothing.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct SpansUpdate {
     /// The scrollback is emptied: the program cleared it.
@@ -250,7 +251,7 @@ fn is_zero(count: &u64) -> bool {
 }
 
 /// One row of a screen.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RowUpdate {
     /// Which, from 0 at the top.
     pub row: u16,
@@ -260,7 +261,7 @@ pub struct RowUpdate {
 }
 
 /// A terminal's modes, for a client that encodes keys itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[allow(clippy::struct_excessive_bools, reason = "these are the terminal's independent modes")]
 pub struct ModesInfo {
     /// The alternate screen is shown (1049): nothing enters the scrollback.
@@ -284,7 +285,7 @@ pub struct ModesInfo {
 }
 
 /// Which mouse events a program wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MouseMode {
     /// None.
@@ -298,7 +299,7 @@ pub enum MouseMode {
 }
 
 /// A cursor's shape.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CursorLook {
     /// A block.

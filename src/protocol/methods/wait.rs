@@ -1,5 +1,6 @@
 //! Waiting for runs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Exit, Target};
@@ -10,7 +11,7 @@ method!(
 );
 
 /// What `wait` waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Until {
     /// Every run of the target has ended.
@@ -22,7 +23,7 @@ pub enum Until {
 }
 
 /// Parameters of `wait`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct WaitParams {
     /// Whom to wait for.
     pub target: Target,
@@ -34,7 +35,7 @@ pub struct WaitParams {
 }
 
 /// Why a `wait` ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitReason {
     /// The runs ended.
@@ -48,7 +49,7 @@ pub enum WaitReason {
 }
 
 /// Answer of `wait`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct WaitReply {
     /// Why it ended.
     pub reason: WaitReason,

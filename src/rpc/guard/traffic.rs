@@ -21,8 +21,8 @@ struct TrafficState {
     replying: watch::Sender<usize>,
 }
 
-/// Methods whose answer tells the client of a view: the view's first frame must not overtake it.
-pub(super) const OPENING: [&[u8]; 2] = [b"run", b"attach"];
+/// Methods whose answer something must wait for: the first frame of the view that it tells of, or the host's end.
+pub(super) const OPENING: [&[u8]; 3] = [b"run", b"attach", b"shutdown"];
 
 impl Traffic {
     pub(super) fn sent(&self, id: u64) {

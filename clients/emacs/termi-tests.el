@@ -1,0 +1,128 @@
+;;; termi-tests.el --- Tests of termi.el with a real host  -*- lexical-binding: t; -*-
+
+;;; Commentary:
+
+;; emacs -Q --batch -L clients/emacs -l clients/emacs/termi-tests.el -f ert-run-tests-batch-and-exit
+
+;;; Code:
+
+(require 'ert)
+(require 'termi)
+
+(defun termi-tests--until (what condition)
+  "Wait until CONDITION holds; fail with WHAT when it never does."
+  (with-timeout (30 (ert-fail (list "not within 30 s" what (buffer-substring-no-properties (point-min) (point-max)))))
+    (while (not (funcall condition)) (accept-process-output nil 0.05))))
+
+(defun termi-tests--sees (regexp)
+  "Wait until this buffer has a match of REGEXP."
+  (termi-tests--until regexp (lambda () (save-excursion (goto-char (point-min)) (re-search-forward regexp nil t)))))
+
+(defmacro termi-tests--with-run (command &rest body)
+  "Run COMMAND and do BODY in its buffer; end the host afterwards."
+  (declare (indent 1))
+  `(unwind-protect
+       (let ((run (termi-run ,command)))
+         (with-current-buffer (gethash (plist-get run :run_id) termi--views) ,@body))
+     (when (termi--running-p) (termi-stop))
+     (termi-tests--until "the host ends" (lambda () (not (termi--running-p))))))
+
+(ert-deftest termi-tests-typing ()
+  (termi-tests--with-run "++name=one while read line; do echo \"got $line\"; done"
+    (goto-char (point-max))
+    (insert "hällo")
+    (termi-send-input)
+    (termi-tests--sees "^got hällo$")
+    (should (equal (buffer-substring-no-properties termi--input (point-max)) ""))
+    (termi-send-string "one" "again")
+    (termi-tests--sees "^got again$")
+    (with-temp-buffer
+      (insert "a line\nanother\n")
+      (goto-char (point-min))
+      (termi-send-line "one")
+      (termi-send-region (point-min) (point-max) "one"))
+    (termi-tests--sees "^got another$")))
+
+(ert-deftest termi-tests-faces ()
+  (termi-tests--with-run "printf 'ä\\033[1;38;2;1;2;3mx\\033[m.\\033[4;9;48;5;196my\\033[m\\n'; exec sleep 1000"
+    (termi-tests--sees "äx.y")
+    (goto-char (point-min))
+    (search-forward "äx.y")
+    (let ((start (match-beginning 0)))
+      (should-not (get-text-property start 'face))
+      (should (equal (get-text-property (+ start 1) 'face) '(:foreground "#010203" :weight bold)))
+      (should-not (get-text-property (+ start 2) 'face))
+      (should (equal (get-text-property (+ start 3) 'face)
+                     '(:background "#ff0000" :strike-through t :underline t))))))
+
+(ert-deftest termi-tests-every-line-once ()
+  (termi-tests--with-run "seq 300; exit 3"
+    (termi-tests--sees "── exited with code 3 ──")
+    (should (equal (buffer-substring-no-properties (point-min) (point-max))
+                   (concat (mapconcat #'number-to-string (number-sequence 1 300) "\n")
+                           "\n── exited with code 3 ──")))
+    (should-error (progn (goto-char (point-min)) (insert "x")) :type 'text-read-only)
+    (should-error (termi-send-input) :type 'user-error)))
+
+(ert-deftest termi-tests-flood-is-bounded ()
+  (termi-tests--with-run "seq 100000; echo over"
+    (termi-tests--sees "^over$")
+    (termi-tests--sees "── exited")
+    (should (< (line-number-at-pos (point-max)) (* 1.2 termi-scrollback)))))
+
+(ert-deftest termi-tests-list-kill-restart ()
+  (termi-tests--with-run "++name=one ++group=g exec sleep 1000"
+    (should (equal (termi--targets) '("one" "group:g" "all")))
+    (save-current-buffer (termi-sessions))
+    (with-current-buffer "*termi sessions*"
+      (termi-tests--sees "^active +one"))
+    (should (equal (plist-get (termi-kill "group:g" t) :killed) 1))
+    (termi-tests--sees "── ended by signal 9 ──")
+    (with-current-buffer "*termi sessions*"
+      (termi-tests--sees "^killed +one")
+      (goto-char (point-min))
+      (termi-list-rename "two")
+      (termi-tests--sees "^killed +two")
+      (goto-char (point-min))
+      (termi-list-restart)
+      (termi-tests--sees "^active +two"))
+    (termi-tests--until "there is a prompt again" (lambda () (not termi--over)))))
+
+(ert-deftest termi-tests-refusals-say-what-to-do ()
+  (unwind-protect
+      (progn
+        (should (string-match-p "no session" (cadr (should-error (termi-kill "nobody") :type 'user-error))))
+        (should-error (termi-run "++colour=red x") :type 'user-error)
+        (should-error (termi-run "++timeout=soon x") :type 'user-error)
+        (should-error (termi-run "++name=../x true") :type 'user-error)
+        (let ((termi-program "/nowhere/termi"))
+          (should-error (termi-attach "x") :type 'file-missing)))
+    (when (termi--running-p) (termi-stop))
+    (termi-tests--until "the host ends" (lambda () (not (termi--running-p))))))
+
+(ert-deftest termi-tests-options ()
+  (should (equal (termi--parse "++name=a\\ b ++timeout=1m30s make all") '(:name "a b" :timeout_ms 90000 :cmd "make all")))
+  (should (equal (termi--parse "") nil))
+  (should (equal (mapcar #'termi--duration '("500ms" "30" "2h")) '(500 30000 7200000))))
+
+(ert-deftest termi-tests-frames-of-changed-rows ()
+  (let ((buffer (termi--buffer '(:run_id "0123456789" :session_id "s" :session_name "n"))))
+    (unwind-protect
+        (cl-flet ((frame (&rest fields) (should (termi--frame (cl-list* :view_id 99 fields))))
+                  (text () (with-current-buffer buffer (buffer-substring-no-properties (point-min) termi--bottom))))
+          (frame :run_id "0123456789" :reset t :cursor '(:row 2 :col 0)
+                 :lines [(:row 0 :text "a" :spans []) (:row 1 :text "b" :spans [])])
+          (should (equal (text) "a\nb\n"))
+          (frame :lines [(:row 1 :text "B" :spans [])])
+          (should (equal (text) "a\nB\n"))
+          (frame :scrolled [(:text "a" :spans [])] :lines [(:row 1 :text "c" :spans [])])
+          (should (equal (text) "a\nB\nc\n"))
+          (frame :cleared t)
+          (should (equal (text) "B\nc\n"))
+          (frame :reset t :skipped 7 :lines [(:row 0 :text "z" :spans [])])
+          (should (equal (text) "── 7 lines are not shown here ──\nz\n"))
+          (should-not (termi--frame '(:view_id 100 :lines []))))
+      (kill-buffer buffer))))
+
+(provide 'termi-tests)
+;;; termi-tests.el ends here

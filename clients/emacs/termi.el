@@ -1,0 +1,763 @@
+;;; termi.el --- Programs in sessions, through the Termi host  -*- lexical-binding: t; -*-
+
+;; SPDX-License-Identifier: MIT OR Apache-2.0
+;; Author: The Termi authors
+;; Version: 0.1.0
+;; Package-Requires: ((emacs "28.1"))
+;; Keywords: processes, terminals, tools
+
+;;; Commentary:
+
+;; Termi runs programs, each on a terminal of its own, and keeps their
+;; screens; a flood of output costs Emacs the frames it has time for.
+;;
+;;   M-x termi-run        start a program, or a shell, in a session
+;;   M-x termi-sessions   the live list of sessions
+;;   M-x termi-kill       end sessions with all their processes
+;;   M-x termi-send-region, termi-send-line, termi-send-string
+;;   M-x termi-attach     a program that uses the whole screen, in `term'
+;;
+;; A buffer shows what the program printed; what is typed after the
+;; prompt at its end goes to the program with RET.
+
+;;; Code:
+
+(require 'cl-lib)
+(require 'eieio)
+(require 'jsonrpc)
+(require 'seq)
+(require 'subr-x)
+(require 'tabulated-list)
+
+(declare-function make-term "term")
+(declare-function term-mode "term")
+(declare-function term-char-mode "term")
+
+(defgroup termi nil
+  "Programs in sessions, through the Termi host."
+  :group 'processes
+  :prefix "termi-")
+
+(defcustom termi-program nil
+  "The termi binary.
+When nil, it is what this clone of Termi has built, else `termi' on
+the variable `exec-path'."
+  :type '(choice (const :tag "Find it" nil) file))
+
+(defcustom termi-host-arguments nil
+  "More arguments of `termi host'."
+  :type '(repeat string))
+
+(defcustom termi-scrollback 5000
+  "How many lines that left a screen its buffer keeps."
+  :type 'natnum)
+
+(defcustom termi-prompt "» "
+  "What stands before the text that is typed to a program."
+  :type 'string)
+
+(defcustom termi-event-functions nil
+  "Functions that are called with each event of the host, a plist."
+  :type 'hook)
+
+(defface termi-note '((t :inherit shadow))
+  "What Termi itself says in a buffer.")
+
+(defface termi-prompt '((t :inherit minibuffer-prompt))
+  "The prompt before what is typed.")
+
+;;;; The host
+
+(defclass termi--host (jsonrpc-process-connection) ()
+  :documentation "A connection to the host.")
+
+(cl-defmethod jsonrpc-connection-send :around ((_connection termi--host) &rest _message)
+  "Send a message, if there is still somebody to send it to.
+A frame that comes while the host ends can no longer be answered;
+who waits for an answer notices that the host has ended."
+  (ignore-error error (cl-call-next-method)))
+
+(defvar termi--connection nil
+  "The connection to the host, or nil.")
+
+(defvar termi--log-path nil
+  "Where the host's log is.")
+
+(defvar termi--views (make-hash-table :test #'equal)
+  "The buffers that show runs, by run id.")
+
+(defvar termi--runs (make-hash-table)
+  "The run ids of views, by view id.")
+
+(defconst termi--directory
+  (file-name-directory (or load-file-name buffer-file-name default-directory))
+  "Where this file is.")
+
+(defun termi--program ()
+  "The termi binary's path."
+  (let ((built (expand-file-name "../../target/release/termi" termi--directory)))
+    (cond (termi-program (expand-file-name termi-program))
+          ((file-executable-p built) built)
+          ((executable-find "termi"))
+          (t (user-error "There is no program `termi'; build it with `cargo build --release', or set `termi-program'")))))
+
+(defun termi--running-p ()
+  "Non-nil if there is a host."
+  (and termi--connection (jsonrpc-running-p termi--connection)))
+
+(defun termi--ensure ()
+  "The connection to the host, which is started when there is none."
+  (unless (termi--running-p)
+    (let* ((command (append (list (termi--program) "host" "--rpc" "json") termi-host-arguments))
+           (process-connection-type nil)
+           (default-directory (expand-file-name "~/")))
+      (setq termi--connection
+            (make-instance
+             'termi--host
+             :name "termi"
+             :events-buffer-scrollback-size 0
+             :request-dispatcher #'termi--request
+             :notification-dispatcher #'termi--notification
+             :on-shutdown #'termi--ended
+             :process (lambda ()
+                        (make-process :name "termi" :command command :connection-type 'pipe
+                                      :coding 'utf-8-emacs-unix :noquery t
+                                      :stderr (get-buffer-create " *termi stderr*")))))
+      (let ((answer (termi--call 'initialize
+                                 `(:protocol 1
+                                   :client (:name "emacs" :version ,emacs-version)
+                                   :colors ,(termi--colors)))))
+        (setq termi--log-path (plist-get answer :log_path)))))
+  termi--connection)
+
+(defun termi--colors ()
+  "The default face's colours, for programs that ask."
+  (let ((hex (lambda (color)
+               (when-let ((rgb (and color (color-values color))))
+                 (apply #'format "#%02x%02x%02x" (mapcar (lambda (part) (ash part -8)) rgb))))))
+    (list :foreground (funcall hex (face-foreground 'default nil t))
+          :background (funcall hex (face-background 'default nil t)))))
+
+(defun termi--call (method params)
+  "Call METHOD with PARAMS, a plist, and wait for the result.
+What the host refuses is a `user-error' with its words."
+  (let* ((connection (if (eq method 'initialize) termi--connection (termi--ensure)))
+         done result refusal)
+    ;; `jsonrpc-request' leaves its wait by a throw out of the process filter: a message that came in the same
+    ;; piece would lie there until the next one, and after a frame that is not answered there is no next one.
+    (jsonrpc-async-request connection method params
+                           :timeout 30
+                           :success-fn (lambda (answer) (setq result answer done t))
+                           :error-fn (lambda (problem) (setq refusal (plist-get problem :message) done t))
+                           :timeout-fn (lambda () (setq refusal "the host does not answer" done t)))
+    (while (not done)
+      (unless (jsonrpc-running-p connection)
+        (user-error "The host has ended; buffer ` *termi stderr*' or its log may say why: %s" termi--log-path))
+      (accept-process-output nil 0.1))
+    (when refusal (user-error "%s" refusal))
+    result))
+
+(defun termi--notify (method params)
+  "Send the notification METHOD with PARAMS, if there is a host."
+  (when (termi--running-p)
+    (jsonrpc-notify termi--connection method params)))
+
+(defun termi--request (_connection method params)
+  "Answer the host's request METHOD with PARAMS: a frame.
+The next frame comes after that; false means that it has no buffer."
+  (pcase method
+    ('frame (condition-case problem
+                (if (termi--frame params) t :json-false)
+              (error (message "Termi: a frame could not be shown: %s" (error-message-string problem))
+                     t)))
+    (_ t)))
+
+(defun termi--notification (_connection method params)
+  "Take the host's notification METHOD with PARAMS: an event."
+  (when (eq method 'event)
+    (pcase (plist-get params :type)
+      ("run_exited" (termi--exited params))
+      ("run_restarted" (termi--restarted params))
+      ("input_dropped"
+       (message "%s does not read: %d bytes of input were refused"
+                (plist-get params :session_name) (plist-get params :dropped_bytes)))
+      ("attention"
+       (when (plist-get params :message)
+         (message "%s: %s" (plist-get params :session_name) (plist-get params :message)))))
+    (run-hook-with-args 'termi-event-functions params)
+    (termi--list-changed)))
+
+(defun termi--ended (_connection)
+  "Say in each buffer that the host has ended."
+  (setq termi--connection nil)
+  (clrhash termi--runs)
+  (dolist (buffer (hash-table-values termi--views))
+    (when (buffer-live-p buffer)
+      (with-current-buffer buffer (termi--end "the host has ended"))))
+  (clrhash termi--views)
+  (termi--list-changed))
+
+(defun termi-stop ()
+  "End the host, with every program in its sessions."
+  (interactive)
+  (unless (termi--running-p) (user-error "No host runs"))
+  (termi--call 'shutdown nil))
+
+;;;; Looks
+
+(defun termi--color (paint)
+  "The colour that PAINT is, as a string, or nil for the default."
+  (when (listp paint)
+    (let ((index (plist-get paint :indexed)) (rgb (plist-get paint :rgb)))
+      (cond (rgb (apply #'format "#%02x%02x%02x" (append rgb nil)))
+            ((null index) nil)
+            ((< index 16) (termi--theme-color index))
+            ((< index 232)
+             (let ((cube (- index 16)) (levels [0 95 135 175 215 255]))
+               (format "#%02x%02x%02x" (aref levels (/ cube 36)) (aref levels (% (/ cube 6) 6))
+                       (aref levels (% cube 6)))))
+            (t (let ((grey (+ 8 (* 10 (- index 232))))) (format "#%02x%02x%02x" grey grey grey)))))))
+
+(defun termi--theme-color (index)
+  "The theme's colour INDEX, from 0 to 15."
+  (require 'ansi-color)
+  (let ((name (aref ["black" "red" "green" "yellow" "blue" "magenta" "cyan" "white"] (% index 8))))
+    (face-foreground (intern (concat "ansi-color-" (and (>= index 8) "bright-") name)) nil 'default)))
+
+(defun termi--face (span)
+  "The face of SPAN."
+  (let (face)
+    (cl-flet ((look (key value) (setq face (plist-put face key value)))
+              (on (key) (eq (plist-get span key) t)))
+      (when-let ((color (termi--color (plist-get span :fg)))) (look :foreground color))
+      (when-let ((color (termi--color (plist-get span :bg)))) (look :background color))
+      (when (on :bold) (look :weight 'bold))
+      (when (on :italic) (look :slant 'italic))
+      (when (on :inverse) (look :inverse-video t))
+      (when (on :strikeout) (look :strike-through t))
+      (when (or (plist-get span :underline) (plist-get span :link))
+        (look :underline (if (equal (plist-get span :underline) "curl") '(:style wave) t)))
+      (if (and (on :dim) (not (plist-get face :foreground)))
+          (list face 'shadow)
+        face))))
+
+(defun termi--text (line)
+  "LINE of the protocol as a string with faces."
+  (let* ((text (copy-sequence (plist-get line :text)))
+         (plain (= (string-bytes text) (length text)))
+         (bytes (unless plain (encode-coding-string text 'utf-8)))
+         ;; Offsets are bytes of UTF-8.
+         (at (lambda (offset)
+               (if plain offset (length (decode-coding-string (substring bytes 0 offset) 'utf-8))))))
+    (seq-doseq (span (plist-get line :spans))
+      (let ((start (funcall at (plist-get span :start))) (end (funcall at (plist-get span :end))))
+        (add-text-properties start end (list 'face (termi--face span) 'font-lock-face (termi--face span)) text)
+        (when-let ((link (plist-get span :link)))
+          (add-text-properties start end (list 'help-echo link) text))))
+    text))
+
+;;;; Buffers
+
+(defvar-local termi--run-id nil "The run that the buffer shows.")
+(defvar-local termi--session-id nil "The session of the run.")
+(defvar-local termi--screen nil "The screen's rows, a vector of lines.")
+(defvar-local termi--drawn nil "The rows that the buffer shows, a list.")
+(defvar-local termi--top nil "Where the screen begins.")
+(defvar-local termi--bottom nil "Where the screen ends and the prompt begins.")
+(defvar-local termi--input nil "Where what is typed begins.")
+(defvar-local termi--row 0 "The cursor's row.")
+(defvar-local termi--over nil "Whether the run has ended.")
+(defvar-local termi--size nil "The size that the program was told.")
+
+(defvar termi-mode-map
+  (let ((map (make-sparse-keymap)))
+    (define-key map (kbd "RET") #'termi-send-input)
+    (define-key map (kbd "C-c C-c") #'termi-interrupt)
+    (define-key map (kbd "C-c C-d") #'termi-send-eof)
+    (define-key map (kbd "C-c C-k") #'termi-kill)
+    (define-key map (kbd "C-c C-l") #'termi-sessions)
+    map)
+  "Keys in buffers that show runs.")
+
+(define-derived-mode termi-mode fundamental-mode "Termi"
+  "Shows a run; what is typed after the prompt goes to it with RET."
+  (buffer-disable-undo)
+  (setq-local truncate-lines t)
+  (setq-local scroll-conservatively 101)
+  (add-hook 'kill-buffer-hook #'termi--detach nil t)
+  (add-hook 'window-size-change-functions #'termi--resized nil t))
+
+(defun termi--buffer (run)
+  "The buffer of RUN, a plist as `run' answers; made when there is none."
+  (let* ((id (plist-get run :run_id)) (known (gethash id termi--views)))
+    (if (buffer-live-p known)
+        known
+      (let ((buffer (generate-new-buffer
+                     (format "*termi %s/%s*" (plist-get run :session_name) (substring id 0 8)))))
+        (with-current-buffer buffer
+          (termi-mode)
+          (setq termi--run-id id termi--session-id (plist-get run :session_id)
+                termi--top (copy-marker (point-min)) termi--bottom (copy-marker (point-min) t))
+          (setq termi--input (copy-marker (point-min)))
+          (termi--open))
+        (puthash id buffer termi--views)
+        buffer))))
+
+(defun termi--open ()
+  "Put the prompt at the end of the buffer."
+  (let ((inhibit-read-only t))
+    (setq termi--over nil)
+    (delete-region termi--bottom (point-max))
+    (set-marker-insertion-type termi--bottom nil)
+    (goto-char (point-max))
+    (insert (propertize termi-prompt 'read-only t 'face 'termi-prompt 'font-lock-face 'termi-prompt
+                        'front-sticky t 'rear-nonsticky t))
+    (set-marker termi--input (point))
+    (set-marker-insertion-type termi--bottom t)))
+
+(defun termi--frame (frame)
+  "Take FRAME in.  Return nil when its run has no buffer."
+  (let* ((id (or (plist-get frame :run_id) (gethash (plist-get frame :view_id) termi--runs)))
+         (buffer (gethash id termi--views)))
+    (when (buffer-live-p buffer)
+      (puthash (plist-get frame :view_id) id termi--runs)
+      (with-current-buffer buffer
+        (let ((inhibit-read-only t) (scrolled (append (plist-get frame :scrolled) nil))
+              (skipped (or (plist-get frame :skipped) 0)))
+          (save-excursion
+            (when (eq (plist-get frame :reset) t)
+              (delete-region (point-min) termi--bottom)
+              (set-marker termi--top (point-min))
+              (setq termi--screen nil termi--drawn nil))
+            (when (eq (plist-get frame :cleared) t)
+              (delete-region (point-min) termi--top))
+            (when (> skipped 0)
+              (termi--scroll (list (list :text (format "── %d lines are not shown here ──" skipped)))))
+            (termi--scroll scrolled)
+            (setq termi--screen (nthcdr (length scrolled) termi--screen))
+            (termi--take-rows (append (plist-get frame :lines) nil))
+            (when-let ((cursor (plist-get frame :cursor)))
+              (setq termi--row (plist-get cursor :row)))
+            (termi--draw)))
+        (set-buffer-modified-p nil))
+      t)))
+
+(defun termi--take-rows (lines)
+  "Take LINES of a frame: those with a row replace it, else they are the screen."
+  (let ((screen (vconcat termi--screen)) (number 0))
+    (dolist (line lines)
+      (let ((row (or (plist-get line :row) number)))
+        (when (>= row (length screen))
+          (setq screen (vconcat screen (make-list (- (1+ row) (length screen)) '(:text "")))))
+        (aset screen row (list :text (plist-get line :text) :spans (plist-get line :spans)))
+        (cl-incf number)))
+    (setq termi--screen (append screen nil))))
+
+(defun termi--put (text)
+  "Insert TEXT and a line end, not to be changed by typing."
+  (let ((start (point)))
+    (insert text "\n")
+    (add-text-properties start (point) '(read-only t front-sticky (read-only)))))
+
+(defun termi--scroll (lines)
+  "Put LINES at the end of the scrollback, and drop what is over the limit."
+  (when lines
+    (goto-char termi--top)
+    (dolist (line lines) (termi--put (termi--text line)))
+    (set-marker termi--top (point))
+    (let ((over (- (line-number-at-pos) 1 termi-scrollback)))
+      ;; Some at a time, not one for each new line.
+      (when (> over (/ termi-scrollback 10))
+        (goto-char (point-min))
+        (forward-line over)
+        (delete-region (point-min) (point))))))
+
+(defun termi--draw ()
+  "Show the screen: to its last row with text, or with the cursor."
+  (let* ((least (if termi--over 0 (1+ termi--row)))
+         (rows termi--screen)
+         (shown (let ((last 0) (number 0))
+                  (dolist (row rows)
+                    (cl-incf number)
+                    (unless (string-empty-p (plist-get row :text)) (setq last number)))
+                  (seq-take rows (max last (min least (length rows))))))
+         (drawn termi--drawn))
+    (goto-char termi--top)
+    (dolist (row shown)
+      (cond ((null drawn) (termi--put (termi--text row)))
+            ((equal row (car drawn)) (forward-line 1))
+            (t (delete-region (point) (progn (forward-line 1) (point)))
+               (termi--put (termi--text row))))
+      (setq drawn (cdr drawn)))
+    (when drawn
+      (delete-region (point) (progn (forward-line (length drawn)) (point))))
+    (setq termi--drawn shown)))
+
+(defun termi--exited (event)
+  "Say in the buffer how the run of EVENT ended."
+  (let ((buffer (gethash (plist-get event :run_id) termi--views)))
+    (when (buffer-live-p buffer)
+      (with-current-buffer buffer
+        (let* ((exit (plist-get event :exit)) (signal (plist-get exit :signal)))
+          (termi--end (concat (if signal (format "ended by signal %d" signal)
+                                (format "exited with code %s" (plist-get exit :code)))
+                              (when-let ((reason (plist-get event :reason)))
+                                (format " (%s)" reason)))))))))
+
+(defun termi--end (how)
+  "Take the prompt away and say HOW the run ended."
+  (unless termi--over
+    (let ((inhibit-read-only t) (at-end (>= (point) termi--bottom)))
+      (setq termi--over t)
+      (save-excursion
+        (termi--draw)
+        (delete-region termi--bottom (point-max))
+        (set-marker-insertion-type termi--bottom nil)
+        (goto-char (point-max))
+        (insert (propertize (format "── %s ──" how) 'face 'termi-note 'font-lock-face 'termi-note 'read-only t))
+        (set-marker-insertion-type termi--bottom t))
+      (when at-end (goto-char (point-max)))
+      (set-buffer-modified-p nil))))
+
+(defun termi--restarted (event)
+  "Give the buffer of EVENT's run its prompt again."
+  (let ((buffer (gethash (plist-get event :run_id) termi--views)))
+    (when (buffer-live-p buffer)
+      (with-current-buffer buffer (when termi--over (termi--open))))))
+
+(defun termi--detach ()
+  "Close the view of this buffer; its run lives on."
+  (when termi--run-id
+    (remhash termi--run-id termi--views)
+    (termi--notify 'detach (list :run_id termi--run-id))))
+
+(defun termi--window-size (window)
+  "The size of a program's terminal in WINDOW: one line is for typing."
+  (list :rows (max 1 (1- (window-body-height window)))
+        :cols (max 1 (window-max-chars-per-line window))))
+
+(defun termi--resized (window)
+  "Tell the program in WINDOW its size."
+  (with-current-buffer (window-buffer window)
+    (when (and termi--run-id (not termi--over))
+      (let ((size (termi--window-size window)))
+        (unless (equal size termi--size)
+          (setq termi--size size)
+          (termi--notify 'resize (cl-list* :run_id termi--run-id size)))))))
+
+;;;; Commands
+
+(defconst termi--options
+  '(("session" . :session) ("name" . :name) ("group" . :group) ("cwd" . :cwd)
+    ("timeout" . :timeout_ms) ("idle" . :idle_timeout_ms) ("template" . :template))
+  "What `++key=value' before a command sets.")
+
+(defun termi--duration (text)
+  "Milliseconds of TEXT: 500ms, 30s, 5m, 1h30m; a plain number is seconds."
+  (let ((left (if (string-match-p "\\`[0-9.]+\\'" text) (concat text "s") text)) (total 0))
+    (while (string-match "\\`\\([0-9]+\\(?:\\.[0-9]+\\)?\\)\\(ms\\|s\\|m\\|h\\)" left)
+      (cl-incf total (* (string-to-number (match-string 1 left))
+                        (pcase (match-string 2 left) ("ms" 1) ("s" 1000) ("m" 60000) ("h" 3600000))))
+      (setq left (substring left (match-end 0))))
+    (if (and (string-empty-p left) (> total 0))
+        (round total)
+      (user-error "%s is not a duration; write 500ms, 30s, 5m or 1h; a plain number is seconds" text))))
+
+(defun termi--parse (line)
+  "The parameters of `run' in LINE: options first, then the command."
+  (let ((params nil) (rest (string-trim-left line)))
+    (while (string-match "\\`\\+\\+\\([a-z]+\\)=\\(\\(?:\\\\[ \\]\\|[^ \t]\\)+\\)[ \t]*" rest)
+      (let* ((name (match-string 1 rest)) (after (substring rest (match-end 0)))
+             (value (replace-regexp-in-string "\\\\\\([ \\]\\)" "\\1" (match-string 2 rest)))
+             (key (or (cdr (assoc name termi--options))
+                      (user-error "++%s is not an option; there are ++%s" name
+                                  (mapconcat #'car termi--options ", ++")))))
+        (setq params (plist-put params key
+                                (pcase key
+                                  ((or :timeout_ms :idle_timeout_ms) (termi--duration value))
+                                  (:cwd (expand-file-name value))
+                                  (_ value)))
+              rest after)))
+    (when (string-prefix-p "++" rest)
+      (user-error "%s: an option needs a value: ++name=…" (car (split-string rest))))
+    (unless (string-empty-p rest) (setq params (plist-put params :cmd rest)))
+    params))
+
+;;;###autoload
+(defun termi-run (command)
+  "Run COMMAND in a session and show it; an empty one is a shell.
+Before the command there may be options: ++session=, ++name=,
+++group=, ++cwd=, ++timeout=, ++idle=, ++template=.  Returns what the
+host answered, a plist."
+  (interactive (list (read-shell-command "Run (empty: a shell): ")))
+  (let ((params (termi--parse command)))
+    (unless (plist-get params :cwd)
+      (setq params (plist-put params :cwd (expand-file-name default-directory))))
+    (let ((run (termi--call 'run params)))
+      (termi--show run)
+      run)))
+
+(defun termi--show (run)
+  "Show RUN in a window."
+  (let* ((buffer (termi--buffer run)) (window (display-buffer buffer)))
+    (when window (select-window window))
+    (with-current-buffer buffer
+      (goto-char (point-max))
+      (setq termi--size (and window (termi--window-size window)))
+      (let ((answer (termi--call 'attach (list :run_id termi--run-id :format "spans" :size termi--size))))
+        (puthash (plist-get answer :view_id) termi--run-id termi--runs)
+        (when (plist-get answer :exit)
+          (termi--exited answer))))
+    buffer))
+
+(defun termi--sessions ()
+  "All sessions, a list of plists with their :session_id."
+  (let ((answer (termi--call 'sessions nil)))
+    (cl-loop for (key session) on answer by #'cddr
+             collect (cl-list* :session_id (substring (symbol-name key) 1) session))))
+
+(defun termi--targets ()
+  "What can be killed or shown: names, groups and `all'."
+  (let ((sessions (termi--sessions)))
+    (append (mapcar (lambda (session) (plist-get session :name)) sessions)
+            (delete-dups
+             (cl-loop for session in sessions
+                      when (plist-get session :group) collect (concat "group:" (plist-get session :group))))
+            '("all"))))
+
+(defun termi--read-target (prompt)
+  "Ask for a target with PROMPT; this buffer's session is the default."
+  (let ((here (and termi--session-id
+                   (cl-loop for session in (termi--sessions)
+                            when (equal (plist-get session :session_id) termi--session-id)
+                            return (plist-get session :name)))))
+    (completing-read (format-prompt prompt here) (termi--targets) nil nil nil nil here)))
+
+;;;###autoload
+(defun termi-kill (target &optional now)
+  "End what TARGET names, with all processes; say how many there were.
+With prefix argument NOW, at once with SIGKILL."
+  (interactive (list (termi--read-target "Kill") current-prefix-arg))
+  (let ((reply (termi--call 'kill (append (list :target target)
+                                          (and now '(:signal "KILL" :grace_ms 0))))))
+    (message "Killed %d/%d processes" (plist-get reply :killed) (plist-get reply :total))
+    reply))
+
+;;;###autoload
+(defun termi-show (target)
+  "Show the newest run of the session TARGET."
+  (interactive (list (termi--read-target "Show")))
+  (termi--show (termi--find target)))
+
+(defun termi--find (target)
+  "The newest run of the session that TARGET names, or the run of that id."
+  (let (found)
+    (dolist (session (termi--sessions))
+      (seq-doseq (process (plist-get session :processes))
+        (when (or (equal target (plist-get session :name))
+                  (string-prefix-p target (plist-get session :session_id))
+                  (string-prefix-p target (plist-get process :run_id)))
+          (setq found (list :run_id (plist-get process :run_id)
+                            :session_id (plist-get session :session_id)
+                            :session_name (plist-get session :name))))))
+    (or found (user-error "No session or run goes by `%s'" target))))
+
+(defun termi--type (run-id text &optional paste)
+  "Type TEXT into RUN-ID; PASTE: it is pasted, not typed."
+  (termi--notify 'input (append (list :run_id run-id :data text) (and paste '(:paste t)))))
+
+(defun termi-send-input ()
+  "Send what is typed after the prompt, and Return."
+  (interactive)
+  (when termi--over (user-error "The run has ended; `termi-sessions' can restart it"))
+  (if (< (point) termi--input)
+      (goto-char (point-max))
+    (let ((text (buffer-substring-no-properties termi--input (point-max))))
+      (delete-region termi--input (point-max))
+      (termi--type termi--run-id (concat text "\r")))))
+
+(defun termi-interrupt ()
+  "Type \\`C-c' into this buffer's run."
+  (interactive)
+  (termi--type termi--run-id "\C-c"))
+
+(defun termi-send-eof ()
+  "Type \\`C-d' into this buffer's run."
+  (interactive)
+  (termi--type termi--run-id "\C-d"))
+
+;;;###autoload
+(defun termi-send-string (target text)
+  "Type TEXT and Return into the session TARGET."
+  (interactive (list (termi--read-target "Send to") (read-string "Text: ")))
+  (termi--type (plist-get (termi--find target) :run_id) (concat text "\r")))
+
+;;;###autoload
+(defun termi-send-region (start end target)
+  "Paste the text from START to END into the session TARGET, and Return."
+  (interactive (list (region-beginning) (region-end) (termi--read-target "Send to")))
+  (let ((run-id (plist-get (termi--find target) :run_id)))
+    (termi--type run-id (string-trim-right (buffer-substring-no-properties start end) "\n+") t)
+    (termi--type run-id "\r")))
+
+;;;###autoload
+(defun termi-send-line (target)
+  "Paste this line into the session TARGET, and Return."
+  (interactive (list (termi--read-target "Send to")))
+  (termi-send-region (line-beginning-position) (line-end-position) target))
+
+;;;###autoload
+(defun termi-attach (target)
+  "Show TARGET with `termi attach' in `term', for whole-screen programs."
+  (interactive (list (termi--read-target "Attach to")))
+  (let ((program (termi--program)))
+    (unless (eq 0 (call-process program nil nil nil "attach" "--help"))
+      (user-error "`%s' has no `attach' command: it is of an older version; update it" program))
+    (require 'term)
+    (let ((buffer (make-term (concat "termi attach " target) program nil "attach" target)))
+      (with-current-buffer buffer
+        (term-mode)
+        (term-char-mode))
+      (pop-to-buffer buffer))))
+
+;;;; The list
+
+(defvar termi--list-timer nil
+  "Renews the list while it is shown.")
+
+(defvar termi--list-asking nil
+  "Non-nil while the list is being asked for.
+`again' means that it changed meanwhile.")
+
+(defvar termi-sessions-mode-map
+  (let ((map (make-sparse-keymap)))
+    (define-key map (kbd "RET") #'termi-list-show)
+    (define-key map (kbd "k") #'termi-list-kill)
+    (define-key map (kbd "R") #'termi-list-restart)
+    (define-key map (kbd "r") #'termi-list-rename)
+    (define-key map (kbd "x") #'termi-list-remove)
+    map)
+  "Keys in the list of sessions.")
+
+(define-derived-mode termi-sessions-mode tabulated-list-mode "Termi-Sessions"
+  "The live list of sessions."
+  (setq tabulated-list-format
+        [("Status" 10 t) ("Name" 16 t) ("Command" 26 t) ("PID" 8 t :right-align t) ("Age" 6 nil :right-align t)
+         ("CPU" 5 nil :right-align t) ("Memory" 8 nil :right-align t) ("Last line" 0 nil)])
+  (add-hook 'tabulated-list-revert-hook #'termi--list-entries nil t)
+  (tabulated-list-init-header))
+
+;;;###autoload
+(defun termi-sessions ()
+  "Show the live list of sessions."
+  (interactive)
+  (termi--ensure)
+  (let ((buffer (get-buffer-create "*termi sessions*")))
+    (with-current-buffer buffer
+      (unless (derived-mode-p 'termi-sessions-mode) (termi-sessions-mode))
+      (termi--list-entries)
+      (tabulated-list-print t))
+    (unless termi--list-timer
+      ;; Ages, processor use and memory change without an event.
+      (setq termi--list-timer (run-at-time 2 2 #'termi--list-tick)))
+    (pop-to-buffer buffer)))
+
+(defun termi--list-tick ()
+  "Renew the list if it is shown; stop when it is not."
+  (if (get-buffer-window "*termi sessions*" t)
+      (termi--list-changed)
+    (cancel-timer termi--list-timer)
+    (setq termi--list-timer nil)))
+
+(defun termi--list-changed ()
+  "Ask for the list again, if it is shown.
+When the answer to an earlier question is under way, ask after it."
+  (let ((buffer (get-buffer "*termi sessions*")))
+    (cond ((null buffer))
+          ((not (termi--running-p))
+           (setq termi--list-asking nil)
+           (termi--list-print buffer nil))
+          (termi--list-asking (setq termi--list-asking 'again))
+          (t
+           (setq termi--list-asking t)
+           (let ((done (lambda (answer)
+                         (let ((again (eq termi--list-asking 'again)))
+                           (setq termi--list-asking nil)
+                           (when answer (termi--list-print buffer answer))
+                           (when again (termi--list-changed))))))
+             (jsonrpc-async-request termi--connection 'sessions nil
+                                    :success-fn done
+                                    :error-fn (lambda (_) (funcall done nil))
+                                    :timeout-fn (lambda () (funcall done nil))))))))
+
+(defun termi--list-print (buffer answer)
+  "Write ANSWER of `sessions' into the list's BUFFER."
+  (when (buffer-live-p buffer)
+    (with-current-buffer buffer
+      (setq tabulated-list-entries (termi--list-rows answer))
+      (tabulated-list-print t))))
+
+(defun termi--list-entries ()
+  "Ask for the entries of the list."
+  (setq tabulated-list-entries (termi--list-rows (and (termi--running-p) (termi--call 'sessions nil)))))
+
+(defun termi--list-rows (answer)
+  "The list's entries from ANSWER of `sessions'."
+  (let (entries)
+    (cl-loop for (key session) on answer by #'cddr do
+             (seq-doseq (process (plist-get session :processes))
+               (push (cons (plist-get process :started_at)
+                           (termi--list-row (substring (symbol-name key) 1) session process))
+                     entries)))
+    (mapcar #'cdr (sort entries (lambda (a b) (< (car a) (car b)))))))
+
+(defun termi--list-row (session-id session process)
+  "The entry of PROCESS in SESSION, whose id is SESSION-ID."
+  (let ((memory (plist-get process :memory_bytes)) (cpu (plist-get process :cpu_percent))
+        (code (plist-get (plist-get process :exit) :code)) (status (plist-get process :status)))
+    (list (list :run_id (plist-get process :run_id) :session_id session-id :session_name (plist-get session :name))
+          (vector (if (and code (/= code 0) (equal status "exited")) (format "exited %d" code) status)
+                  (plist-get session :name)
+                  (replace-regexp-in-string "[[:cntrl:]]+" " " (plist-get process :command))
+                  (number-to-string (plist-get process :pid))
+                  (format-seconds "%hh%mm%z%ss" (/ (plist-get process :duration_ms) 1000))
+                  (if cpu (format "%.0f%%" cpu) "")
+                  (if memory (format "%.1fM" (/ memory 1048576.0)) "")
+                  (plist-get process :last_line)))))
+
+(defun termi--list-run ()
+  "The run under point."
+  (or (tabulated-list-get-id) (user-error "There is no run on this line")))
+
+(defun termi--list-target ()
+  "The run under point as a target."
+  (let ((run (termi--list-run)))
+    (concat (plist-get run :session_id) ":" (plist-get run :run_id))))
+
+(defun termi-list-show ()
+  "Show the run under point."
+  (interactive)
+  (termi--show (termi--list-run)))
+
+(defun termi-list-kill (now)
+  "End the run under point; with prefix argument NOW, by SIGKILL at once."
+  (interactive "P")
+  (termi-kill (termi--list-target) now))
+
+(defun termi-list-restart ()
+  "Start the run under point again."
+  (interactive)
+  (termi--call 'restart (list :target (termi--list-target))))
+
+(defun termi-list-rename (name)
+  "Give the session under point the NAME."
+  (interactive (list (read-string "New name: " (plist-get (termi--list-run) :session_name))))
+  (termi--call 'rename (list :target (plist-get (termi--list-run) :session_id) :name name)))
+
+(defun termi-list-remove ()
+  "Dismiss the run under point, which has ended."
+  (interactive)
+  (termi--call 'remove (list :target (termi--list-target))))
+
+(provide 'termi)
+;;; termi.el ends here

@@ -1,0 +1,302 @@
+vim9script
+# The commands, and what completes them.
+
+import autoload './args.vim'
+import autoload './host.vim'
+import autoload './list.vim'
+import autoload './view.vim'
+
+const COMMANDS = ['attach', 'help', 'kill', 'log', 'remove', 'rename', 'restart', 'run', 'send', 'sessions', 'show', 'stop']
+
+# Carries out a command; what goes wrong is said without a traceback.
+export def Execute(given: string, arguments: string, given_bang: bool)
+  try
+    var [name, rest, bang] = [given, trim(arguments), given_bang]
+    if name == ''
+      name = matchstr(rest, '^\S*')
+      rest = trim(rest[len(name) :])
+      bang = bang || name =~ '!$'
+      name = substitute(name, '!$', '', '')
+    endif
+    if name == 'run'
+      RunCommand(rest, bang)
+    elseif name == 'sessions' || name == 'list'
+      list.Open()
+    elseif name == 'kill'
+      Kill(rest, bang)
+    elseif name == 'show'
+      ShowTarget(rest)
+    elseif name == 'send'
+      var [target, text] = args.TakeWord(rest)
+      if text == ''
+        throw 'termi: usage: :Termi send {target} {text}'
+      endif
+      SendTo(Run(target).run_id, text .. (bang ? '' : "\r"))
+    elseif name == 'attach'
+      Attach(rest)
+    elseif name == 'restart' || name == 'remove'
+      var target = rest != '' ? args.TakeWord(rest)[0] : Here()
+      host.Call(name, {target: target})
+    elseif name == 'rename'
+      var [target, to] = args.TakeWord(rest)
+      host.Call('rename', to == '' ? {target: Here(), name: target} : {target: target, name: args.TakeWord(to)[0]})
+    elseif name == 'log'
+      host.Ensure()
+      execute 'view' fnameescape(host.Info().log_path)
+    elseif name == 'stop'
+      Stop(bang)
+    elseif name == 'help' || name == ''
+      help termi-vim
+    else
+      throw $'termi: `{name}` is not a subcommand. There are {COMMANDS->join(", ")}.'
+    endif
+  catch /^termi: /
+    host.Say('ErrorMsg', v:exception)
+  endtry
+enddef
+
+# The target that this buffer is about.
+def Here(): string
+  var here = view.Of()
+  if empty(here)
+    throw 'termi: this buffer shows no session. Name one.'
+  endif
+  return here.session_id
+enddef
+
+def RunCommand(rest: string, bang: bool)
+  var opts = args.Parse(rest)
+  var open = opts->has_key('open') ? remove(opts, 'open') : ''
+  Run_(opts, open, bang)
+enddef
+
+# Starts a run and shows it. `opts` are the parameters of the protocol's `run`; returns its answer.
+export def Run_(opts: dict<any>, open = '', bang = false): dict<any>
+  if has_key(opts, 'cwd')
+    opts.cwd = fnamemodify(expand(opts.cwd), ':p')
+  else
+    opts.cwd = getcwd()
+  endif
+  # The size is that of the window that will show it, as near as it can be told before.
+  var run = host.Call('run', opts)
+  if open != 'none'
+    ShowRun(run, open, bang)
+  endif
+  return run
+enddef
+
+# Shows a run in a window: {run_id, session_id, session_name}.
+export def ShowRun(run: dict<any>, open = '', bang = false)
+  var buf = view.Buffer(run.run_id, run.session_id, run.session_name)
+  Window(buf, open, bang)
+  var answer = host.Call('attach', {run_id: run.run_id, format: 'spans', size: view.Size(bufwinid(buf) > 0 ? bufwinid(buf) : win_getid())})
+  view.Attached(run.run_id, answer.view_id)
+  if answer.exit != v:null
+    view.Exited({run_id: run.run_id, exit: answer.exit})
+  endif
+enddef
+
+# The place of a buffer: the tab page's Termi window, or where `open` says.
+def Window(buf: number, open: string, bang: bool)
+  var place = open
+  if place == '' && !bang
+    if bufwinid(buf) > 0
+      win_gotoid(bufwinid(buf))
+      return
+    endif
+    for window in gettabinfo(tabpagenr())[0].windows
+      if getbufvar(winbufnr(window), '&filetype') == 'termi'
+        win_gotoid(window)
+        place = 'current'
+        break
+      endif
+    endfor
+  endif
+  if place == 'float'
+    popup_create(buf, {minwidth: &columns * 3 / 4, minheight: &lines / 2, maxheight: &lines / 2, border: [],
+      close: 'button', drag: true, title: ' ' .. bufname(buf) .. ' '})
+    return
+  endif
+  var command = {vsplit: 'vertical sbuffer', tab: 'tab sbuffer', current: 'buffer'}->get(place, 'botright sbuffer')
+  var switchbuf = &switchbuf
+  set switchbuf=
+  execute command buf
+  &switchbuf = switchbuf
+  normal! G
+enddef
+
+# The run of a target, the newest first: {run_id, session_id, session_name, status}.
+export def Run(target: string): dict<any>
+  var sessions = host.Call('sessions', {})
+  var found: list<dict<any>> = []
+  for [id, session] in items(sessions)
+    for process in session.processes
+      var run = {run_id: process.run_id, session_id: id, session_name: session.name, status: process.status,
+        started_at: process.started_at}
+      var names = [session.name, $'{session.name}:{process.run_id}', $'{session.name}:{process.run_id[: 7]}',
+        $'{id}:{process.run_id}']
+      if names->index(target) >= 0 || (len(target) >= 4
+          && (stridx(id, target) == 0 || stridx(process.run_id, target) == 0))
+        found->add(run)
+      endif
+    endfor
+  endfor
+  if empty(found)
+    throw $'termi: no session or run goes by `{target}`. :TermiSessions lists them.'
+  endif
+  # One that lives before one that has ended.
+  found->sort((a, b) => (b.status == 'active' ? 1 : 0) - (a.status == 'active' ? 1 : 0) ?? b.started_at - a.started_at)
+  return found[0]
+enddef
+
+def ShowTarget(rest: string)
+  var opts = args.Parse(rest)
+  var target = get(opts, 'cmd', '')
+  if target == ''
+    throw 'termi: usage: :Termi show [++open=…] {target}'
+  endif
+  ShowRun(Run(args.TakeWord(target)[0]), get(opts, 'open', ''))
+enddef
+
+def Kill(rest: string, bang: bool)
+  var target = rest != '' ? args.TakeWord(rest)[0] : Here()
+  var params: dict<any> = bang ? {target: target, signal: 'KILL', grace_ms: 0} : {target: target}
+  host.Ask('kill', params, (result, refusal) => {
+    if refusal != ''
+      host.Say('ErrorMsg', refusal)
+    else
+      host.Say('None', $'Killed {result.killed}/{result.total} processes')
+    endif
+  })
+enddef
+
+# :[range]TermiSend: in a session's buffer its text goes to that run; elsewhere the first word is the target, and a
+# range is what is sent.
+export def Send(given: string, bang: bool, range: number, first: number, last: number)
+  try
+    var enter = bang ? '' : "\r"
+    var here = view.Of()
+    if range > 0
+      var target = given != '' ? args.TakeWord(given)[0] : ''
+      if target == '' && empty(here)
+        throw 'termi: usage: :[range]TermiSend {target}'
+      endif
+      var lines = getline(first, last)->join("\n")
+      SendTo(target != '' ? Run(target).run_id : here.run_id, lines, true)
+      SendTo(target != '' ? Run(target).run_id : here.run_id, enter)
+    elseif !empty(here)
+      SendTo(here.run_id, given .. enter)
+    else
+      var [target, text] = args.TakeWord(given)
+      if text == ''
+        throw 'termi: usage: :TermiSend {target} {text}, or :TermiSend {text} in a buffer of the session.'
+      endif
+      SendTo(Run(target).run_id, text .. enter)
+    endif
+  catch /^termi: /
+    host.Say('ErrorMsg', v:exception)
+  endtry
+enddef
+
+export def SendTo(run_id: string, text: string, paste = false)
+  if text != ''
+    host.Notify('input', {run_id: run_id, data: text, paste: paste ? v:true : v:false})
+  endif
+enddef
+
+# For programs that use the whole screen: `termi attach` in Vim's own terminal.
+def Attach(rest: string)
+  var target = rest != '' ? args.TakeWord(rest)[0] : Here()
+  if !has('terminal')
+    throw 'termi: this Vim has no terminal (+terminal). Run `termi attach` in another.'
+  endif
+  var binary = host.Binary()
+  call system(shellescape(binary) .. ' attach --help')
+  if v:shell_error != 0
+    throw $'termi: `{binary}` has no `attach` command: it is of an older version. Update it.'
+  endif
+  term_start([binary, 'attach', target], {term_name: 'termi attach ' .. target, term_finish: 'close'})
+enddef
+
+def Stop(bang: bool)
+  if !host.Running()
+    throw 'termi: no host runs.'
+  endif
+  var active = 0
+  for session in values(host.Call('sessions', {}))
+    active += session.active_processes
+  endfor
+  if active > 0 && !bang
+    throw $'termi: {active} program{active > 1 ? "s" : ""} still running. `:Termi stop!` ends the host and them.'
+  endif
+  host.Stop()
+enddef
+
+# Completion. It never starts the host, and asks a running one only for a moment.
+def Sessions(): dict<any>
+  if host.Running()
+    try
+      return host.Call('sessions', {}, 200)
+    catch
+    endtry
+  endif
+  return {}
+enddef
+
+def Starting(candidates: list<string>, lead: string): list<string>
+  return candidates->filter((_, candidate) => stridx(candidate, lead) == 0)
+enddef
+
+def Escaped(words: list<string>): list<string>
+  return words->mapnew((_, word) => escape(word, ' \'))
+enddef
+
+export def CompleteTarget(lead: string, _: string, _: number): list<string>
+  var sessions = Sessions()->values()
+  var names: list<string> = []
+  for session in sessions
+    names->add(session.name)
+    if len(session.processes) > 1
+      names->extend(session.processes->mapnew((_, process) => $'{session.name}:{process.run_id[: 7]}'))
+    endif
+  endfor
+  var groups = sessions->mapnew((_, session) => session.group)->filter((_, group) => group != v:null && group != '')
+  names->extend(groups->mapnew((_, group) => 'group:' .. group))
+  return Escaped(names->sort()->uniq() + ['all'])->Starting(lead)
+enddef
+
+export def CompleteRun(lead: string, line: string, cursor: number): list<string>
+  var before = line[: cursor - 1]->strpart(0, cursor - len(lead))
+  var option = matchlist(lead, '\v^\+\+(\w+)\=(.*)$')
+  if !empty(option)
+    var [key, value] = option[1 : 2]
+    var values: list<string> = []
+    if key == 'open'
+      values = copy(args.OPEN)
+    elseif key == 'timeout' || key == 'idle'
+      values = ['30s', '5m', '1h']
+    elseif key == 'session'
+      values = Sessions()->values()->mapnew((_, session) => session.name)->sort()
+    elseif key == 'group'
+      values = Sessions()->values()->mapnew((_, session) => session.group)
+        ->filter((_, group) => group != v:null && group != '')->sort()->uniq()
+    elseif key == 'cwd'
+      values = getcompletion(value, 'dir')
+    endif
+    return Escaped(values)->Starting(value)->mapnew((_, found) => $'++{key}={found}')
+  elseif lead =~ '^+'
+    return args.Keys()->mapnew((_, key) => $'++{key}=')->Starting(lead)
+  endif
+  # The command's own first word is a program; what follows are files.
+  var command = substitute(before, '\v^.{-}%(TermiRun!?|Termi!?\s+run!?)\s*', '', '')
+  command = substitute(command, '\v^%(\+\+\w+\=%(\\.|\S)*\s+)*', '', '')
+  return getcompletion(lead, command == '' && lead !~ '/' ? 'shellcmd' : 'file')
+enddef
+
+export def CompleteTermi(lead: string, line: string, cursor: number): list<string>
+  var words = line[: cursor - 1]->matchstr('Termi!\?\s\+\zs.*')
+  if words !~ '\s'
+    return copy(COMMANDS)->Starting(lead)
+  endif
+  return words =~ '^run' ? CompleteRun(lead, line, cursor) : CompleteTarget(lead, line, cursor)
+enddef

@@ -1,0 +1,174 @@
+vim9script
+# The host: one `termi host --rpc json` for this Vim, and the calls to it.
+
+import autoload './view.vim'
+import autoload './list.vim'
+
+var job: job
+var info: dict<any> = {}
+var last_error = ''
+
+# What `initialize` answered; empty when no host runs.
+export def Info(): dict<any>
+  return info
+enddef
+
+export def Running(): bool
+  return !empty(info) && job_status(job) == 'run'
+enddef
+
+# The binary: g:termi_binary, else what this clone of Termi has built, else the one on $PATH.
+export def Binary(): string
+  var configured = get(g:, 'termi_binary', '')
+  if configured != ''
+    return expand(configured)
+  endif
+  var built = ROOT .. '/target/release/termi'
+  return executable(built) ? built : 'termi'
+enddef
+
+const ROOT = expand('<sfile>:p:h:h:h:h:h')
+
+# Starts the host, if none runs. Throws when it cannot be started.
+export def Ensure()
+  if Running()
+    return
+  endif
+  var binary = Binary()
+  if !executable(binary)
+    throw $'termi: there is no program `{binary}`. Build it with `cargo build --release`, or set g:termi_binary.'
+  endif
+  last_error = ''
+  job = job_start([binary, 'host', '--rpc', 'json'] + get(g:, 'termi_host_args', []), {
+    in_mode: 'lsp',
+    out_mode: 'lsp',
+    err_mode: 'nl',
+    out_cb: Receive,
+    err_cb: (_, line) => {
+      last_error = line
+    },
+    exit_cb: Ended,
+    noblock: 1,
+  })
+  if job_status(job) != 'run'
+    throw $'termi: `{binary}` could not be started.'
+  endif
+  var answer = ch_evalexpr(job, {method: 'initialize', params: {
+    protocol: 1,
+    client: {name: 'vim', version: string(v:versionlong)},
+    colors: view.Colors(),
+  }}, {timeout: 10000})
+  if !has_key(answer, 'result')
+    job_stop(job)
+    throw 'termi: the host did not start: ' .. Reason(answer)
+  endif
+  info = answer.result
+enddef
+
+def Reason(answer: dict<any>): string
+  if has_key(answer, 'error')
+    return answer.error.message
+  endif
+  return last_error != '' ? last_error : 'it did not answer. Is the binary of this version?'
+enddef
+
+# Calls a method and waits for its answer. Throws what the host says when it refuses.
+export def Call(method: string, params: dict<any>, timeout = 30000): dict<any>
+  Ensure()
+  var answer = ch_evalexpr(job, {method: method, params: params}, {timeout: timeout})
+  if !has_key(answer, 'result')
+    throw 'termi: ' .. Reason(answer)
+  endif
+  return answer.result
+enddef
+
+# Calls a method; `Done` gets its result and the host's refusal, one of them empty.
+export def Ask(method: string, params: dict<any>, Done: func(dict<any>, string))
+  Ensure()
+  ch_sendexpr(job, {method: method, params: params}, {callback: (_, answer) => {
+    Done(get(answer, 'result', {}), has_key(answer, 'error') ? answer.error.message : '')
+  }})
+enddef
+
+# Sends what needs no answer; input and sizes arrive in order.
+export def Notify(method: string, params: dict<any>)
+  if Running()
+    ch_sendexpr(job, {method: method, params: params})
+  endif
+enddef
+
+# Ends the host and all of its programs.
+export def Stop()
+  if Running()
+    ch_close_in(job)
+  endif
+enddef
+
+def Receive(_: channel, message: any)
+  if type(message) != v:t_dict
+    return
+  endif
+  var method = get(message, 'method', '')
+  if method == 'frame'
+    var known = false
+    try
+      known = view.Frame(message.params)
+    catch
+      Say('ErrorMsg', 'termi: a frame could not be shown: ' .. v:exception)
+      known = true
+    finally
+      # The next frame comes after this. `false`: no buffer shows that view any more.
+      ch_sendexpr(job, {id: message.id, result: known ? v:true : v:false})
+    endtry
+  elseif method == 'event'
+    Event(message.params)
+  endif
+enddef
+
+def Event(event: dict<any>)
+  if event.type == 'run_exited'
+    view.Exited(event)
+    Autocommand('TermiExited', event)
+  elseif event.type == 'run_started'
+    Autocommand('TermiStarted', event)
+  elseif event.type == 'run_restarted'
+    view.Restarted(event)
+  elseif event.type == 'session_renamed'
+    view.Renamed(event)
+  elseif event.type == 'session_removed' || event.type == 'run_removed'
+    view.Removed(event)
+  elseif event.type == 'attention'
+    Autocommand('TermiAttention', event)
+    if get(event, 'message', v:null) != v:null
+      Say('None', $'{event.session_name}: {event.message}')
+    endif
+  elseif event.type == 'input_dropped'
+    Say('WarningMsg', $'{event.session_name} does not read: {event.dropped_bytes} bytes of input were refused.')
+  endif
+  list.Changed()
+enddef
+
+# The event is in g:termi_event while its User autocommand runs.
+def Autocommand(name: string, event: dict<any>)
+  if exists('#User#' .. name)
+    g:termi_event = event
+    execute 'doautocmd <nomodeline> User' name
+  endif
+enddef
+
+def Ended(_: job, status: number)
+  var was = info
+  info = {}
+  view.HostEnded()
+  list.Changed()
+  if !empty(was) && status != 0
+    var why = last_error == '' ? '' : $': {last_error}'
+    Say('ErrorMsg', $'the host ended with {status}{why}. The next :TermiRun starts another; its log: {was.log_path}')
+  endif
+enddef
+
+export def Say(group: string, text: string)
+  execute 'echohl' group
+  echomsg substitute(text, '^termi: ', '', '')
+  echohl None
+enddef

@@ -1,0 +1,246 @@
+//! JSON-RPC 2.0 behind `Content-Length` headers, as language servers speak it.
+//!
+//! What the standard leaves open: parameters are an object; a batch is carried out at once and its answers
+//! go out together; notifications whose method begins with `$/` are ignored, as in language servers. A
+//! `frame` is a request of the host, an `event` a notification.
+
+mod framing;
+mod message;
+mod peer;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+};
+use tracing::{Instrument, debug, info, warn};
+
+use self::{
+    framing::Messages,
+    message::{Content, Message},
+    peer::Peer,
+};
+use super::{
+    Ended,
+    dispatch::{CALLS_UNDER_WAY, Connection, Host},
+    guard::Replying,
+};
+use crate::{
+    protocol::{Access, Attach, Code, Error, Initialize, Input, Method, Resize, Run, Shutdown, Visible, Wait},
+    session::Client,
+};
+
+/// Answers of one connection that may wait to be read: those of all calls, and as many refusals.
+const ANSWERS_WAITING: usize = 2 * CALLS_UNDER_WAY;
+
+/// Serves one client until its stream ends.
+pub(super) async fn serve(
+    host: Host,
+    reader: impl AsyncRead + Send + Unpin + 'static,
+    writer: Box<dyn AsyncWrite + Send + Unpin>,
+    access: Access,
+) -> Ended {
+    // Dropped when this ends, which gives up what the client still waits for.
+    let (_open, open) = watch::channel(());
+    let (client, outbox) = Client::new();
+    let id = client.id();
+    let frontend = watch::Sender::new(None);
+    let mut initialized = frontend.subscribe();
+    let peer = Peer::new(writer, open.clone());
+    let served = Served {
+        connection: Connection { host: host.clone(), access, client, traffic: peer.traffic.clone(), frontend },
+        peer: peer.clone(),
+        places: Arc::new(Semaphore::new(CALLS_UNDER_WAY)),
+        answers: Arc::new(Semaphore::new(ANSWERS_WAITING)),
+        open,
+    };
+    let sender = tokio::spawn({
+        let peer = peer.clone();
+        async move {
+            // Before it is initialized, a client has nothing to be told.
+            if initialized.wait_for(Option::is_some).await.is_ok() {
+                peer.send_all(outbox).await;
+            }
+        }
+    });
+    let ended = tokio::select! {
+        ended = served.read_all(Messages::new(reader)) => ended,
+        () = peer.is_broken() => Ended::Closed,
+    };
+    sender.abort();
+    peer.close();
+    // The host may be ending itself.
+    let _ = host.supervisor.unregister(id).await;
+    match &ended {
+        Ended::Closed => info!("{ended}"),
+        Ended::Broken(_) => warn!("{ended}"),
+    }
+    ended
+}
+
+#[derive(Clone)]
+struct Served {
+    connection: Connection,
+    peer: Peer,
+    /// Places for calls under way.
+    places: Arc<Semaphore>,
+    /// Places for answers on their way.
+    answers: Arc<Semaphore>,
+    /// Changes when the connection has ended.
+    open: watch::Receiver<()>,
+}
+
+/// A call that has been made, and what keeps frames (or the host's end) behind its answer.
+struct Call {
+    id: Value,
+    method: String,
+    params: Value,
+    replying: Option<Replying>,
+}
+
+/// What is to be answered.
+enum Due {
+    /// A call is to be carried out.
+    Call(Call),
+    /// The answer is there.
+    Answer(String),
+}
+
+impl Served {
+    async fn read_all(&self, mut messages: Messages<impl AsyncRead + Unpin>) -> Ended {
+        loop {
+            let content = match messages.next().await {
+                Ok(Some(content)) => content,
+                Ok(None) => return Ended::Closed,
+                Err(refusal) => {
+                    let why = refusal.to_string();
+                    // Said once, if the client reads: what it sends after this is not understood.
+                    let answer = message::invalid(&Value::Null, &why);
+                    let patience = std::time::Duration::from_millis(100);
+                    let _ = tokio::time::timeout(patience, self.peer.write(answer.as_bytes())).await;
+                    return Ended::Broken(why);
+                }
+            };
+            let due = match message::parse(&content) {
+                Ok(Content::One(message)) => (self.take(message).await.into_iter().collect(), false),
+                Ok(Content::Batch(batch)) => {
+                    let mut due = Vec::new();
+                    for message in batch {
+                        due.extend(self.take(message).await);
+                    }
+                    (due, true)
+                }
+                Err(answer) => {
+                    warn!(bytes = content.len(), "a message was refused: it is no JSON-RPC");
+                    (vec![Due::Answer(answer)], false)
+                }
+            };
+            if due.0.is_empty() {
+                continue;
+            }
+            let Ok(place) = Arc::clone(&self.answers).try_acquire_owned() else {
+                return Ended::Broken(format!("{ANSWERS_WAITING} answers wait, and the client does not read them"));
+            };
+            let served = self.clone();
+            tokio::spawn(async move { served.answer(due.0, due.1, place).await }.in_current_span());
+        }
+    }
+
+    /// Takes one message; what must be done in order is done when this returns.
+    async fn take(&self, message: Message) -> Option<Due> {
+        match message {
+            Message::Answer { id, result } => {
+                self.peer.answered(&id, result.as_ref());
+                None
+            }
+            Message::Invalid { id, why } => {
+                warn!("a message was refused: {why}");
+                Some(Due::Answer(message::invalid(&id, &why)))
+            }
+            Message::Request { id, method, params } => {
+                debug!(method, "request");
+                if is_in_order(&method) {
+                    let answer = self.carry_out(&method, params).await;
+                    return Some(Due::Answer(message::answer(&id, answer)));
+                }
+                let opens = [Run::NAME, Attach::NAME, Shutdown::NAME].contains(&method.as_str());
+                let replying = opens.then(|| self.peer.traffic.replying());
+                Some(Due::Call(Call { id, method, params, replying }))
+            }
+            Message::Notification { method, .. } if method.starts_with("$/") => None,
+            Message::Notification { method, params } => {
+                debug!(method, "notification");
+                let in_order = is_in_order(&method);
+                let served = self.clone();
+                let call = async move {
+                    if let Err(error) = served.carry_out(&method, params).await {
+                        // Its message may quote what was sent, and that may be a secret.
+                        warn!("{method} was refused: {:?}", error.code);
+                    }
+                };
+                if in_order {
+                    call.await;
+                } else {
+                    tokio::spawn(call.in_current_span());
+                }
+                None
+            }
+        }
+    }
+
+    /// Carries out what is due, all at once, and writes the answer, or the answers as one.
+    async fn answer(&self, due: Vec<Due>, is_batch: bool, _place: OwnedSemaphorePermit) {
+        let mut replying = Vec::new();
+        let calls = due.into_iter().map(|due| match due {
+            Due::Answer(answer) => futures::future::Either::Left(std::future::ready(answer)),
+            Due::Call(call) => {
+                replying.extend(call.replying);
+                futures::future::Either::Right(async move {
+                    let answer = self.carry_out(&call.method, call.params).await;
+                    message::answer(&call.id, answer)
+                })
+            }
+        });
+        let answers = futures::future::join_all(calls).await;
+        let content = if is_batch { format!("[{}]", answers.join(",")) } else { answers.concat() };
+        self.peer.write(content.as_bytes()).await;
+        // Frames of the views that it tells of may go out now, or the host end.
+        drop(replying);
+    }
+
+    /// Carries out a call, if there is a place for it. A client's waits end with its connection; what changes
+    /// sessions is seen through.
+    async fn carry_out(&self, method: &str, params: Value) -> Result<Value, Error> {
+        let Ok(_place) = self.places.try_acquire() else {
+            return Err(Error::new(
+                Code::ResourceExhausted,
+                format!(
+                    "{CALLS_UNDER_WAY} calls of this connection are under way; wait for answers before calling {method}"
+                ),
+            ));
+        };
+        if method == Initialize::NAME && params.get("frontend").is_some_and(|frontend| frontend == "nvim") {
+            let why = "initialize: frontend is \"nvim\", but Neovim's API is called over msgpack-RPC; \
+                       leave it out, or start the host with --rpc msgpack";
+            return Err(Error::new(Code::InvalidParams, why));
+        }
+        let call = self.connection.call(method, params);
+        let answer = if method == Wait::NAME {
+            let mut open = self.open.clone();
+            tokio::select! {
+                answer = call => answer,
+                _ = open.changed() => Err(Error::new(Code::ShuttingDown, "the connection was closed")),
+            }
+        } else {
+            call.await
+        };
+        answer.inspect_err(|error| debug!(method, "refused: {:?}", error.code))
+    }
+}
+
+/// What is typed and how large it is must not overtake each other.
+fn is_in_order(method: &str) -> bool {
+    [Input::NAME, Resize::NAME, Visible::NAME].contains(&method)
+}

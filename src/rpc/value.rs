@@ -1,0 +1,104 @@
+//! The protocol's types as values of a transport's own format, and back.
+
+use rmpv::Value as Msgpack;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value as Json;
+
+use crate::protocol::{Code, Error, Result};
+
+/// A value as a transport carries it.
+pub trait Wire: Sized + Send {
+    /// Reads a method's parameters; none at all are as good as an empty map.
+    ///
+    /// # Errors
+    /// `invalid_params`, with the method's name and what is wrong.
+    fn read<T: DeserializeOwned>(self, method: &str) -> Result<T>;
+
+    /// Writes an answer.
+    ///
+    /// # Errors
+    /// `internal`, when the type cannot be written in this format, which none of the protocol's is.
+    fn write<T: Serialize>(reply: &T) -> Result<Self>;
+}
+
+impl Wire for Msgpack {
+    fn read<T: DeserializeOwned>(self, method: &str) -> Result<T> {
+        // Neovim's Lua sends an empty table as an array.
+        let none = self.is_nil() || self.as_array().is_some_and(Vec::is_empty);
+        let params = if none { Self::Map(Vec::new()) } else { self };
+        if !params.is_map() {
+            return Err(not_a_map(method, kind_of(&params), "one map"));
+        }
+        from_value(&params).map_err(|reason| unreadable(method, &reason))
+    }
+
+    fn write<T: Serialize>(reply: &T) -> Result<Self> {
+        to_value(reply).map_err(|reason| unwritable(&reason))
+    }
+}
+
+impl Wire for Json {
+    fn read<T: DeserializeOwned>(self, method: &str) -> Result<T> {
+        let none = self.is_null() || self.as_array().is_some_and(Vec::is_empty);
+        let params = if none { Self::Object(serde_json::Map::new()) } else { self };
+        if !params.is_object() {
+            return Err(not_a_map(method, json_kind_of(&params), "one object, with each parameter by its name"));
+        }
+        serde_json::from_value(params).map_err(|error| unreadable(method, &error.to_string()))
+    }
+
+    fn write<T: Serialize>(reply: &T) -> Result<Self> {
+        serde_json::to_value(reply).map_err(|error| unwritable(&error.to_string()))
+    }
+}
+
+/// A protocol type as a msgpack value.
+///
+/// # Errors
+/// When the type cannot be msgpack, which none of the protocol's is.
+pub fn to_value<T: Serialize>(value: &T) -> std::result::Result<Msgpack, String> {
+    let bytes = rmp_serde::to_vec_named(value).map_err(|error| error.to_string())?;
+    rmpv::decode::read_value(&mut bytes.as_slice()).map_err(|error| error.to_string())
+}
+
+fn from_value<T: DeserializeOwned>(value: &Msgpack) -> std::result::Result<T, String> {
+    let mut bytes = Vec::new();
+    rmpv::encode::write_value(&mut bytes, value).map_err(|error| error.to_string())?;
+    rmp_serde::from_slice(&bytes).map_err(|error| error.to_string())
+}
+
+fn not_a_map(method: &str, kind: &str, rule: &str) -> Error {
+    Error::new(Code::InvalidParams, format!("{method}: the parameters are {kind}; they must be {rule}"))
+}
+
+fn unreadable(method: &str, reason: &str) -> Error {
+    Error::new(Code::InvalidParams, format!("{method}: {reason}"))
+}
+
+fn unwritable(reason: &str) -> Error {
+    Error::new(Code::Internal, format!("the answer could not be written: {reason}"))
+}
+
+fn kind_of(value: &Msgpack) -> &'static str {
+    match value {
+        Msgpack::Nil => "nil",
+        Msgpack::Boolean(_) => "a boolean",
+        Msgpack::Integer(_) | Msgpack::F32(_) | Msgpack::F64(_) => "a number",
+        Msgpack::String(_) => "a string",
+        Msgpack::Binary(_) => "binary data",
+        Msgpack::Array(_) => "an array",
+        Msgpack::Map(_) => "a map",
+        Msgpack::Ext(..) => "an extension type",
+    }
+}
+
+fn json_kind_of(value: &Json) -> &'static str {
+    match value {
+        Json::Null => "null",
+        Json::Bool(_) => "a boolean",
+        Json::Number(_) => "a number",
+        Json::String(_) => "a string",
+        Json::Array(_) => "an array",
+        Json::Object(_) => "an object",
+    }
+}

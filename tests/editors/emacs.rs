@@ -1,0 +1,53 @@
+//! Emacs with its client: its ERT tests, what its compiler and checkdoc say, and what is seen on a terminal.
+
+use std::process::Output;
+
+use crate::{Editor, project, support::Home};
+
+fn batch(arguments: &[&str]) -> Output {
+    let home = Home::new();
+    let source = std::fs::read_to_string(project("clients/emacs/termi.el")).unwrap();
+    home.write("termi.el", &source);
+    let mut emacs = home.host().command_of("emacs");
+    emacs.args(["-Q", "--batch"]).args(arguments).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn it_compiles_without_warnings() {
+    let output = batch(&["--eval", "(setq byte-compile-error-on-warn t)", "-f", "batch-byte-compile", "termi.el"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(said(&output), "");
+}
+
+#[test]
+fn checkdoc_has_nothing_to_say() {
+    let output = batch(&["--eval", "(checkdoc-file \"termi.el\")"]);
+    assert!(output.status.success());
+    assert_eq!(said(&output), "");
+}
+
+#[test]
+fn its_own_tests_pass() {
+    let (folder, tests) = (project("clients/emacs"), project("clients/emacs/termi-tests.el"));
+    let output =
+        batch(&["-L", folder.to_str().unwrap(), "-l", tests.to_str().unwrap(), "-f", "ert-run-tests-batch-and-exit"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("0 unexpected"), "{}", said(&output));
+}
+
+#[test]
+fn a_run_is_shown_in_its_colours_and_typed_into() {
+    let emacs = Editor::emacs();
+    emacs.press("\x1bxtermi-run\rprintf 'pl\\303\\244in \\033[1mbold\\033[m\\n'; read x; echo \"<$x>\"\r");
+    emacs.sees_row("pläin bold");
+    assert!(emacs.look("bold").bold);
+    assert!(!emacs.look("pläin").bold);
+    emacs.press("words\r");
+    emacs.sees_row("<words>");
+    emacs.sees_row("── exited with code 0 ──");
+    emacs.quit("\x18\x03");
+}

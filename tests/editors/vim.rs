@@ -1,0 +1,91 @@
+//! Vim with its client.
+
+use crate::Editor;
+
+#[test]
+fn a_run_is_shown_in_its_colours_and_typed_into() {
+    let vim = Editor::vim();
+    vim.press(":TermiRun printf 'pl\\303\\244in \\033[1;38;2;10;200;30mgreen\\033[m\\n'; read x; echo \"<$x>\"\r");
+    vim.sees_row("pläin green");
+    let look = vim.look("green");
+    assert_eq!(look.fg, termi::protocol::Paint::Rgb(10, 200, 30));
+    assert!(look.bold, "{look:?}");
+    assert_eq!(vim.look("pläin"), termi::protocol::Style::default());
+    vim.press("iwörds\r");
+    vim.sees_row("<wörds>");
+    vim.sees_row("── exited with code 0 ──");
+    vim.press(":echo [b:termi->keys()->sort(), &filetype, &modifiable, bufname() =~ '^termi://printf/\\x\\{8}$']\r");
+    vim.sees("[['run_id', 'session_id'], 'termi', 0, 1]");
+    vim.quit("\x1b:qall\r");
+}
+
+#[test]
+fn commands_send_interrupt_show_rename_and_restart() {
+    let vim = Editor::vim();
+    vim.press(":TermiRun ++name=one ++group=g trap 'echo stopped' INT; while :; do read x && echo \"got $x\"; done\r");
+    vim.press(":TermiSend a b\r");
+    vim.sees_row("got a b");
+    vim.press("i\x03");
+    vim.sees_row("stopped");
+    vim.press("\x1b:wincmd p\r");
+    vim.press(":call setline(1, ['first', 'second'])\r:1,2TermiSend one\r");
+    vim.sees_row("got second");
+    vim.press(":Termi rename one two\r:TermiKill! two\r");
+    vim.sees("Killed 1/1 processes");
+    vim.sees_row("── ended by signal 9 ──");
+    vim.press(":Termi restart two\r:Termi send two again\r");
+    vim.sees_row("got again");
+    vim.press(":TermiKill group:g\r");
+    vim.sees_row("── ended by signal 1 ──");
+    vim.quit("\x1b:qall!\r");
+}
+
+#[test]
+fn options_are_completed_and_refused_by_name() {
+    let vim = Editor::vim();
+    vim.press(":echo getcompletion('TermiRun ++', 'cmdline')\r");
+    vim.sees("['++cwd=', '++group=', '++idle=', '++name=', '++open=', '++session=', '++template=', '++timeout=']");
+    vim.press(":TermiRun ++name=alpha ++group=beta ++open=none sleep 1000\r");
+    vim.press(":echo getcompletion('TermiKill ', 'cmdline') getcompletion('TermiRun ++session=a', 'cmdline')\r");
+    vim.sees("['alpha', 'all', 'group:beta'] ['++session=alpha']");
+    for (command, said) in [
+        ("TermiRun ++colour=red x", "++colour is not an option. There are ++cwd"),
+        ("TermiRun ++name= x", "++name needs a value"),
+        ("TermiRun ++timeout=soon x", "++timeout=soon is not a duration"),
+        ("TermiRun ++open=wide x", "++open=wide is none of split"),
+        ("TermiRun ++name=../x true", "a name is 1 to 64 letters"),
+        ("TermiKill nobody", "nobody"),
+        ("Termi fly", "`fly` is not a subcommand"),
+        ("Termi attach alpha", "attach"),
+    ] {
+        vim.press(&format!(":{command}\r"));
+        vim.sees(said);
+        vim.press("\r\x0c");
+    }
+    vim.quit("\x1b:qall!\r");
+}
+
+#[test]
+fn without_its_binary_or_its_host_it_says_what_to_do() {
+    let vim = Editor::vim();
+    vim.press(":let g:termi_binary = '/nowhere/termi'\r:TermiRun true\r");
+    vim.sees("there is no program `/nowhere/termi`. Build it with");
+    vim.press("\r:unlet g:termi_binary\r:TermiRun ++name=one sleep 1000\r");
+    vim.press(":Termi stop\r");
+    vim.sees("1 program still running");
+    vim.press("\r:Termi stop!\r");
+    vim.sees_row("── the host has ended ──");
+    vim.press(":TermiRun echo there is another\r");
+    vim.sees_row("there is another");
+    vim.quit("\x1b:qall!\r");
+}
+
+#[test]
+fn programs_are_told_the_size_of_their_window() {
+    let vim = Editor::vim();
+    vim.press(":TermiRun trap 'stty size' WINCH; stty size; while :; do sleep 0.05; done\r");
+    vim.sees_row("18 120");
+    vim.press(":vsplit\r");
+    vim.sees("18 60");
+    vim.quit("\x1b:qall!\r");
+}
