@@ -93,6 +93,9 @@ local defaults = {
     --- How often times, CPU and memory are brought up to date while it is visible, in milliseconds.
     ---@type integer
     refresh_ms = 1000,
+    --- What it is sorted by at first.
+    ---@type 'age'|'name'|'status'|'cpu'|'memory'|'activity'
+    sort = 'age',
   },
 
   ---@class termi.Config.icons
@@ -108,6 +111,15 @@ local defaults = {
     failure = '✗',
     ---@type string
     killed = '■',
+    --- In front of a line of the list: marked, or with news, or what a fold is.
+    ---@type string
+    marked = '▌',
+    ---@type string
+    unread = '•',
+    ---@type string
+    open = '▾',
+    ---@type string
+    closed = '▸',
   },
 }
 
@@ -146,6 +158,7 @@ rules['notify.exit'] = { 'always', 'hidden', 'never' }
 rules['notify.attention'] = { 'always', 'hidden', 'never' }
 rules['list.open'] = { 'split', 'vsplit', 'tab', 'float', 'current' }
 rules['list.size'] = positive
+rules['list.sort'] = { 'age', 'name', 'status', 'cpu', 'memory', 'activity' }
 rules['list.refresh_ms'] = function(value)
   return value < 100 and 'must be at least 100' or nil
 end

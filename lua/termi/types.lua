@@ -96,8 +96,19 @@
 ---@field title string
 ---@field exit? termi.proto.Exit
 
+---@class termi.proto.Span bytes `start` to `end` of a line's text; what is not set is as the terminal's default
+---@field start integer
+---@field end integer
+---@field fg? 'default'|{ indexed: integer }|{ rgb: integer[] }
+---@field bg? 'default'|{ indexed: integer }|{ rgb: integer[] }
+---@field underline? string
+---@field bold? boolean
+---@field italic? boolean
+---@field inverse? boolean
+---@field strikeout? boolean
+
 ---@class termi.proto.SnapshotResult
----@field lines string[]
+---@field lines string[] or, for the format `spans`, `{ text, spans }` each
 ---@field scrollback_lines integer how many of the lines are from above the screen
 ---@field cursor { row: integer, col: integer, visible: boolean }
 ---@field size termi.proto.Size
