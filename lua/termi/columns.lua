@@ -7,12 +7,15 @@ local M = {}
 ---@field text string
 ---@field hl? string
 ---@field tail? { text: string, hl: string }[] what follows the text, in colours of its own
+---@field whole? string text and tail, once measured
+---@field width? integer of that on the screen
 
 ---@class termi.Column
 ---@field key string
 ---@field title string
 ---@field min? integer it may be cut down to this; without, it is dropped rather than cut
 ---@field max integer
+---@field steady? integer at least so wide, so that the columns do not move with every value
 ---@field right? boolean
 ---@field drop? integer when the width is too small, the column with the lowest number goes first; without, it stays
 ---@field cell fun(item: any): termi.Cell
@@ -29,14 +32,21 @@ local M = {}
 
 M.GAP = '  '
 
+--- Puts a cell's text together and measures it, once.
 ---@param cell termi.Cell
----@return string
-local function whole(cell)
-  local text = cell.text
-  for _, part in ipairs(cell.tail or {}) do
-    text = text .. part.text
+---@return string whole
+---@return integer width
+local function measured(cell)
+  local whole, width = cell.whole, cell.width
+  if not whole or not width then
+    whole = cell.text
+    for _, part in ipairs(cell.tail or {}) do
+      whole = whole .. part.text
+    end
+    width = format.width(whole)
+    cell.whole, cell.width = whole, width
   end
-  return text
+  return whole, width
 end
 
 ---@param names string[]
@@ -104,9 +114,10 @@ function M.choose(columns, cells, width, titles)
   for _, column in ipairs(columns) do
     local key = column.key
     names[#names + 1], by_key[key] = key, column
-    local most = format.width(titles and titles[key] or column.title)
+    local most = math.max(column.steady or 0, format.width(titles and titles[key] or column.title))
     for _, cell in ipairs(cells[key]) do
-      most = math.max(most, format.width(whole(cell)))
+      local _, its = measured(cell)
+      most = math.max(most, its)
     end
     widest[key] = most
     natural[key] = math.min(most, column.max)
@@ -146,7 +157,8 @@ function M.line(layout, cell_of, span)
     else
       span, covered = nil, 0
       local cell = cell_of(key)
-      local text = format.fit(whole(cell), width, layout.by_key[key].right)
+      local whole, has = measured(cell)
+      local text = format.fit(whole, width, layout.by_key[key].right, has)
       if #parts > 0 then
         parts[#parts + 1] = M.GAP
         length = length + #M.GAP
@@ -164,14 +176,19 @@ function M.line(layout, cell_of, span)
       length = stop
     end
   end
-  local line = table.concat(parts):gsub('%s+$', '')
+  local line = table.concat(parts)
+  -- Not a pattern for the blanks at the end: it would try each run of blanks in the line.
+  local stop = #line
+  while line:byte(stop) == 32 do
+    stop = stop - 1
+  end
   for index = #marks, 1, -1 do
-    marks[index].to = math.min(marks[index].to, #line)
+    marks[index].to = math.min(marks[index].to, stop)
     if marks[index].from >= marks[index].to then
       table.remove(marks, index)
     end
   end
-  return line, marks
+  return line:sub(1, stop), marks
 end
 
 --- The titles above the columns.

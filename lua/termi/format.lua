@@ -54,6 +54,9 @@ end
 ---@param text string
 ---@return string
 function M.one_line(text)
+  if not text:find('%c') and not text:find('^ ') and not text:find(' $') then
+    return text
+  end
   return vim.trim((text:gsub('%c+', ' ')))
 end
 
@@ -68,9 +71,10 @@ end
 ---@param text string
 ---@param width integer
 ---@param right? boolean pad on the left
+---@param has? integer its width, where that is known
 ---@return string
-function M.fit(text, width, right)
-  local has = M.width(text)
+function M.fit(text, width, right, has)
+  has = has or M.width(text)
   if has > width then
     local kept, used = {}, 0
     local ellipsis = M.width('…')

@@ -132,6 +132,7 @@ local wide = {
     key = 'status',
     title = 'Status',
     max = 12,
+    steady = 10,
     cell = function(node)
       local its = status_of(node)
       return { text = its.icon .. ' ' .. its.word, hl = its.hl }
@@ -143,6 +144,7 @@ local wide = {
     key = 'pid',
     title = 'PID',
     max = 8,
+    steady = 7,
     right = true,
     drop = 1,
     cell = function(node)
@@ -151,11 +153,12 @@ local wide = {
       return { text = active and tostring(process.pid) or '', hl = 'TermiDim' }
     end,
   },
-  { key = 'age', title = 'Age', max = 7, right = true, drop = 6, cell = age },
+  { key = 'age', title = 'Age', max = 7, steady = 6, right = true, drop = 6, cell = age },
   {
     key = 'cpu',
     title = 'CPU',
     max = 6,
+    steady = 4,
     right = true,
     drop = 3,
     cell = function(node)
@@ -172,6 +175,7 @@ local wide = {
     key = 'memory',
     title = 'Mem',
     max = 6,
+    steady = 4,
     right = true,
     drop = 2,
     cell = function(node)

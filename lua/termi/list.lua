@@ -17,6 +17,9 @@ local NAME = 'termi-sessions://'
 --- What happens in a burst (a hundred starts) asks the host no more often than this.
 local TOGETHER_MS = 100
 
+--- A host that took long to answer, because it has hundreds of processes to look at, rests for so many times as long.
+local REST = 4
+
 ---@type termi.ListView
 M.view = { sort = 'age', reverse = false, filter = '', folded = {}, marked = {} }
 
@@ -25,6 +28,7 @@ local nodes = {} ---@type termi.ListNode[] as shown: nodes[n] is on line n
 local known = false -- whether the host has answered yet
 local timer ---@type uv.uv_timer_t?
 local asking, again, waiting = false, false, false
+local answered_at, took_ms = 0, 0
 
 ---@return integer? buf
 local function existing()
@@ -58,24 +62,25 @@ function M.node_of(win)
   return nodes[api.nvim_win_get_cursor(win)[1]]
 end
 
+--- What to say instead of lines.
+---@param width integer
 ---@return string[] lines
 ---@return termi.Highlight[][] marks
-local function nothing()
-  if M.view.filter ~= '' then
-    local line = ('Nothing matches `%s`.'):format(M.view.filter)
-    local hint = 'F shows all again, f asks for another text.'
-    return { line, hint }, {
-      { { from = 0, to = #line, group = 'TermiHeader' } },
-      { { from = 0, to = #hint, group = 'TermiDim' } },
-    }
-  elseif not known then
-    return { '' }, { {} }
+local function nothing(width)
+  local lines = { '' }
+  if M.view.filter ~= '' and #rows > 0 then
+    lines = { ('Nothing matches `%s`.'):format(M.view.filter), 'F shows all again.' }
+  elseif known then
+    lines = { 'No sessions yet.', ':TermiRun {command} starts one, :TermiRun alone a shell.' }
+    if #lines[2] > width then
+      lines = { lines[1], ':TermiRun {command} starts one', ':TermiRun alone a shell' }
+    end
   end
-  local line = ':TermiRun {command} starts one, :TermiRun alone a shell.'
-  return { 'No sessions yet.', line }, {
-    { { from = 0, to = 16, group = 'TermiHeader' } },
-    { { from = 0, to = #line, group = 'TermiDim' } },
-  }
+  local marks = {} ---@type termi.Highlight[][]
+  for index, line in ipairs(lines) do
+    marks[index] = { { from = 0, to = #line, group = index == 1 and 'TermiHeader' or 'TermiDim' } }
+  end
+  return lines, marks
 end
 
 --- Where each window's cursor is, as a node: lines may move under it.
@@ -117,7 +122,7 @@ function M.draw()
   nodes = model.nodes(rows, M.view)
   local head, lines, marks = layout.render(nodes, width, M.view)
   if #nodes == 0 then
-    lines, marks = nothing()
+    lines, marks = nothing(width)
   end
   sheet.draw(buf, lines, marks)
   sheet.set_hints(buf, require('termi.list_keys').keys, width)
@@ -150,8 +155,11 @@ function M.refresh()
     return
   end
   asking, again = true, false
+  local asked_at = vim.uv.now()
   local ok, why = pcall(sessions.fetch_soon, function(found)
     asking = false
+    answered_at = vim.uv.now()
+    took_ms = answered_at - asked_at
     vim.schedule(function()
       if found then
         message.guard(take, found)
@@ -182,7 +190,9 @@ end
 local function tick()
   local buf = existing()
   if buf and #sheet.windows(buf) > 0 then
-    M.refresh()
+    if vim.uv.now() - answered_at >= took_ms * REST then
+      M.refresh()
+    end
   elseif timer then
     timer:stop()
     timer:close()

@@ -10,7 +10,7 @@ local M = {}
 ---@field active boolean
 ---@field attention? string why it wants a person
 ---@field failed? boolean it failed, and nobody has looked at it since
----@field unread? boolean it has printed something that nobody has seen
+---@field unread? 'ended'|'printed' what nobody has seen
 ---@field bytes? integer that it had printed when the host was asked last
 ---@field activity? integer when it was seen to have printed something, in unix milliseconds
 
@@ -52,7 +52,7 @@ function M.ended(event)
     local out_of_sight = not in_sight()[event.run_id]
     run.failed = bad and out_of_sight or nil
     -- Who killed it knows.
-    run.unread = run.unread or (out_of_sight and event.status ~= 'killed') or nil
+    run.unread = out_of_sight and event.status ~= 'killed' and 'ended' or run.unread
   end
 end
 
@@ -61,7 +61,7 @@ end
 function M.printed(run_id)
   local run = runs[run_id]
   if run then
-    run.unread, run.activity = true, now()
+    run.unread, run.activity = run.unread or 'printed', now()
   end
 end
 
@@ -123,11 +123,12 @@ end
 ---@return boolean
 function M.unread(process)
   local run = runs[process.run_id]
-  if run and run.unread then
+  if run and run.unread == 'ended' then
     return true
   end
   -- The host tells what hidden views miss; of a run without a view it is known how much it has printed.
-  return registry.of_run(process.run_id) == nil and process.bytes > (seen_bytes[process.run_id] or 0)
+  local missed = run and run.unread == 'printed' or registry.of_run(process.run_id) == nil
+  return missed and process.bytes > (seen_bytes[process.run_id] or 0)
 end
 
 --- When a run printed last, as far as is known here, in unix milliseconds.
