@@ -134,6 +134,15 @@ function M.draw()
   preview.update()
 end
 
+--- Puts the cursor of the list's window on a node.
+---@param node? termi.ListNode
+function M.go_to(node)
+  local line = model.find(nodes, node)
+  if line then
+    api.nvim_win_set_cursor(0, { line, 0 })
+  end
+end
+
 ---@param found termi.proto.Sessions
 local function take(found)
   rows, known = sessions.rows(found), true

@@ -111,12 +111,16 @@ local function rename()
 end
 
 local function filter()
-  local before = list.view.filter
+  local before, node = list.view.filter, list.current()
   local function narrow(text)
     list.view.filter = vim.trim(text)
     list.draw()
   end
-  narrow(live_input.ask('Filter: ', before, narrow) or before)
+  local typed = live_input.ask('Filter: ', before, narrow)
+  narrow(typed or before)
+  if not typed then
+    list.go_to(node)
+  end
 end
 
 local function next_sort()

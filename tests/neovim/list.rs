@@ -39,7 +39,7 @@ in_each_neovim! {
         editor.ex("TermiRun ++name=bb ++group=zz ++open=none sleep 100");
         editor.ex("TermiSessions");
         editor.sees("running   bb");
-        editor.input("j");
+        editor.input("sj");
         let row = editor.sees("running   bb").find("running   bb").unwrap().0;
         editor.eventually("the cursor is on it", |screen| screen.cursor().0 == row);
         editor.lua("require('termi').run({ cmd = 'sleep 100', name = 'aa', group = 'aa', open = 'none' })");
@@ -314,7 +314,7 @@ in_each_neovim! {
             "all ends are told, in few messages and with no prompt",
             "(function()
                 local told, failed, messages = 0, 0, 0
-                for line in vim.api.nvim_exec2('messages', { output = true }).output:gmatch('[^\n]+') do
+                for line in vim.api.nvim_exec2('messages', { output = true }).output:gmatch('[^\\n]+') do
                     local runs = tonumber(line:match('(%d+) runs? ended') or line:match('exited') and 1)
                     told = told + (runs or 0)
                     messages = messages + (runs and 1 or 0)
@@ -367,15 +367,102 @@ in_each_neovim! {
             };
             sees_list(editor, &["No sessions yet.", more[0], more[1]]);
         }
-        let long = "n".repeat(64);
-        let command = format!("echo {}; sleep 100", "w".repeat(80));
-        editor.lua(&format!("require('termi').run({{ cmd = '{command}', name = '{long}', open = 'none' }})"));
-        sees_list(editor, &[
-            &format!("  Status      {:65} {:52}  PID    ↓Age   CPU   Mem  Last line", "Name", "Command"),
-        ]);
-        for number in 2..=40 {
-            editor.lua(&format!("require('termi').run({{
-                cmd = {{ 'sleep', '100' }}, name = 'job-{number:02}', open = 'none' }})"));
+        let (name, said) = ("n".repeat(64), "w".repeat(80));
+        editor.lua(&format!(
+            "require('termi').run({{ cmd = 'echo {said}; sleep 100', name = '{name}', open = 'none' }})"
+        ));
+        for sessions in [1, 40] {
+            for number in 2..=sessions {
+                editor.lua(&format!(
+                    "require('termi').run({{ cmd = {{ 'sleep', '100' }}, name = 'job-{number:02}', open = 'none' }})"
+                ));
+            }
+            for width in [30, 80, 200] {
+                editor.resize(width, 24);
+                let [head, first, second] = drawn_at(width);
+                let more = if sessions == 1 { String::new() } else { second };
+                sees_list(editor, &[&head, &first, &more]);
+            }
         }
+        editor.input("G");
+        editor.sees("job-40");
     }
+
+    fn wide_characters_stay_in_their_columns(editor, start => start.size(100, 30)) {
+        for (name, label) in [("plain", ""), ("日本語のとても長い名前のセッションです", "🚀 ⚠️ e\u{301}"), ("other", "👩‍👩‍👧")] {
+            editor.lua(&format!(
+                "require('termi').run({{ cmd = 'echo 漢字🎉; sleep 100', name = '{name}', label = '{label}', open = 'none' }})"
+            ));
+        }
+        editor.ex("TermiSessions");
+        editor.eventually("the columns are straight", |screen| {
+            let columns: Vec<_> = (0..30)
+                .filter(|&row| screen.line(row).contains("running"))
+                .map(|row| [screen.column(row, "echo"), screen.column(row, "M  漢")])
+                .collect();
+            columns.len() == 3 && columns[0].iter().all(Option::is_some) && columns.iter().all(|its| *its == columns[0])
+        });
+    }
+}
+
+/// The list's first lines at a width.
+fn drawn_at(width: u16) -> [String; 3] {
+    let n = |count| "n".repeat(count);
+    let w = |count| "w".repeat(count);
+    match width {
+        30 => [
+            "     Name                 ↓Age".to_owned(),
+            format!("# ●  {}…  ######", n(16)),
+            format!("# ●  {:17}  ######", "job-02"),
+        ],
+        80 => [
+            "  Status      Name             Command          ↓Age   CPU   Mem  Last line".to_owned(),
+            format!("# ● running   {}…  echo {}…  ######  ####  ####  {}…", n(14), w(7), w(13)),
+            format!("# ● running   {:15}  {:13}  ######  ####  ####", "job-02", "sleep 100"),
+        ],
+        _ => [
+            format!(
+                "  Status      {:35}  {:38}      PID    ↓Age   CPU   Mem  {:72}  ? help",
+                "Name", "Command", "Last line"
+            ),
+            format!("# ● running   {}…  echo {}…  #######  ######  ####  ####  {}", n(34), w(32), w(80)),
+            format!("# ● running   {:35}  {:38}  #######  ######  ####  ####", "job-02", "sleep 100"),
+        ],
+    }
+}
+
+/// A host with as many sessions as a person will ever have: once, as it takes its time.
+#[test]
+fn five_hundred_sessions_are_listed() {
+    let start = crate::driver::Start::new(crate::driver::Version::Newest);
+    crate::driver::Editor::test(start, |editor| {
+        editor.lua(
+            "started = 0
+            for number = 1, 500 do
+                local params = { cmd = { 'sleep', '100' }, name = ('job-%03d'):format(number) }
+                require('termi.client').request('run', params, function(err)
+                    assert(not err, err and err.message)
+                    started = started + 1
+                end)
+            end",
+        );
+        editor.ex("TermiSessions");
+        editor.input("s");
+        editor.eventually_lua("all are listed", "vim.api.nvim_buf_line_count(0) == 500");
+        editor.sees("job-001");
+        editor.input("G");
+        editor.sees("job-500");
+        editor.input("f250");
+        editor.sees("filter: 250 1/500");
+        editor.sees_no("job-500");
+        editor.input("<Esc>");
+        editor.sees("job-500");
+        editor.input("ggVG");
+        editor.input("K");
+        editor.sees("Kill 500 runs");
+        editor.input("n");
+        editor.sees_no("Kill 500 runs");
+        editor.ex("TermiKill! all");
+        editor.hears("/500 processes");
+    });
 }
