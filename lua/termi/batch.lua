@@ -3,6 +3,7 @@ local client = require('termi.client')
 local format = require('termi.format')
 local message = require('termi.message')
 local sessions = require('termi.sessions')
+local wording = require('termi.wording')
 
 local M = {}
 
@@ -84,7 +85,8 @@ end
 ---@param errors termi.proto.Error[]
 local function complain(rows, errors)
   local first = errors[1] --[[@as termi.proto.Error]]
-  message.error(#rows == 1 and first.message or ('%d of %d: %s'):format(#errors, #rows, first.message))
+  local text = wording.of(first)
+  message.error(#rows == 1 and text or ('%d of %d: %s'):format(#errors, #rows, text))
 end
 
 --- Kills them and says `Killed 3/3 processes` once they are gone.

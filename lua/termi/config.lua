@@ -68,6 +68,10 @@ local defaults = {
   ---@type table<string, string>
   env = {},
 
+  --- Templates of runs by name: fields as of |termi.run()|, and `after`. See |termi-templates|.
+  ---@type table<string, table>
+  templates = {},
+
   --- How long a call of the Lua API waits for the host, in milliseconds.
   ---@type integer
   timeout_ms = 10000,
@@ -143,6 +147,16 @@ local function string_map(value)
   end
 end
 
+---@param value any
+---@return string? complaint
+local function template_map(value)
+  for key, item in pairs(value) do
+    if type(key) ~= 'string' or type(item) ~= 'table' then
+      return 'must map names to tables, such as { server = { cmd = "npm run dev" } }'
+    end
+  end
+end
+
 rules['open'] = { 'split', 'vsplit', 'tab', 'float', 'current', 'none' }
 rules['split.position'] = { 'below', 'above' }
 rules['split.size'] = positive
@@ -153,6 +167,7 @@ rules['float.height'] = positive
 rules['on_wipe'] = { 'detach', 'kill' }
 rules['on_exit'] = { 'keep', 'close', 'close_on_success' }
 rules['env'] = string_map
+rules['templates'] = template_map
 rules['timeout_ms'] = positive
 rules['notify.exit'] = { 'always', 'hidden', 'never' }
 rules['notify.attention'] = { 'always', 'hidden', 'never' }
@@ -203,7 +218,7 @@ local function check(given, known, path, found)
       local complaint = complaint_about(full, value, default)
       if complaint then
         found[#found + 1] = ('`%s` %s'):format(full, complaint)
-      elseif type(default) == 'table' and full ~= 'env' then
+      elseif type(default) == 'table' and full ~= 'env' and full ~= 'templates' then
         check(value, default, full .. '.', found)
       end
     end

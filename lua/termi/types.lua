@@ -121,6 +121,32 @@
 ---@field exit? termi.proto.Exit
 ---@field line? string
 
+---@class termi.proto.HistoryRecord
+---@field session_id string
+---@field session_name string
+---@field group? string
+---@field label? string
+---@field run_id string
+---@field command string
+---@field program string
+---@field cwd string
+---@field started_at integer unix time
+---@field ended_at integer
+---@field duration_ms integer
+---@field status termi.proto.Status
+---@field exit termi.proto.Exit
+---@field reason? string
+---@field bytes integer
+---@field output_path? string
+
+---@class termi.proto.StatsRow
+---@field key string what the runs have in common: their command
+---@field count integer
+---@field failures integer
+---@field median_ms integer
+---@field p95_ms integer
+---@field last_ended_at integer unix time
+
 ---@class termi.proto.Reply
 ---@field id integer
 ---@field result? any

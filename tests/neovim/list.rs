@@ -326,6 +326,37 @@ in_each_neovim! {
         editor.take_messages();
     }
 
+    fn groups_are_sent_to_restarted_and_completed(editor) {
+        for name in ["one", "two"] {
+            editor.ex(&format!("TermiRun ++name={name} ++group=web ++open=none cat"));
+        }
+        editor.ex("TermiRun ++name=other ++open=none cat");
+        let line = |name: &str| format!("vim.iter(require('termi').snapshot('{name}').lines):join('|')");
+        editor.ex("Termi send group:web hello both");
+        for name in ["one", "two"] {
+            // Once as typed, once as cat says it.
+            editor.eventually_lua("it has come", &format!("{}:find('hello both|hello both', 1, true)", line(name)));
+        }
+        assert!(!editor.lua_text(&format!("return {}", line("other"))).contains("hello"));
+        editor.ex("Termi restart group:web");
+        editor.hears("restarted 2 runs");
+        editor.eventually_lua("it has begun anew", &format!("not {}:find('hello', 1, true)", line("one")));
+        for command in ["TermiKill", "Termi restart", "Termi send"] {
+            let found = editor.lua_texts(&format!("return vim.fn.getcompletion('{command} gr', 'cmdline')"));
+            assert_eq!(found, ["group:web"], "{command}");
+        }
+        editor.ex("TermiKill group:web");
+        editor.hears("Killed 2/2 processes");
+    }
+
+    fn an_unknown_target_is_told_in_one_way(editor) {
+        editor.ex("TermiRun ++name=some ++open=none sleep 100");
+        editor.ex("TermiKill nosuch");
+        editor.hears("there is no session `nosuch`. :TermiSessions lists them.");
+        editor.ex("Termi restart group:none");
+        editor.hears("no session is in the group `none`.");
+    }
+
     fn the_statusline_counts(editor) {
         editor.ex("set laststatus=2 statusline=%{v:lua.require'termi'.statusline()}");
         editor.ex("TermiRun ++name=alive ++open=none sleep 100");
@@ -463,6 +494,9 @@ fn five_hundred_sessions_are_listed() {
         editor.input("n");
         editor.sees_no("Kill 500 runs");
         editor.ex("TermiKill! all");
+        for left in [400, 300, 200, 100] {
+            editor.eventually_lua("they go", &format!("require('termi.state').counts() < {left}"));
+        }
         editor.hears("/500 processes");
     });
 }
