@@ -1,8 +1,11 @@
 --- What can be done to sessions and runs, for the API, the commands and the list.
 local client = require('termi.client')
 local config = require('termi.config')
+local features = require('termi.features')
+local format = require('termi.format')
 local message = require('termi.message')
 local sessions = require('termi.sessions')
+local wording = require('termi.wording')
 
 local M = {}
 
@@ -28,10 +31,17 @@ end
 function M.kill_soon(target, opts)
   client.request('kill', kill_params(target, opts), function(err, result)
     if err then
-      return message.error(err.message)
+      return message.error(wording.of(err))
     end
     message.info(('Killed %d/%d processes'):format(result.killed, result.total))
   end)
+end
+
+--- Whether a target stands for all runs that it names, not for one of them.
+---@param target string
+---@return boolean
+local function is_several(target)
+  return sessions.checked(target) == 'all' or vim.startswith(target, 'group:')
 end
 
 ---@param target string
@@ -41,8 +51,20 @@ end
 function M.send(target, text, opts)
   opts = opts or {}
   local data = type(text) == 'table' and table.concat(text, '\n') or tostring(text)
+  local several = is_several(target)
+  if several and features.has('send') then
+    local paste = data:find('\n') ~= nil or nil
+    local params = { target = target, data = data, enter = opts.enter, paste = paste }
+    local result = client.call('send', params)
+    if result.refused and result.refused > 0 then
+      local whom = format.count(result.refused, 'run', 'runs')
+      message.aside(('%s took none of it: too much waits to be read'):format(whom), vim.log.levels.WARN)
+    elseif result.sent == 0 then
+      message.fail('nothing runs in `%s` any more. `:Termi restart` starts it again.', target)
+    end
+    return result.sent
+  end
   local sent = 0
-  local several = sessions.checked(target) == 'all' or vim.startswith(target, 'group:')
   for _, row in ipairs(several and sessions.resolve(target) or { sessions.resolve_one(target) }) do
     if row.process.status == 'active' then
       sent = sent + 1
@@ -60,10 +82,41 @@ function M.send(target, text, opts)
   return sent
 end
 
+--- The runs of a target that a restart is about: of each session those that run, or when none does the newest.
 ---@param target string
----@return termi.proto.RunResult
+---@return termi.Row[]
+local function restartable(target)
+  local of_session, order = {}, {} ---@type table<string, termi.Row[]>, string[]
+  for _, row in ipairs(sessions.resolve(target)) do
+    if not of_session[row.session_id] then
+      order[#order + 1], of_session[row.session_id] = row.session_id, {}
+    end
+    table.insert(of_session[row.session_id], row)
+  end
+  local found = {} ---@type termi.Row[]
+  for _, id in ipairs(order) do
+    local rows = of_session[id]
+    local active = vim.tbl_filter(function(row)
+      return row.process.status == 'active'
+    end, rows)
+    vim.list_extend(found, #active > 0 and active or { rows[#rows] })
+  end
+  return found
+end
+
+--- Starts again what a target names. Of a group, and of all, that is every session's runs.
+---@param target string
+---@return termi.proto.RunResult first
+---@return integer restarted how many
 function M.restart(target)
-  return client.call('restart', { target = sessions.checked(target) })
+  if not is_several(target) then
+    return client.call('restart', { target = sessions.checked(target) }), 1
+  end
+  local results = {} ---@type termi.proto.RunResult[]
+  for _, row in ipairs(restartable(target)) do
+    results[#results + 1] = client.call('restart', { target = sessions.target(row) })
+  end
+  return results[1], #results
 end
 
 ---@param target string
@@ -108,7 +161,7 @@ function M.wait(target, opts, on_done)
   local params = { target = sessions.checked(target), ['until'] = condition, timeout_ms = opts.timeout_ms }
   client.request('wait', params, function(err, result)
     vim.schedule(function()
-      on_done(err and err.message, result)
+      on_done(err and wording.of(err), result)
     end)
   end)
 end

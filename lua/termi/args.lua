@@ -39,7 +39,7 @@ M.options = {
   { key = 'cwd', field = 'cwd', read = text, desc = 'folder to run in' },
   { key = 'timeout', field = 'timeout_ms', read = duration('timeout'), desc = 'end the run after this time' },
   { key = 'idle', field = 'idle_timeout_ms', read = duration('idle'), desc = 'end the run after this time in silence' },
-  { key = 'template', field = 'template', read = text, desc = 'start from this template (not in this version)' },
+  { key = 'template', field = 'template', read = text, desc = 'start from this template' },
   {
     key = 'open',
     field = 'open',

@@ -259,7 +259,7 @@ function M.call(method, params, opts)
   local timeout_ms = opts.timeout_ms or config.get().timeout_ms
   local result, err = await(M.ensure(), method, params, timeout_ms, opts.on_result)
   if err then
-    message.fail(err.message)
+    message.fail('%s', require('termi.wording').of(err))
   end
   return result
 end

@@ -192,7 +192,12 @@ M.table = {
     usage = 'restart [target]',
     desc = 'start the program again, in the same buffer',
     run = function(call)
-      with_target(call.rest, 'Restart:', actions.restart)
+      with_target(call.rest, 'Restart:', function(target)
+        local _, count = actions.restart(target)
+        if count > 1 then
+          message.info(('restarted %d runs'):format(count))
+        end
+      end)
     end,
     complete = complete.target,
   },
@@ -218,6 +223,40 @@ M.table = {
     desc = 'say when a run has ended',
     run = wait,
     complete = complete.target,
+  },
+  {
+    name = 'history',
+    usage = 'history [text]',
+    desc = 'runs that have ended: search, run again',
+    run = function(call)
+      require('termi.history').open(call.rest)
+    end,
+  },
+  {
+    name = 'stats',
+    usage = 'stats',
+    desc = 'what commands took, and how often they failed',
+    run = function()
+      require('termi.stats').open()
+    end,
+  },
+  {
+    name = 'up',
+    usage = 'up [group]',
+    desc = 'start the templates, in their order',
+    run = function(call)
+      require('termi.templates').up(call.rest ~= '' and args.only_word(call.rest) or nil)
+    end,
+    complete = complete.template_group,
+  },
+  {
+    name = 'down',
+    usage = 'down [group]',
+    desc = 'end what the templates have started',
+    run = function(call)
+      require('termi.templates').down(call.rest ~= '' and args.only_word(call.rest) or nil)
+    end,
+    complete = complete.template_group,
   },
   {
     name = 'transcript',

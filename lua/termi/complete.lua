@@ -107,6 +107,9 @@ local values = {
   idle = function(lead)
     return starting_with({ '30s', '5m', '1h' }, lead)
   end,
+  template = function(lead)
+    return starting_with(require('termi.templates').names(), lead)
+  end,
   open = function(lead)
     return starting_with(args.OPEN, lead)
   end,
@@ -151,6 +154,15 @@ end
 ---@return string[]
 function M.target(before, lead)
   return before == '' and vim.tbl_map(escaped, M.targets(unescaped(lead))) or {}
+end
+
+--- One group of templates.
+---@param before string
+---@param lead string
+---@return string[]
+function M.template_group(before, lead)
+  local groups = require('termi.templates').groups()
+  return before == '' and vim.tbl_map(escaped, starting_with(groups, unescaped(lead))) or {}
 end
 
 --- Completes a command line up to the cursor.

@@ -68,6 +68,10 @@ local defaults = {
   ---@type table<string, string>
   env = {},
 
+  --- Templates of runs by name: fields as of |termi.run()|, and `after`. See |termi-templates|.
+  ---@type table<string, table>
+  templates = {},
+
   --- How long a call of the Lua API waits for the host, in milliseconds.
   ---@type integer
   timeout_ms = 10000,
@@ -103,6 +107,9 @@ local defaults = {
     --- How often times, CPU and memory are brought up to date while it is visible, in milliseconds.
     ---@type integer
     refresh_ms = 1000,
+    --- What it is sorted by at first.
+    ---@type 'age'|'name'|'status'|'cpu'|'memory'|'activity'
+    sort = 'age',
   },
 
   ---@class termi.Config.icons
@@ -118,6 +125,15 @@ local defaults = {
     failure = '✗',
     ---@type string
     killed = '■',
+    --- In front of a line of the list: marked, or with news, or what a fold is.
+    ---@type string
+    marked = '▌',
+    ---@type string
+    unread = '•',
+    ---@type string
+    open = '▾',
+    ---@type string
+    closed = '▸',
   },
 }
 
@@ -141,6 +157,16 @@ local function string_map(value)
   end
 end
 
+---@param value any
+---@return string? complaint
+local function template_map(value)
+  for key, item in pairs(value) do
+    if type(key) ~= 'string' or type(item) ~= 'table' then
+      return 'must map names to tables, such as { server = { cmd = "npm run dev" } }'
+    end
+  end
+end
+
 rules['open'] = { 'split', 'vsplit', 'tab', 'float', 'current', 'none' }
 rules['split.position'] = { 'below', 'above' }
 rules['split.size'] = positive
@@ -151,12 +177,14 @@ rules['float.height'] = positive
 rules['on_wipe'] = { 'detach', 'kill' }
 rules['on_exit'] = { 'keep', 'close', 'close_on_success' }
 rules['env'] = string_map
+rules['templates'] = template_map
 rules['timeout_ms'] = positive
 rules['notify.exit'] = { 'always', 'hidden', 'never' }
 rules['notify.attention'] = { 'always', 'hidden', 'never' }
 rules['clipboard.paste'] = { 'ask', 'allow', 'deny' }
 rules['list.open'] = { 'split', 'vsplit', 'tab', 'float', 'current' }
 rules['list.size'] = positive
+rules['list.sort'] = { 'age', 'name', 'status', 'cpu', 'memory', 'activity' }
 rules['list.refresh_ms'] = function(value)
   return value < 100 and 'must be at least 100' or nil
 end
@@ -201,7 +229,7 @@ local function check(given, known, path, found)
       local complaint = complaint_about(full, value, default)
       if complaint then
         found[#found + 1] = ('`%s` %s'):format(full, complaint)
-      elseif type(default) == 'table' and full ~= 'env' then
+      elseif type(default) == 'table' and full ~= 'env' and full ~= 'templates' then
         check(value, default, full .. '.', found)
       end
     end

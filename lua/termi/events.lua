@@ -2,6 +2,7 @@
 local config = require('termi.config')
 local format = require('termi.format')
 local message = require('termi.message')
+local notices = require('termi.notices')
 local registry = require('termi.registry')
 local sessions = require('termi.sessions')
 local size = require('termi.size')
@@ -78,6 +79,7 @@ end
 ---@type table<string, fun(event: termi.proto.RunEvent)>
 local handlers = {
   output = function(event)
+    state.printed(event.run_id)
     local its = registry.of_run(event.run_id)
     if its and its.held and event.waiting_rows then
       its.waiting_rows = event.waiting_rows
@@ -99,8 +101,7 @@ local handlers = {
     -- Who kills a run is told so by the kill itself.
     if is_to_be_said(event, policy) and (policy == 'always' or event.status ~= 'killed') then
       local name = event.session_name or event.session_id
-      local level = M.failed(event) and vim.log.levels.WARN or vim.log.levels.INFO
-      message.aside(('%s %s'):format(name, full_outcome(event)), level)
+      notices.ended(name, ('%s %s'):format(name, full_outcome(event)), M.failed(event))
     end
     view.ended(event.run_id, M.ending(event), M.failed(event))
     autocommand('TermiExited', event)

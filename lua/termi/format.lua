@@ -54,28 +54,42 @@ end
 ---@param text string
 ---@return string
 function M.one_line(text)
+  if not text:find('%c') and not text:find('^ ') and not text:find(' $') then
+    return text
+  end
   return vim.trim((text:gsub('%c+', ' ')))
+end
+
+--- How many columns of the screen a text takes. Most are ASCII, and need no call into Vim.
+---@param text string
+---@return integer
+function M.width(text)
+  return text:find('[^ -~]') and vim.fn.strdisplaywidth(text) or #text
 end
 
 --- The text in exactly `width` columns of the screen: padded, or cut with `…`.
 ---@param text string
 ---@param width integer
 ---@param right? boolean pad on the left
+---@param has? integer its width, where that is known
 ---@return string
-function M.fit(text, width, right)
-  local has = vim.fn.strdisplaywidth(text)
+function M.fit(text, width, right, has)
+  has = has or M.width(text)
   if has > width then
     local kept, used = {}, 0
-    for _, char in ipairs(vim.fn.split(text, '\\zs')) do
-      local wide = vim.fn.strdisplaywidth(char)
-      if used + wide > width - 1 then
+    local ellipsis = M.width('…')
+    -- No character is narrower than a column, so that much of a very long text is enough to look at.
+    for _, char in ipairs(vim.fn.split(vim.fn.strcharpart(text, 0, width + 1, true), '\\zs')) do
+      local wide = M.width(char)
+      if used + wide > width - ellipsis then
         break
       end
       kept[#kept + 1] = char
       used = used + wide
     end
-    text = width > 0 and table.concat(kept) .. '…' or ''
-    has = width > 0 and used + 1 or 0
+    local room = width >= ellipsis
+    text = room and table.concat(kept) .. '…' or ''
+    has = room and used + ellipsis or 0
   end
   local padding = (' '):rep(width - has)
   return right and padding .. text or text .. padding

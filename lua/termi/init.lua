@@ -79,7 +79,7 @@ end
 ---@param target string
 ---@return termi.proto.RunResult
 function M.restart(target)
-  return require('termi.actions').restart(target)
+  return (require('termi.actions').restart(target))
 end
 
 ---@param target string

@@ -1,265 +1,292 @@
---- The session list as text: which columns fit a width, and how wide each is. Pure: it touches no buffer.
+--- The session list as text: its columns, its headings, its marks. Pure: it touches no buffer.
+local columns = require('termi.columns')
 local config = require('termi.config')
-local events = require('termi.events')
 local format = require('termi.format')
+local model = require('termi.list_model')
 local state = require('termi.state')
+local status = require('termi.status')
 
 local M = {}
 
----@class termi.Cell
----@field text string
----@field hl? string
----@field tail? { text: string, hl: string }[] what follows the text, in colours of its own
-
----@class termi.Column
----@field title string
----@field min integer the column is dropped, not made narrower
----@field max integer
----@field right? boolean
----@field cell fun(row: termi.Row, index: integer, rows: termi.Row[]): termi.Cell
-
----@class termi.Highlight
----@field line integer 0-based
----@field from integer byte
----@field to integer byte
----@field group string
-
-local GAP = '  '
+--- Below this many columns the status is an icon without its word.
 local NARROW = 50
 
----@param row termi.Row
----@return string icon
----@return string word
----@return string hl
-local function status(row)
-  local icons = config.get().icons
-  local process = row.process
-  if state.attention(process.run_id) then
-    return icons.attention, process.status == 'active' and 'waiting' or events.outcome(process), 'TermiAttention'
-  elseif process.status == 'active' then
-    return icons.active, 'running', 'TermiActive'
-  elseif process.status == 'killed' then
-    return icons.killed, 'killed', 'TermiKilled'
-  elseif process.status == 'timed_out' then
-    return icons.killed, 'timed out', 'TermiFailure'
-  elseif process.status == 'failed' then
-    return icons.failure, 'failed', 'TermiFailure'
-  elseif events.failed(process) then
-    return icons.failure, events.outcome(process):gsub('^ended by ', ''), 'TermiFailure'
-  end
-  return icons.success, 'done', 'TermiSuccess'
-end
+--- In front of each line: a mark, or what folds, or that there is news.
+local GUTTER = 2
 
---- The name of the session on its first run; below it, its other runs as a tree.
----@param row termi.Row
----@param index integer
 ---@param rows termi.Row[]
----@return termi.Cell
-local function name(row, index, rows)
-  local before, after = rows[index - 1], rows[index + 1]
-  if not before or before.session_id ~= row.session_id then
-    local tail = {}
-    if row.session.group and row.session.group ~= '' then
-      tail[#tail + 1] = { text = ' @' .. row.session.group, hl = 'TermiGroup' }
-    end
-    if row.session.label and row.session.label ~= '' then
-      tail[#tail + 1] = { text = ' ' .. row.session.label, hl = 'TermiDim' }
-    end
-    return { text = row.session.name, hl = 'TermiName', tail = tail }
+---@param value fun(process: termi.proto.Process): number?
+---@return number? sum nil: none of them has such a value
+local function sum(rows, value)
+  local total ---@type number?
+  for _, row in ipairs(rows) do
+    local its = row.process.status == 'active' and value(row.process)
+    total = its and (total or 0) + its or total
   end
-  local last = not after or after.session_id ~= row.session_id
-  return { text = (last and '└ ' or '├ ') .. row.process.run_id:sub(1, 8), hl = 'TermiDim' }
+  return total
 end
 
----@type table<string, termi.Column>
-local columns = {
-  status = {
+--- The run that speaks for a node: of several, the living one started last.
+---@param node termi.ListNode
+---@return termi.Row
+function M.leading(node)
+  local chosen = node.rows[#node.rows]
+  for _, row in ipairs(node.rows) do
+    if row.process.status == 'active' then
+      chosen = row
+    end
+  end
+  return chosen --[[@as termi.Row]]
+end
+
+---@param node termi.ListNode
+---@return termi.StatusWord
+local function status_of(node)
+  return status.of_all(node.rows)
+end
+
+---@param node termi.ListNode
+---@return string
+local function branch(node)
+  return node.last and '└ ' or '├ '
+end
+
+---@param node termi.ListNode
+---@return termi.Cell
+local function name(node)
+  local row = node.rows[1]
+  if node.kind == 'group' then
+    return { text = node.name, hl = 'TermiGroup' }
+  elseif node.child then
+    return { text = branch(node) .. node.id:sub(1, 8), hl = 'TermiDim' }
+  end
+  local label = row.session.label and format.one_line(row.session.label) or ''
+  local tail = label ~= '' and { { text = ' ' .. label, hl = 'TermiDim' } } or nil
+  return { text = format.one_line(node.name), hl = 'TermiName', tail = tail }
+end
+
+--- Where there is no room for commands, the runs of a session are told apart by them, and groups say it here.
+---@param node termi.ListNode
+---@return termi.Cell
+local function narrow_name(node)
+  if node.child then
+    return { text = branch(node) .. format.one_line(node.rows[1].process.command), hl = 'TermiDim' }
+  elseif node.kind == 'group' then
+    return {
+      text = node.name,
+      hl = 'TermiGroup',
+      tail = { { text = '  ' .. status.summary(node.rows), hl = 'TermiDim' } },
+    }
+  end
+  return name(node)
+end
+
+---@param node termi.ListNode
+---@return termi.Cell
+local function command(node)
+  if node.kind == 'run' then
+    return { text = format.one_line(node.rows[1].process.command) }
+  end
+  local runs = format.count(#node.rows, 'run', 'runs')
+  local what = node.kind == 'group' and format.count(model.count_sessions(node.rows), 'session', 'sessions') or runs
+  local how = status.summary(node.rows)
+  return { text = what .. (how ~= '' and ': ' .. how or ''), hl = 'TermiDim' }
+end
+
+---@param node termi.ListNode
+---@return termi.Cell
+local function age(node)
+  local longest = 0
+  for _, row in ipairs(node.rows) do
+    longest = math.max(longest, row.process.duration_ms or 0)
+  end
+  return { text = node.kind == 'group' and '' or format.duration(longest) }
+end
+
+---@param node termi.ListNode
+---@return termi.Cell
+local function last_line(node)
+  if node.kind == 'group' then
+    return { text = '' }
+  end
+  local process = M.leading(node).process
+  local attention = state.attention(process.run_id)
+  local said = attention and attention ~= 'bell' and attention or process.last_line
+  return { text = format.one_line(said or ''), hl = 'TermiDim' }
+end
+
+---@type termi.Column
+local icon = {
+  key = 'status',
+  title = '',
+  max = 2,
+  cell = function(node)
+    local its = status_of(node)
+    return { text = its.icon, hl = its.hl }
+  end,
+}
+
+---@type termi.Column[]
+local wide = {
+  {
+    key = 'status',
     title = 'Status',
-    min = 7,
     max = 12,
-    cell = function(row)
-      local icon, word, hl = status(row)
-      return { text = icon .. ' ' .. word, hl = hl }
+    steady = 10,
+    cell = function(node)
+      local its = status_of(node)
+      return { text = its.icon .. ' ' .. its.word, hl = its.hl }
     end,
   },
-  icon = {
-    title = '',
-    min = 1,
-    max = 2,
-    cell = function(row)
-      local icon, _, hl = status(row)
-      return { text = icon, hl = hl }
-    end,
-  },
-  name = { title = 'Name', min = 12, max = 32, cell = name },
-  command = {
-    title = 'Command',
-    min = 10,
-    max = 36,
-    cell = function(row)
-      return { text = row.process.command }
-    end,
-  },
-  pid = {
+  { key = 'name', title = 'Name', min = 12, max = 32, cell = name },
+  { key = 'command', title = 'Command', min = 10, max = 36, drop = 5, cell = command },
+  {
+    key = 'pid',
     title = 'PID',
-    min = 3,
     max = 8,
+    steady = 7,
     right = true,
-    cell = function(row)
-      local active = row.process.status == 'active'
-      return { text = active and tostring(row.process.pid) or '', hl = 'TermiDim' }
+    drop = 1,
+    cell = function(node)
+      local process = node.rows[1].process
+      local active = node.kind == 'run' and process.status == 'active'
+      return { text = active and tostring(process.pid) or '', hl = 'TermiDim' }
     end,
   },
-  age = {
-    title = 'Age',
-    min = 3,
-    max = 7,
-    right = true,
-    cell = function(row)
-      return { text = format.duration(row.process.duration_ms or 0) }
-    end,
-  },
-  cpu = {
+  { key = 'age', title = 'Age', max = 7, steady = 6, right = true, drop = 6, cell = age },
+  {
+    key = 'cpu',
     title = 'CPU',
-    min = 3,
-    max = 5,
+    max = 6,
+    steady = 4,
     right = true,
-    cell = function(row)
-      local percent = row.process.status == 'active' and row.process.cpu_percent
+    drop = 3,
+    cell = function(node)
+      local percent = sum(node.rows, function(process)
+        return process.cpu_percent
+      end)
       return {
         text = percent and ('%.0f%%'):format(percent) or '',
         hl = percent and percent >= 50 and 'TermiKilled' or nil,
       }
     end,
   },
-  memory = {
+  {
+    key = 'memory',
     title = 'Mem',
-    min = 3,
     max = 6,
+    steady = 4,
     right = true,
-    cell = function(row)
-      local bytes = row.process.status == 'active' and row.process.memory_bytes
+    drop = 2,
+    cell = function(node)
+      local bytes = sum(node.rows, function(process)
+        return process.memory_bytes
+      end)
       return { text = bytes and format.bytes(bytes) or '' }
     end,
   },
-  last = {
-    title = 'Last line',
-    min = 12,
-    max = 1000,
-    cell = function(row)
-      local attention = state.attention(row.process.run_id)
-      local said = attention and attention ~= 'bell' and attention or row.process.last_line
-      return { text = said or '', hl = 'TermiDim' }
-    end,
-  },
+  { key = 'last', title = 'Last line', min = 12, max = 1000, drop = 4, cell = last_line },
 }
 
-local ORDER = { 'status', 'name', 'command', 'pid', 'age', 'cpu', 'memory', 'last' }
---- What goes first when the window is too narrow.
-local DROPPED = { 'pid', 'memory', 'cpu', 'last', 'command', 'age' }
+---@type termi.Column[]
+local narrow = vim.tbl_map(function(column)
+  if column.key == 'status' then
+    return icon
+  end
+  return column.key == 'name' and vim.tbl_extend('force', column, { cell = narrow_name }) or column
+end, wide)
 
----@param cell termi.Cell
+--- The title of what the list is sorted by says so.
+---@param specs termi.Column[]
+---@param view termi.ListView
+---@return table<string, string> titles
+local function titles(specs, view)
+  local arrow = model.is_descending(view) and '↓' or '↑'
+  local sorted = view.sort == 'activity' and 'last' or view.sort
+  for _, column in ipairs(specs) do
+    if column.key == sorted and column.title ~= '' then
+      return { [sorted] = column.right and arrow .. column.title or column.title .. ' ' .. arrow }
+    end
+  end
+  return { name = ('Name (%s %s)'):format(view.sort, arrow) }
+end
+
+--- The titles of the columns that fit; where what it is sorted by does not, the names say it.
+---@param layout termi.Layout
+---@param wanted table<string, string>
+---@param view termi.ListView
 ---@return string
-local function whole(cell)
-  local text = cell.text
-  for _, part in ipairs(cell.tail or {}) do
-    text = text .. part.text
+local function head(layout, wanted, view)
+  local key = next(wanted)
+  if key and not vim.tbl_contains(layout.names, key) then
+    wanted = { name = ('Name (%s %s)'):format(view.sort, model.is_descending(view) and '↓' or '↑') }
   end
-  return format.one_line(text)
+  return columns.head(layout, wanted)
 end
 
----@param names string[]
----@param widths table<string, integer>
----@return integer
-local function total(names, widths)
-  local sum = #GAP * (#names - 1)
-  for _, column in ipairs(names) do
-    sum = sum + widths[column]
+---@param node termi.ListNode
+---@param view termi.ListView
+---@return string text
+---@return string? hl
+local function gutter(node, view)
+  local icons = config.get().icons
+  local marked, unread = true, false
+  for _, row in ipairs(node.rows) do
+    marked = marked and view.marked[row.process.run_id] == true
+    unread = unread or state.unread(row.process)
   end
-  return sum
+  if marked then
+    return icons.marked, 'TermiMarked'
+  elseif node.folded ~= nil then
+    return node.folded and icons.closed or icons.open, 'TermiKey'
+  end
+  return unread and icons.unread or '', 'TermiUnread'
 end
 
---- Chooses columns and widths.
----@param cells table<string, termi.Cell[]> by column
+--- The list for a window `width` columns wide.
+---@param nodes termi.ListNode[]
 ---@param width integer
----@return string[] names
----@return table<string, integer> widths
-local function choose(cells, width)
-  local names = vim.deepcopy(ORDER)
-  if width < NARROW then
-    names[1] = 'icon'
-  end
-  local natural, least = {}, {} ---@type table<string, integer>, table<string, integer>
-  for _, column in ipairs(names) do
-    local spec = columns[column]
-    local widest = vim.fn.strdisplaywidth(spec.title)
-    for _, cell in ipairs(cells[column]) do
-      widest = math.max(widest, vim.fn.strdisplaywidth(whole(cell)))
-    end
-    natural[column] = math.min(widest, spec.max)
-    -- Only texts may be cut; a number that does not fit is dropped with its column.
-    local shrinks = column == 'name' or column == 'command' or column == 'last'
-    least[column] = shrinks and math.min(natural[column], spec.min) or natural[column]
-  end
-  for _, column in ipairs(DROPPED) do
-    if total(names, least) <= width then
-      break
-    end
-    names = vim.tbl_filter(function(kept)
-      return kept ~= column
-    end, names)
-  end
-  local widths = {} ---@type table<string, integer>
-  for _, column in ipairs(names) do
-    widths[column] = least[column]
-  end
-  for _, column in ipairs({ 'name', 'command', 'last' }) do
-    if widths[column] then
-      local spare = width - total(names, widths)
-      widths[column] = math.max(1, math.min(natural[column], widths[column] + spare))
-    end
-  end
-  return names, widths
-end
-
---- The list of `rows` for a window `width` columns wide.
----@param rows termi.Row[]
----@param width integer
----@return string[] lines the first is the header, then one a row
----@return termi.Highlight[]
-function M.render(rows, width)
+---@param view termi.ListView
+---@return string head
+---@return string[] lines one a node
+---@return termi.Highlight[][] marks of each line
+function M.render(nodes, width, view)
+  local specs = width < NARROW and narrow or wide
   local cells = {} ---@type table<string, termi.Cell[]>
-  for column, spec in pairs(columns) do
-    cells[column] = {}
-    for index, row in ipairs(rows) do
-      cells[column][index] = spec.cell(row, index, rows)
+  for _, column in ipairs(specs) do
+    local its = {} ---@type termi.Cell[]
+    for index, node in ipairs(nodes) do
+      its[index] = column.cell(node)
+    end
+    cells[column.key] = its
+  end
+  -- A heading takes the room of the columns before the commands, so it does not widen that of the names.
+  local measured = vim.tbl_extend('force', {}, cells) ---@type table<string, termi.Cell[]>
+  for _, key in ipairs({ 'status', 'name' }) do
+    measured[key] = {}
+    for index, node in ipairs(nodes) do
+      measured[key][index] = node.kind == 'group' and { text = '' } or cells[key][index]
     end
   end
-  local names, widths = choose(cells, width)
-  local lines, highlights = {}, {} ---@type string[], termi.Highlight[]
-  for index = 0, #rows do
-    local line = ''
-    for at, column in ipairs(names) do
-      local spec = columns[column]
-      local cell = index == 0 and { text = spec.title, hl = 'TermiHeader' } or cells[column][index]
-      local text = format.fit(whole(cell), widths[column], spec.right)
-      if at > 1 then
-        line = line .. GAP
-      end
-      local from, to = #line, #line + #text
-      if cell.hl then
-        highlights[#highlights + 1] = { line = index, from = from, to = to, group = cell.hl }
-      end
-      from = from + #cell.text
-      for _, part in ipairs(cell.tail or {}) do
-        highlights[#highlights + 1] = { line = index, from = from, to = to, group = part.hl }
-        from = from + #part.text
-      end
-      line = line .. text
+  local sorted = titles(specs, view)
+  local layout = columns.choose(specs, measured, width - GUTTER, sorted)
+  local lines, marks = {}, {} ---@type string[], termi.Highlight[][]
+  for index, node in ipairs(nodes) do
+    local span = node.kind == 'group' and 'name' or nil
+    local line, its = columns.line(layout, function(key)
+      return cells[key][index]
+    end, span)
+    local sign, hl = gutter(node, view)
+    local before = format.fit(sign, GUTTER)
+    for _, mark in ipairs(its) do
+      mark.from, mark.to = mark.from + #before, mark.to + #before
     end
-    lines[index + 1] = (line:gsub('%s+$', ''))
+    if hl and sign ~= '' then
+      table.insert(its, 1, { from = 0, to = #sign, group = hl })
+    end
+    lines[index], marks[index] = before .. line, its
   end
-  return lines, highlights
+  return (' '):rep(GUTTER) .. head(layout, sorted, view), lines, marks
 end
 
 return M

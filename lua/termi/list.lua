@@ -1,147 +1,182 @@
 --- |:TermiSessions|: the live list of sessions in a buffer.
 local config = require('termi.config')
 local events = require('termi.events')
-local highlights = require('termi.highlights')
 local layout = require('termi.layout')
 local message = require('termi.message')
+local model = require('termi.list_model')
+local preview = require('termi.list_preview')
 local sessions = require('termi.sessions')
+local sheet = require('termi.sheet')
 local window = require('termi.window')
 
 local api = vim.api
 local M = {}
 
 local NAME = 'termi-sessions://'
-local namespace = api.nvim_create_namespace('termi.list')
 
-local rows = {} ---@type termi.Row[] as shown: rows[n] is on line n + 1
+--- What happens in a burst (a hundred starts) asks the host no more often than this.
+local TOGETHER_MS = 100
+
+--- A host that took long to answer, because it has hundreds of processes to look at, rests for so many times as long.
+local REST = 4
+
+---@type termi.ListView
+M.view = { sort = 'age', reverse = false, filter = '', folded = {}, marked = {} }
+
+local rows = {} ---@type termi.Row[] all there are
+local nodes = {} ---@type termi.ListNode[] as shown: nodes[n] is on line n
+local known = false -- whether the host has answered yet
 local timer ---@type uv.uv_timer_t?
-local asking = false
+local asking, again, waiting = false, false, false
+local answered_at, took_ms = 0, 0
 
 ---@return integer? buf
 local function existing()
-  local buf = vim.fn.bufnr('^' .. NAME .. '$')
-  return buf > 0 and api.nvim_buf_is_loaded(buf) and buf or nil
+  return sheet.find(NAME)
 end
 
---- The windows of this tab page that show the list.
----@param buf integer
----@return integer[]
-local function windows(buf)
-  return vim.tbl_filter(function(win)
-    return api.nvim_win_get_buf(win) == buf
-  end, api.nvim_tabpage_list_wins(0))
+--- All runs, whether shown or not.
+---@return termi.Row[]
+function M.rows()
+  return rows
 end
 
---- The run under the cursor of the list's window.
----@return termi.Row?
+--- The lines from one to another.
+---@param first integer
+---@param last integer
+---@return termi.ListNode[]
+function M.nodes(first, last)
+  return vim.list_slice(nodes, first, last)
+end
+
+--- What is under the cursor of the list's window.
+---@return termi.ListNode?
 function M.current()
-  return rows[api.nvim_win_get_cursor(0)[1] - 1]
+  return nodes[api.nvim_win_get_cursor(0)[1]]
 end
 
----@param buf integer
----@param lines string[]
-local function set_lines(buf, lines)
-  local old = api.nvim_buf_get_lines(buf, 0, -1, false)
-  vim.bo[buf].modifiable = true
-  -- Line by line: what is the same stays untouched.
-  for index, line in ipairs(lines) do
-    if old[index] ~= line then
-      api.nvim_buf_set_lines(buf, index - 1, index <= #old and index or -1, false, { line })
-    end
-  end
-  if #old > #lines then
-    api.nvim_buf_set_lines(buf, #lines, -1, false, {})
-  end
-  vim.bo[buf].modifiable = false
+--- What is under the cursor of a window that shows the list.
+---@param win integer
+---@return termi.ListNode?
+function M.node_of(win)
+  return nodes[api.nvim_win_get_cursor(win)[1]]
 end
 
---- The keys below the list, in as many lines as the width needs.
+--- What to say instead of lines.
 ---@param width integer
----@return [string, string][][] lines of chunks
-local function hints(width)
-  local lines, used = { {}, {} }, 0 ---@type [string, string][][], integer
-  for _, key in ipairs(require('termi.list_keys').keys) do
-    if key.hint then
-      local gap = used > 0 and '  ' or ''
-      local length = #gap + #key.lhs + 1 + #key.hint
-      if used > 0 and used + length > width then
-        lines[#lines + 1] = {}
-        gap, used, length = '', 0, length - #gap
-      end
-      used = used + length
-      vim.list_extend(lines[#lines], { { gap .. key.lhs, 'TermiKey' }, { ' ' .. key.hint, 'TermiDim' } })
-    end
-  end
-  return lines
-end
-
 ---@return string[] lines
----@return termi.Highlight[]
-local function empty()
-  local line = ':TermiRun {command} starts one, :TermiRun alone a shell.'
-  return { 'No sessions yet.', line }, {
-    { line = 0, from = 0, to = 16, group = 'TermiHeader' },
-    { line = 1, from = 0, to = #line, group = 'TermiDim' },
-  }
-end
-
----@param buf integer
----@param now termi.Row[]
-local function draw(buf, now)
-  local wins = windows(buf)
-  if #wins == 0 then
-    return
-  end
-  local info = vim.fn.getwininfo(wins[1])[1]
-  local width = info.width - info.textoff
-  -- Where each window's cursor is, as a run: lines may move under it.
-  local under = {} ---@type table<integer, string>
-  for _, win in ipairs(wins) do
-    local row = rows[api.nvim_win_get_cursor(win)[1] - 1]
-    under[win] = row and row.process.run_id
-  end
-  rows = now
-  local lines, marks
-  if #rows == 0 then
-    lines, marks = empty()
-  else
-    lines, marks = layout.render(rows, width)
-  end
-  set_lines(buf, lines)
-  api.nvim_buf_clear_namespace(buf, namespace, 0, -1)
-  for _, mark in ipairs(marks) do
-    local opts = { end_col = math.min(mark.to, #lines[mark.line + 1]), hl_group = mark.group }
-    if mark.from < opts.end_col then
-      api.nvim_buf_set_extmark(buf, namespace, mark.line, mark.from, opts)
+---@return termi.Highlight[][] marks
+local function nothing(width)
+  local lines = { '' }
+  if M.view.filter ~= '' and #rows > 0 then
+    lines = { ('Nothing matches `%s`.'):format(M.view.filter), 'F shows all again.' }
+  elseif known then
+    lines = { 'No sessions yet.', ':TermiRun {command} starts one, :TermiRun alone a shell.' }
+    if #lines[2] > width then
+      lines = { lines[1], ':TermiRun {command} starts one', ':TermiRun alone a shell' }
     end
   end
-  api.nvim_buf_set_extmark(buf, namespace, #lines - 1, 0, { virt_lines = hints(width) })
-  for _, win in ipairs(wins) do
-    local column = api.nvim_win_get_cursor(win)[2]
-    for index, row in ipairs(rows) do
-      if row.process.run_id == under[win] or (index == 1 and not under[win]) then
-        api.nvim_win_set_cursor(win, { index + 1, column })
-      end
-    end
+  local marks = {} ---@type termi.Highlight[][]
+  for index, line in ipairs(lines) do
+    marks[index] = { { from = 0, to = #line, group = index == 1 and 'TermiHeader' or 'TermiDim' } }
   end
+  return lines, marks
 end
 
---- Asks the host and draws what it says, unless an answer is still awaited.
-function M.refresh()
-  local buf = existing()
-  if not buf or asking or #windows(buf) == 0 then
-    return
+--- Where each window's cursor is, as a node: lines may move under it.
+---@param wins integer[]
+---@return table<integer, { node: termi.ListNode?, line: integer }>
+local function remember(wins)
+  local under = {} ---@type table<integer, { node: termi.ListNode?, line: integer }>
+  for _, win in ipairs(wins) do
+    local line = api.nvim_win_get_cursor(win)[1]
+    under[win] = { node = nodes[line], line = line }
   end
-  asking = true
-  local ok, why = pcall(sessions.fetch_soon, function(found)
-    asking = false
-    if found then
-      vim.schedule(function()
-        if api.nvim_buf_is_valid(buf) then
-          message.guard(draw, buf, sessions.rows(found))
-        end
+  return under
+end
+
+--- Puts the cursors back on their nodes, at the same height of the window once that is scrolled.
+---@param under table<integer, { node: termi.ListNode?, line: integer }>
+local function restore(under)
+  for win, before in pairs(under) do
+    local line = model.find(nodes, before.node) or math.max(1, math.min(before.line, #nodes))
+    if line ~= before.line then
+      api.nvim_win_call(win, function()
+        local saved = vim.fn.winsaveview()
+        local top = saved.topline > 1 and math.max(1, saved.topline + line - before.line) or saved.topline
+        vim.fn.winrestview({ lnum = line, topline = top })
       end)
     end
+  end
+end
+
+--- Draws what is known, without asking the host.
+function M.draw()
+  local buf = existing()
+  local wins = buf and sheet.windows(buf) or {}
+  if not buf or #wins == 0 then
+    return
+  end
+  local width = sheet.width(wins)
+  local under = remember(wins)
+  nodes = model.nodes(rows, M.view)
+  local head, lines, marks = layout.render(nodes, width, M.view)
+  if #nodes == 0 then
+    lines, marks = nothing(width)
+  end
+  sheet.draw(buf, lines, marks)
+  sheet.set_hints(buf, require('termi.list_keys').keys, width)
+  restore(under)
+  local bar = require('termi.list_bar').text(head, width, M.view, nodes, rows)
+  for _, win in ipairs(wins) do
+    sheet.set_bar(win, bar)
+  end
+  preview.update()
+end
+
+--- Puts the cursor of the list's window on a node.
+---@param node? termi.ListNode
+function M.go_to(node)
+  local line = model.find(nodes, node)
+  if line then
+    api.nvim_win_set_cursor(0, { line, 0 })
+  end
+end
+
+---@param found termi.proto.Sessions
+local function take(found)
+  rows, known = sessions.rows(found), true
+  local living = {} ---@type table<string, true>
+  for _, row in ipairs(rows) do
+    living[row.process.run_id] = M.view.marked[row.process.run_id]
+  end
+  M.view.marked = living
+  M.draw()
+end
+
+--- Asks the host and draws what it says. While an answer is awaited, once more after that.
+function M.refresh()
+  local buf = existing()
+  if not buf or #sheet.windows(buf) == 0 then
+    return
+  elseif asking then
+    again = true
+    return
+  end
+  asking, again = true, false
+  local asked_at = vim.uv.now()
+  local ok, why = pcall(sessions.fetch_soon, function(found)
+    asking = false
+    answered_at = vim.uv.now()
+    took_ms = answered_at - asked_at
+    vim.schedule(function()
+      if found then
+        message.guard(take, found)
+      end
+      if again then
+        M.refresh_soon()
+      end
+    end)
   end)
   if not ok then
     asking = false
@@ -149,15 +184,29 @@ function M.refresh()
   end
 end
 
+--- Refreshes a little later, together with what happens until then.
+function M.refresh_soon()
+  if not waiting then
+    waiting = true
+    vim.defer_fn(function()
+      waiting = false
+      M.refresh()
+    end, TOGETHER_MS)
+  end
+end
+
 --- The timer runs only while a person can see the list.
 local function tick()
   local buf = existing()
-  if buf and #windows(buf) > 0 then
-    M.refresh()
+  if buf and #sheet.windows(buf) > 0 then
+    if vim.uv.now() - answered_at >= took_ms * REST then
+      M.refresh()
+    end
   elseif timer then
     timer:stop()
     timer:close()
     timer = nil
+    preview.close()
   end
 end
 
@@ -170,56 +219,56 @@ local function wake()
   M.refresh()
 end
 
----@return integer buf
-local function make()
-  local buf = api.nvim_create_buf(false, true)
-  api.nvim_buf_set_name(buf, NAME)
-  vim.bo[buf].bufhidden = 'hide'
-  vim.bo[buf].undolevels = -1
-  vim.bo[buf].modifiable = false
-  vim.bo[buf].filetype = 'termi-sessions'
-  highlights.define()
-  require('termi.list_keys').map(buf)
-  local group = api.nvim_create_augroup('termi.list', {})
-  api.nvim_create_autocmd({ 'BufWinEnter', 'BufEnter' }, { group = group, buffer = buf, callback = wake })
-  api.nvim_create_autocmd('TabEnter', { group = group, callback = wake })
-  api.nvim_create_autocmd('WinResized', { group = group, callback = M.refresh })
-  return buf
+--- Whether something ticks, for the tests: nothing may while nobody looks.
+---@return boolean
+function M.ticks()
+  return timer ~= nil
 end
 
-local OPTIONS = {
-  number = false,
-  relativenumber = false,
-  signcolumn = 'no',
-  foldcolumn = '0',
-  statuscolumn = '',
-  colorcolumn = '',
-  list = false,
-  spell = false,
-  wrap = false,
-  cursorline = true,
-}
+---@return integer buf
+local function make()
+  local buf = sheet.make(NAME, 'termi-sessions')
+  M.view.sort = config.get().list.sort
+  require('termi.list_keys').map(buf)
+  local group = api.nvim_create_augroup('termi.list', {})
+  local function on(names, callback, pattern)
+    api.nvim_create_autocmd(names, { group = group, buffer = pattern and nil or buf, callback = callback })
+  end
+  on({ 'BufWinEnter', 'BufEnter' }, wake)
+  on('CursorMoved', function()
+    preview.update()
+  end)
+  on({ 'BufWinLeave', 'BufLeave' }, function()
+    vim.schedule(tick)
+  end)
+  on('TabEnter', wake, '*')
+  on('TabLeave', function()
+    preview.close()
+    vim.schedule(tick)
+  end, '*')
+  on('WinResized', M.draw, '*')
+  return buf
+end
 
 --- Opens the list, or goes to its window.
 ---@param how? termi.Open
 function M.open(how)
   local buf = existing() or make()
-  local shown = windows(buf)[1]
+  local shown = sheet.windows(buf)[1]
   if shown then
     api.nvim_set_current_win(shown)
   else
     window.place(buf, how or config.get().list.open, { explicit = true }, config.get().list.size)
   end
-  for name, value in pairs(OPTIONS) do
-    api.nvim_set_option_value(name, value, { scope = 'local', win = 0 })
-  end
+  sheet.set_options()
   window.set_title(buf, 'Termi sessions')
+  M.draw()
   wake()
 end
 
 events.on_any(function(event)
   if event.type ~= 'output' then
-    M.refresh()
+    M.refresh_soon()
   end
 end)
 

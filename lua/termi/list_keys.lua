@@ -1,119 +1,238 @@
 --- The keys of the session list: one table maps them, hints at them and explains them.
 local actions = require('termi.actions')
 local attach = require('termi.attach')
+local batch = require('termi.batch')
+local key_help = require('termi.key_help')
+local layout = require('termi.layout')
+local list = require('termi.list')
+local live_input = require('termi.live_input')
 local message = require('termi.message')
+local model = require('termi.list_model')
+local preview = require('termi.list_preview')
+local select = require('termi.list_select')
 local sessions = require('termi.sessions')
 
 local api = vim.api
 local M = {}
 
----@class termi.ListKey
----@field lhs string
----@field hint? string shown below the list
----@field desc string
----@field run fun(row: termi.Row)|fun() gets the run under the cursor
----@field anywhere? boolean needs no run under the cursor
+--- Folds or unfolds, `nil` changes it.
+---@param nodes termi.ListNode[]
+---@param folded? boolean
+local function fold(nodes, folded)
+  for _, node in ipairs(nodes) do
+    if node.folded ~= nil then
+      local now = folded
+      if now == nil then
+        now = not node.folded
+      end
+      list.view.folded[node.id] = now or nil
+    end
+  end
+  list.draw()
+end
 
----@param text string
----@param fn fun(row: termi.Row): any
----@return fun(row: termi.Row)
-local function saying(text, fn)
-  return function(row)
-    fn(row)
-    message.info(text:format(row.session.name))
+--- The line under the cursor, or for a run of a session the line of the session.
+---@return termi.ListNode[]
+local function foldable()
+  local node = select.node()
+  local at = api.nvim_win_get_cursor(0)[1]
+  while node.folded == nil and at > 1 do
+    at = at - 1
+    local above = list.nodes(at, at)[1]
+    local holds = above.kind == 'session' and above.id == node.rows[1].session_id
+    holds = holds or (above.kind == 'group' and above.name == node.rows[1].session.group)
+    if holds then
+      api.nvim_win_set_cursor(0, { at, 0 })
+      return { above }
+    end
+  end
+  return { node }
+end
+
+---@param folded boolean
+---@return fun()
+local function fold_all(folded)
+  return function()
+    list.view.folded = {}
+    for _, row in ipairs(folded and list.rows() or {}) do
+      list.view.folded[row.session_id] = true
+      list.view.folded['group:' .. (row.session.group or '')] = true
+    end
+    list.draw()
   end
 end
 
 ---@param open? termi.Open
----@return fun(row: termi.Row)
+---@return fun()
 local function show(open)
-  return function(row)
-    local list = api.nvim_get_current_win()
-    attach.attach(sessions.target(row), { open = open })
+  return function()
+    local node = select.node()
+    if node.kind == 'group' then
+      return fold({ node })
+    end
+    local win = api.nvim_get_current_win()
+    attach.attach(sessions.target(layout.leading(node)), { open = open })
     -- A list in a float would stay in front of what it shows.
-    if api.nvim_win_is_valid(list) and vim.w[list].termi_float and api.nvim_get_current_win() ~= list then
-      api.nvim_win_close(list, true)
+    if api.nvim_win_is_valid(win) and vim.w[win].termi_float and api.nvim_get_current_win() ~= win then
+      api.nvim_win_close(win, true)
     end
   end
 end
 
+--- Does something to the selection, and asks before it is done to several.
+---@param verb string
+---@param act fun(rows: termi.Row[])
+---@param fitting? fun(rows: termi.Row[]): termi.Row[] those that it can be done to
+---@return fun()
+local function to_selection(verb, act, fitting)
+  return function()
+    local selection = select.take()
+    local rows = fitting and fitting(selection.rows) or selection.rows
+    if selection.several and not batch.confirmed(verb, rows) then
+      return
+    end
+    act(rows)
+    list.view.marked = {}
+    list.draw()
+  end
+end
+
+local function rename()
+  local row = select.node().rows[1]
+  if select.node().kind == 'group' then
+    message.fail('a group takes its name from its sessions; it cannot be renamed.')
+  end
+  vim.ui.input({ prompt = 'New name: ', default = row.session.name }, function(name)
+    if name and name ~= '' and name ~= row.session.name then
+      message.guard(actions.rename, row.session_id, name)
+      list.refresh()
+    end
+  end)
+end
+
+local function filter()
+  local before, node = list.view.filter, list.current()
+  local function narrow(text)
+    list.view.filter = vim.trim(text)
+    list.draw()
+  end
+  local typed = live_input.ask('Filter: ', before, narrow)
+  narrow(typed or before)
+  if not typed then
+    list.go_to(node)
+  end
+end
+
+local function next_sort()
+  local view = list.view
+  for index, sort in ipairs(model.SORTS) do
+    if sort == view.sort then
+      view.sort, view.reverse = model.SORTS[index % #model.SORTS + 1], false
+      break
+    end
+  end
+  list.draw()
+end
+
 local help ---@type fun() defined below the table that it shows
 
----@type termi.ListKey[]
+---@type termi.Key[]
 M.keys = {
-  { lhs = '<CR>', hint = 'show', desc = 'show the run in the Termi window', run = show() },
+  { lhs = '<CR>', hint = 'show', desc = 'show the run in the Termi window; fold a group', run = show() },
   { lhs = '<C-s>', desc = 'show it in a split', run = show('split') },
   { lhs = '<C-v>', desc = 'show it in a vertical split', run = show('vsplit') },
   { lhs = '<C-t>', desc = 'show it in a tab page', run = show('tab') },
+  { lhs = 'p', hint = 'preview', desc = 'preview its screen, or stop that', run = preview.toggle },
   {
     lhs = 'K',
     hint = 'kill',
     desc = 'kill the run and all its processes',
-    run = function(row)
-      actions.kill_soon(sessions.target(row))
-    end,
+    visual = true,
+    run = to_selection('Kill', batch.kill, batch.killable),
   },
   {
     lhs = 'R',
     hint = 'restart',
     desc = 'start the program again, in the same buffer',
-    run = saying('restarted %s', function(row)
-      actions.restart(sessions.target(row))
-    end),
+    visual = true,
+    run = to_selection('Restart', batch.restart),
   },
-  {
-    lhs = 'r',
-    hint = 'rename',
-    desc = 'rename the session',
-    run = function(row)
-      vim.ui.input({ prompt = 'New name: ', default = row.session.name }, function(name)
-        if name and name ~= '' and name ~= row.session.name then
-          message.guard(actions.rename, row.session_id, name)
-          require('termi.list').refresh()
-        end
-      end)
-    end,
-  },
+  { lhs = 'r', hint = 'rename', desc = 'rename the session', run = rename },
   {
     lhs = 'x',
     hint = 'dismiss',
     desc = 'dismiss a run that has ended from the list',
-    run = function(row)
-      if row.process.status == 'active' then
-        message.fail('%s still runs. K kills it.', row.session.name)
-      end
-      actions.remove(sessions.target(row))
-    end,
+    visual = true,
+    run = to_selection('Dismiss', batch.dismiss, batch.dismissable),
   },
   {
     lhs = 'X',
     desc = 'dismiss all that have ended',
-    anywhere = true,
     run = function()
-      for _, row in ipairs(sessions.rows(sessions.fetch())) do
-        if row.process.status ~= 'active' then
-          actions.remove(sessions.target(row))
-        end
+      local ended = vim.tbl_filter(function(row)
+        return row.process.status ~= 'active'
+      end, list.rows())
+      if #ended == 0 then
+        message.fail('none has ended.')
       end
+      batch.dismiss(ended)
     end,
   },
   {
-    lhs = 'q',
-    hint = 'close',
-    desc = 'close the list',
-    anywhere = true,
+    lhs = 'm',
+    also = { '<Tab>' },
+    hint = 'mark',
+    desc = 'mark for K, R and x, or unmark; a selection works too',
+    visual = true,
+    run = select.toggle,
+  },
+  { lhs = 'U', desc = 'unmark all', run = select.clear },
+  { lhs = 'f', hint = 'filter', desc = 'filter by name, command, group, folder, status', run = filter },
+  {
+    lhs = 'F',
+    desc = 'clear the filter',
     run = function()
-      local list = api.nvim_get_current_win()
-      -- Back to where the list was opened from.
-      vim.cmd('wincmd p')
-      require('termi.window').close(list)
+      list.view.filter = ''
+      list.draw()
     end,
   },
+  { lhs = 's', hint = 'sort', desc = 'sort by age, name, status, CPU, memory, last activity', run = next_sort },
+  {
+    lhs = 'S',
+    desc = 'sort the other way round',
+    run = function()
+      list.view.reverse = not list.view.reverse
+      list.draw()
+    end,
+  },
+  {
+    lhs = 'za',
+    desc = 'fold or unfold a session or group',
+    run = function()
+      fold(foldable())
+    end,
+  },
+  {
+    lhs = 'zc',
+    desc = 'fold it',
+    run = function()
+      fold(foldable(), true)
+    end,
+  },
+  {
+    lhs = 'zo',
+    desc = 'unfold it',
+    run = function()
+      fold({ select.node() }, false)
+    end,
+  },
+  { lhs = 'zM', desc = 'fold all', run = fold_all(true) },
+  { lhs = 'zR', desc = 'unfold all', run = fold_all(false) },
+  { lhs = 'q', hint = 'close', desc = 'close the list', run = key_help.close },
   {
     lhs = '?',
     hint = 'help',
     desc = 'this help',
-    anywhere = true,
     run = function()
       help()
     end,
@@ -121,56 +240,13 @@ M.keys = {
 }
 
 help = function()
-  local lines = {} ---@type string[]
-  for index, key in ipairs(M.keys) do
-    lines[index] = (' %-6s %s '):format(key.lhs, key.desc)
-  end
-  local width = 0
-  for _, line in ipairs(lines) do
-    width = math.max(width, vim.fn.strdisplaywidth(line))
-  end
-  local buf = api.nvim_create_buf(false, true)
-  api.nvim_buf_set_lines(buf, 0, -1, false, lines)
-  local namespace = api.nvim_create_namespace('termi.list')
-  for index, key in ipairs(M.keys) do
-    api.nvim_buf_set_extmark(buf, namespace, index - 1, 1, { end_col = 1 + #key.lhs, hl_group = 'TermiKey' })
-  end
-  vim.bo[buf].bufhidden = 'wipe'
-  vim.bo[buf].modifiable = false
-  local rows, columns = vim.o.lines - vim.o.cmdheight, vim.o.columns
-  width = math.min(width, math.max(1, columns - 2))
-  local height = math.min(#lines, math.max(1, rows - 2))
-  api.nvim_open_win(buf, true, {
-    relative = 'editor',
-    width = width,
-    height = height,
-    row = math.max(0, math.floor((rows - height - 2) / 2)),
-    col = math.max(0, math.floor((columns - width - 2) / 2)),
-    style = 'minimal',
-    border = 'rounded',
-    title = ' Termi sessions ',
-    title_pos = 'center',
-  })
-  for _, lhs in ipairs({ 'q', '?', '<Esc>', '<CR>' }) do
-    vim.keymap.set('n', lhs, '<Cmd>close<CR>', { buffer = buf, nowait = true })
-  end
-  api.nvim_create_autocmd('WinLeave', { buffer = buf, once = true, command = 'silent! close' })
+  key_help.show('Termi sessions', M.keys)
 end
 
 --- Maps the keys in the list's buffer.
 ---@param buf integer
 function M.map(buf)
-  for _, key in ipairs(M.keys) do
-    vim.keymap.set('n', key.lhs, function()
-      local row = require('termi.list').current()
-      if row or key.anywhere then
-        message.guard(key.run, row)
-        require('termi.list').refresh()
-      else
-        message.info('there is no run on this line.')
-      end
-    end, { buffer = buf, nowait = true, silent = true, desc = 'Termi: ' .. key.desc })
-  end
+  key_help.map(buf, M.keys)
 end
 
 return M

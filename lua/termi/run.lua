@@ -73,6 +73,9 @@ end
 local function start(opts)
   check(opts)
   client.ensure()
+  if opts.template then
+    require('termi.templates').sync()
+  end
   local focus = vim.api.nvim_get_current_win()
   local how = opts.open or config.get().open
   local shown, undo = view.create(how, { new_window = opts.new_window, explicit = opts.open ~= nil })

@@ -76,8 +76,10 @@ end
 ---@return termi.Row[]
 function M.rows(sessions)
   local ids, started = vim.tbl_keys(sessions), {} ---@type string[], table<string, integer>
+  local runs = {} ---@type table<string, termi.Row[]>
   for id in pairs(sessions) do
-    local first = rows_of(sessions, id)[1]
+    runs[id] = rows_of(sessions, id)
+    local first = runs[id][1]
     started[id] = first and first.process.started_at or 0
   end
   table.sort(ids, function(a, b)
@@ -91,7 +93,7 @@ function M.rows(sessions)
   end)
   local rows = {} ---@type termi.Row[]
   for _, id in ipairs(ids) do
-    vim.list_extend(rows, rows_of(sessions, id))
+    vim.list_extend(rows, runs[id])
   end
   return rows
 end

@@ -1,5 +1,7 @@
 --- What is known of the runs without asking the host, kept from its events: for the statusline, for completion, and
---- for which run waits for a person.
+--- for which run waits for a person or has news.
+local registry = require('termi.registry')
+
 local M = {}
 
 ---@class termi.RunState
@@ -7,8 +9,34 @@ local M = {}
 ---@field session_name? string
 ---@field active boolean
 ---@field attention? string why it wants a person
+---@field failed? boolean it failed, and nobody has looked at it since
+---@field unread? 'ended'|'printed' what nobody has seen
+---@field bytes? integer that it had printed when the host was asked last
+---@field activity? integer when it was seen to have printed something, in unix milliseconds
 
 local runs = {} ---@type table<string, termi.RunState> by run id
+
+--- Bytes printed by a run that no view has shown yet are news, unless a person has seen them in another way.
+local seen_bytes = {} ---@type table<string, integer> by run id
+
+---@return integer unix milliseconds
+local function now()
+  local seconds, microseconds = assert(vim.uv.gettimeofday())
+  return seconds * 1000 + math.floor((microseconds or 0) / 1000)
+end
+
+--- The runs that windows of the current tab page show.
+---@return table<string, true>
+local function in_sight()
+  local found = {} ---@type table<string, true>
+  for _, win in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
+    local view = registry.of_buf(vim.api.nvim_win_get_buf(win))
+    if view and view.run_id then
+      found[view.run_id] = true
+    end
+  end
+  return found
+end
 
 ---@param event termi.proto.RunEvent
 function M.started(event)
@@ -20,6 +48,20 @@ function M.ended(event)
   local run = runs[event.run_id]
   if run then
     run.active = false
+    local bad = event.status ~= 'killed' and (event.status ~= 'exited' or (event.exit and event.exit.code ~= 0))
+    local out_of_sight = not in_sight()[event.run_id]
+    run.failed = bad and out_of_sight or nil
+    -- Who killed it knows.
+    run.unread = out_of_sight and event.status ~= 'killed' and 'ended' or run.unread
+  end
+end
+
+--- It has printed something while no window showed it.
+---@param run_id string
+function M.printed(run_id)
+  local run = runs[run_id]
+  if run then
+    run.unread, run.activity = run.unread or 'printed', now()
   end
 end
 
@@ -58,8 +100,14 @@ end
 --- A person looks at the run.
 ---@param run_id? string
 function M.seen(run_id)
-  if run_id and runs[run_id] and runs[run_id].attention then
-    runs[run_id].attention = nil
+  local run = run_id and runs[run_id]
+  if not run then
+    return
+  end
+  local told = run.attention or run.failed
+  run.attention, run.failed, run.unread = nil, nil, nil
+  seen_bytes[run_id] = run.bytes
+  if told then
     vim.cmd.redrawstatus({ bang = true })
   end
 end
@@ -70,37 +118,73 @@ function M.attention(run_id)
   return runs[run_id] and runs[run_id].attention
 end
 
+--- Whether a run has printed, or ended, since a person saw it.
+---@param process termi.proto.Process
+---@return boolean
+function M.unread(process)
+  local run = runs[process.run_id]
+  if run and run.unread == 'ended' then
+    return true
+  end
+  -- The host tells what hidden views miss; of a run without a view it is known how much it has printed.
+  local missed = run and run.unread == 'printed' or registry.of_run(process.run_id) == nil
+  return missed and process.bytes > (seen_bytes[process.run_id] or 0)
+end
+
+--- When a run printed last, as far as is known here, in unix milliseconds.
+---@param process termi.proto.Process
+---@return integer
+function M.activity(process)
+  local run = runs[process.run_id]
+  return math.max(run and run.activity or 0, process.ended_at or 0, process.started_at)
+end
+
 --- Takes over what the host says there is.
 ---@param sessions termi.proto.Sessions
 function M.replace(sessions)
-  local now = {} ---@type table<string, termi.RunState>
+  local before, shown = runs, in_sight()
+  runs = {}
   for session_id, session in pairs(sessions) do
     for _, process in ipairs(session.processes) do
-      local known = runs[process.run_id]
-      now[process.run_id] = {
+      local known = before[process.run_id] or {}
+      local more = known.bytes and process.bytes > known.bytes
+      local run = {
         session_id = session_id,
         session_name = session.name,
         active = process.status == 'active',
-        attention = known and known.attention,
+        attention = known.attention,
+        failed = known.failed,
+        unread = known.unread,
+        bytes = process.bytes,
+        activity = more and now() or known.activity,
       }
+      runs[process.run_id] = run
+      if shown[process.run_id] then
+        run.failed, run.unread = nil, nil
+        seen_bytes[process.run_id] = process.bytes
+      end
     end
   end
-  runs = now
+  for run_id in pairs(seen_bytes) do
+    seen_bytes[run_id] = runs[run_id] and seen_bytes[run_id]
+  end
 end
 
 function M.clear()
-  runs = {}
+  runs, seen_bytes = {}, {}
 end
 
 ---@return integer active
 ---@return integer waiting for a person
+---@return integer failed and not looked at since
 function M.counts()
-  local active, waiting = 0, 0
+  local active, waiting, failed = 0, 0, 0
   for _, run in pairs(runs) do
     active = active + (run.active and 1 or 0)
     waiting = waiting + (run.attention and 1 or 0)
+    failed = failed + (run.failed and 1 or 0)
   end
-  return active, waiting
+  return active, waiting, failed
 end
 
 ---@return table<string, termi.RunState>

@@ -4,14 +4,17 @@ local state = require('termi.state')
 
 local M = {}
 
---- `● 3 ◆ 1`: three runs are alive, one waits for a person.
+--- `● 3 ✗ 1 ◆ 1`: three runs are alive, one failed and was not looked at since, one waits for a person.
 ---@return string
 function M.text()
-  local active, waiting = state.counts()
+  local active, waiting, failed = state.counts()
   local icons = config.get().icons
-  local parts = {}
+  local parts = {} ---@type string[]
   if active > 0 then
     parts[#parts + 1] = ('%s %d'):format(icons.active, active)
+  end
+  if failed > 0 then
+    parts[#parts + 1] = ('%s %d'):format(icons.failure, failed)
   end
   if waiting > 0 then
     parts[#parts + 1] = ('%s %d'):format(icons.attention, waiting)

@@ -96,6 +96,17 @@
 ---@field title string
 ---@field exit? termi.proto.Exit
 
+---@class termi.proto.Span bytes `start` to `end` of a line's text; what is not set is as the terminal's default
+---@field start integer
+---@field end integer
+---@field fg? 'default'|{ indexed: integer }|{ rgb: integer[] }
+---@field bg? 'default'|{ indexed: integer }|{ rgb: integer[] }
+---@field underline? string
+---@field bold? boolean
+---@field italic? boolean
+---@field inverse? boolean
+---@field strikeout? boolean
+
 ---@class termi.proto.SnapshotResult
 ---@field lines string[]|termi.proto.SpanLine[]
 ---@field scrollback_lines integer how many of the lines are from above the screen
@@ -109,6 +120,32 @@
 ---@field reason 'exit'|'pattern'|'idle'|'timeout'
 ---@field exit? termi.proto.Exit
 ---@field line? string
+
+---@class termi.proto.HistoryRecord
+---@field session_id string
+---@field session_name string
+---@field group? string
+---@field label? string
+---@field run_id string
+---@field command string
+---@field program string
+---@field cwd string
+---@field started_at integer unix time
+---@field ended_at integer
+---@field duration_ms integer
+---@field status termi.proto.Status
+---@field exit termi.proto.Exit
+---@field reason? string
+---@field bytes integer
+---@field output_path? string
+
+---@class termi.proto.StatsRow
+---@field key string what the runs have in common: their command
+---@field count integer
+---@field failures integer
+---@field median_ms integer
+---@field p95_ms integer
+---@field last_ended_at integer unix time
 
 ---@class termi.proto.Reply
 ---@field id integer

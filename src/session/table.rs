@@ -7,6 +7,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
 use super::{Announcement, Client, ClientId, Settings, keeping::Ended, names, run::Ask};
@@ -310,7 +311,8 @@ impl Table {
                 let members: Vec<_> =
                     self.sessions.iter().filter(|session| session.group.as_ref() == Some(name)).collect();
                 if members.is_empty() {
-                    return Err(Error::new(Code::NotFound, format!("no session is in a group {name:?}")));
+                    return Err(Error::new(Code::NotFound, format!("no session is in a group {name:?}"))
+                        .with_data(json!({ "kind": "group", "name": name })));
                 }
                 Ok(all_of(members))
             }
@@ -369,7 +371,10 @@ impl Table {
 
 /// The one item whose id is or starts with `named`.
 fn one<'a, T: 'a>(items: impl Iterator<Item = T>, named: &str, id: impl Fn(&T) -> &str, kind: &str) -> Result<T> {
-    let not_found = || Error::new(Code::NotFound, format!("there is no {kind} {named:?}; `sessions` lists them"));
+    let not_found = || {
+        Error::new(Code::NotFound, format!("there is no {kind} {named:?}; `sessions` lists them"))
+            .with_data(json!({ "kind": kind, "name": named }))
+    };
     if named.is_empty() {
         return Err(not_found());
     }

@@ -63,16 +63,18 @@ impl Grid {
     /// Where the text first stands above the command line: row and column.
     pub fn find(&self, text: &str) -> Option<(usize, usize)> {
         let above = self.rows.len().saturating_sub(1);
-        self.rows[..above].iter().enumerate().find_map(|(number, row)| {
-            let line: String = row.iter().map(|cell| cell.text.as_str()).collect();
-            let at = line.find(text)?;
-            let mut passed = 0;
-            let column = row.iter().position(|cell| {
-                let here = passed >= at;
-                passed += cell.text.len();
-                here
-            })?;
-            Some((number, column))
+        (0..above).find_map(|row| Some((row, self.column(row, text)?)))
+    }
+
+    /// In which column of a row a text first stands.
+    pub fn column(&self, row: usize, text: &str) -> Option<usize> {
+        let line: String = self.rows[row].iter().map(|cell| cell.text.as_str()).collect();
+        let at = line.find(text)?;
+        let mut passed = 0;
+        self.rows[row].iter().position(|cell| {
+            let here = passed >= at;
+            passed += cell.text.len();
+            here
         })
     }
 

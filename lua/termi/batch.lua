@@ -1,0 +1,149 @@
+--- Doing one thing to several runs: asked once for all, done without waiting, told in one message.
+local client = require('termi.client')
+local format = require('termi.format')
+local message = require('termi.message')
+local sessions = require('termi.sessions')
+local wording = require('termi.wording')
+
+local M = {}
+
+--- Names of the runs' sessions, each once.
+---@param rows termi.Row[]
+---@return string[]
+local function names(rows)
+  local seen, found = {}, {} ---@type table<string, true>, string[]
+  for _, row in ipairs(rows) do
+    if not seen[row.session_id] then
+      seen[row.session_id] = true
+      found[#found + 1] = row.session.name
+    end
+  end
+  return found
+end
+
+--- Those of them that a kill can be about: they run, or have left processes that do.
+---@param rows termi.Row[]
+---@return termi.Row[]
+function M.killable(rows)
+  local found = vim.tbl_filter(function(row)
+    return row.process.status == 'active' or (row.process.left_running or 0) > 0
+  end, rows)
+  if #found == 0 then
+    message.fail(
+      '%s ended already. x dismisses %s.',
+      #rows == 1 and rows[1].session.name .. ' has' or 'all have',
+      #rows == 1 and 'it' or 'them'
+    )
+  end
+  return found
+end
+
+--- Asks whether to do it, and says to how many.
+---@param verb string
+---@param rows termi.Row[]
+---@return boolean
+function M.confirmed(verb, rows)
+  local list = table.concat(names(rows), ', ')
+  local question = ('%s %s: %s'):format(verb, format.count(#rows, 'run', 'runs'), list)
+  -- One line, so that the question is one key.
+  question = vim.trim(format.fit(question, math.max(20, vim.v.echospace - 4))) .. '?'
+  return vim.fn.confirm(question, '&Yes\n&No', 2) == 1
+end
+
+--- Calls a method for each run, all at once.
+---@param method string
+---@param rows termi.Row[]
+---@param params fun(row: termi.Row): table
+---@param on_done fun(results: any[], errors: termi.proto.Error[])
+local function for_each(method, rows, params, on_done)
+  local results, errors, left = {}, {}, #rows ---@type any[], termi.proto.Error[], integer
+  for _, row in ipairs(rows) do
+    client.request(method, params(row), function(err, result)
+      left = left - 1
+      if err then
+        errors[#errors + 1] = err
+      else
+        results[#results + 1] = result
+      end
+      if left == 0 then
+        vim.schedule(function()
+          message.guard(on_done, results, errors)
+        end)
+      end
+    end)
+  end
+end
+
+---@param row termi.Row
+---@return table
+local function target(row)
+  return { target = sessions.target(row) }
+end
+
+--- Says what went wrong, as it is for one run, and how often for several.
+---@param rows termi.Row[]
+---@param errors termi.proto.Error[]
+local function complain(rows, errors)
+  local first = errors[1] --[[@as termi.proto.Error]]
+  local text = wording.of(first)
+  message.error(#rows == 1 and text or ('%d of %d: %s'):format(#errors, #rows, text))
+end
+
+--- Kills them and says `Killed 3/3 processes` once they are gone.
+---@param rows termi.Row[]
+function M.kill(rows)
+  for_each('kill', rows, target, function(results, errors)
+    local killed, total = 0, 0
+    for _, result in ipairs(results) do
+      killed, total = killed + result.killed, total + result.total
+    end
+    if #errors > 0 then
+      complain(rows, errors)
+    end
+    if #results > 0 then
+      message.info(('Killed %d/%d processes'):format(killed, total))
+    end
+  end)
+end
+
+--- Starts their programs again.
+---@param rows termi.Row[]
+function M.restart(rows)
+  for_each('restart', rows, target, function(results, errors)
+    if #errors > 0 then
+      complain(rows, errors)
+    end
+    if #results > 0 then
+      local what = #rows == 1 and rows[1].session.name or format.count(#results, 'run', 'runs')
+      message.info('restarted ' .. what)
+    end
+  end)
+end
+
+--- Those of them that can be dismissed.
+---@param rows termi.Row[]
+---@return termi.Row[]
+function M.dismissable(rows)
+  local ended = vim.tbl_filter(function(row)
+    return row.process.status ~= 'active'
+  end, rows)
+  if #ended == 0 then
+    local who = #rows == 1 and rows[1].session.name .. ' still runs' or ('all %d still run'):format(#rows)
+    message.fail('%s. K kills %s.', who, #rows == 1 and 'it' or 'them')
+  end
+  return ended
+end
+
+--- Dismisses runs that have ended.
+---@param rows termi.Row[]
+function M.dismiss(rows)
+  for_each('remove', rows, target, function(results, errors)
+    if #errors > 0 then
+      complain(rows, errors)
+    elseif #results > 1 then
+      message.info(('dismissed %d runs'):format(#results))
+    end
+  end)
+end
+
+return M

@@ -1,0 +1,29 @@
+--- What the host that runs can do: the binary may be older than the plugin.
+local client = require('termi.client')
+local message = require('termi.message')
+
+local M = {}
+
+--- Whether the host answers a method. Starts the host if there is none.
+---@param method string
+---@return boolean
+function M.has(method)
+  client.ensure()
+  local info = client.info()
+  local methods = info and info.capabilities and info.capabilities.methods or {}
+  return vim.tbl_contains(methods, method)
+end
+
+--- Raises when the host does not answer a method.
+---@param method string
+---@param what string that needs it
+function M.need(method, what)
+  if not M.has(method) then
+    local info = client.info()
+    local version = info and info.server.version or 'of an unknown version'
+    local text = '%s needs a newer host: this one (termi %s) has no `%s`. `:Termi build`, then `:Termi stop!`.'
+    message.fail(text, what, version, method)
+  end
+end
+
+return M

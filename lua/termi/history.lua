@@ -1,0 +1,262 @@
+--- |:Termi-history|: the runs that have ended, from the host's memory on disk, to search and to run again.
+local client = require('termi.client')
+local columns = require('termi.columns')
+local config = require('termi.config')
+local events = require('termi.events')
+local features = require('termi.features')
+local format = require('termi.format')
+local key_help = require('termi.key_help')
+local live_input = require('termi.live_input')
+local message = require('termi.message')
+local sheet = require('termi.sheet')
+local window = require('termi.window')
+local wording = require('termi.wording')
+
+local api = vim.api
+local M = {}
+
+local NAME = 'termi-history://'
+
+--- As many as a person looks through; a search finds what is older.
+local LIMIT = 500
+
+local records = {} ---@type termi.proto.HistoryRecord[] one a line
+local query = ''
+local total = 0
+
+---@param ms integer unix time
+---@return string
+local function when(ms)
+  local seconds = math.floor(ms / 1000)
+  local today = os.date('%Y-%m-%d') == os.date('%Y-%m-%d', seconds)
+  return os.date(today and '%H:%M' or '%Y-%m-%d %H:%M', seconds) --[[@as string]]
+end
+
+---@type termi.Column[]
+local COLUMNS = {
+  {
+    key = 'status',
+    title = 'Ended',
+    max = 14,
+    steady = 8,
+    cell = function(record)
+      local icons = config.get().icons
+      if record.status == 'killed' then
+        return { text = icons.killed .. ' killed', hl = 'TermiKilled' }
+      elseif events.failed(record) then
+        return { text = icons.failure .. ' ' .. events.outcome(record):gsub('^ended by ', ''), hl = 'TermiFailure' }
+      end
+      return { text = icons.success .. ' done', hl = 'TermiSuccess' }
+    end,
+  },
+  {
+    key = 'command',
+    title = 'Command',
+    min = 12,
+    max = 60,
+    cell = function(record)
+      return { text = format.one_line(record.command) }
+    end,
+  },
+  {
+    key = 'name',
+    title = 'Session',
+    min = 8,
+    max = 24,
+    drop = 3,
+    cell = function(record)
+      local group = record.group and record.group ~= '' and { { text = ' @' .. record.group, hl = 'TermiGroup' } }
+      return { text = record.session_name, hl = 'TermiName', tail = group or nil }
+    end,
+  },
+  {
+    key = 'took',
+    title = 'Took',
+    max = 7,
+    right = true,
+    drop = 4,
+    cell = function(record)
+      return { text = format.duration(record.duration_ms) }
+    end,
+  },
+  {
+    key = 'when',
+    title = 'When',
+    max = 16,
+    drop = 2,
+    cell = function(record)
+      return { text = when(record.ended_at), hl = 'TermiDim' }
+    end,
+  },
+  {
+    key = 'cwd',
+    title = 'Folder',
+    min = 8,
+    max = 60,
+    drop = 1,
+    cell = function(record)
+      return { text = format.one_line(vim.fn.fnamemodify(record.cwd, ':~')), hl = 'TermiDim' }
+    end,
+  },
+}
+
+local function draw()
+  local buf = sheet.find(NAME)
+  local wins = buf and sheet.windows(buf) or {}
+  if not buf or #wins == 0 then
+    return
+  end
+  local width = sheet.width(wins)
+  local head, lines, marks = columns.table(COLUMNS, records, width)
+  if #records == 0 then
+    local line = query == '' and 'Nothing has ended yet.' or ('Nothing matches `%s`.'):format(query)
+    head, lines, marks = '', { line }, { { { from = 0, to = #line, group = 'TermiHeader' } } }
+  end
+  sheet.draw(buf, lines, marks)
+  sheet.set_hints(buf, M.keys, width)
+  local note = ('%d of %d'):format(#records, total) .. (query ~= '' and ', search: ' .. query or '')
+  note = vim.trim(format.fit(note, math.min(#note, math.max(8, width - 12))))
+  local room = math.max(0, width - format.width(note) - 2)
+  local right = '  ' .. sheet.bar_text(note, query ~= '' and 'TermiAttention' or 'TermiDim')
+  -- How many there are is not worth a title; what is searched is.
+  if query == '' and format.width(head) > room then
+    right, room = '', width
+  end
+  for _, win in ipairs(wins) do
+    sheet.set_bar(win, sheet.bar_text(format.fit(head, room), 'TermiHeader') .. right)
+  end
+end
+
+--- Asks the host and draws what it says, unless a later question was asked meanwhile.
+local asked = 0
+local function refresh()
+  asked = asked + 1
+  local mine = asked
+  client.request('history', { query = query ~= '' and query or nil, limit = LIMIT }, function(err, result)
+    vim.schedule(function()
+      if err then
+        message.error(wording.of(err))
+      elseif mine == asked then
+        records, total = result.records, result.total or #result.records
+        message.guard(draw)
+      end
+    end)
+  end)
+end
+
+---@return termi.proto.HistoryRecord
+local function current()
+  local record = records[api.nvim_win_get_cursor(0)[1]]
+  return record or message.fail('there is no run on this line.')
+end
+
+---@param open? termi.Open
+---@return fun()
+local function again(open)
+  return function()
+    local record = current()
+    -- The command is as people write it, so it is given to the shell. The name is free unless it is in use again.
+    local taken = false
+    for _, session in pairs(require('termi.sessions').fetch()) do
+      taken = taken or session.name == record.session_name
+    end
+    require('termi.run').run({
+      cmd = record.command,
+      cwd = record.cwd,
+      name = not taken and record.session_name or nil,
+      group = record.group,
+      label = record.label,
+      open = open,
+    })
+  end
+end
+
+local function search()
+  local before = query
+  local function narrow(text)
+    query = vim.trim(text)
+    refresh()
+  end
+  narrow(live_input.ask('Search: ', before, narrow) or before)
+end
+
+---@type termi.Key[]
+M.keys = {
+  { lhs = '<CR>', hint = 'run again', desc = 'run the command again, in its folder', run = again() },
+  { lhs = '<C-s>', desc = 'run it again in a split', run = again('split') },
+  { lhs = '<C-v>', desc = 'run it again in a vertical split', run = again('vsplit') },
+  { lhs = '<C-t>', desc = 'run it again in a tab page', run = again('tab') },
+  {
+    lhs = 'y',
+    hint = 'yank',
+    desc = 'yank the command',
+    run = function()
+      local register = vim.v.register
+      vim.fn.setreg(register, current().command)
+      message.info(('yanked `%s`'):format(format.fit(current().command, 40):gsub(' +$', '')))
+    end,
+  },
+  {
+    lhs = 'i',
+    hint = 'info',
+    desc = 'all that is known of it',
+    run = function()
+      local record = current()
+      local text = {} ---@type [string, string?][]
+      for _, field in ipairs({ 'command', 'cwd', 'session_name', 'group', 'label', 'reason', 'output_path' }) do
+        if record[field] then
+          text[#text + 1] = { format.fit(field:gsub('_', ' '), 14), 'TermiKey' }
+          text[#text + 1] = { format.one_line(record[field]) .. '\n' }
+        end
+      end
+      api.nvim_echo(text, false, {})
+    end,
+  },
+  { lhs = 'f', also = { '/' }, hint = 'search', desc = 'search by command, name, label, group', run = search },
+  {
+    lhs = 'F',
+    desc = 'clear the search',
+    run = function()
+      query = ''
+      refresh()
+    end,
+  },
+  { lhs = '<C-l>', desc = 'ask the host again', run = refresh },
+  { lhs = 'q', hint = 'close', desc = 'close it', run = key_help.close },
+  {
+    lhs = '?',
+    hint = 'help',
+    desc = 'this help',
+    run = function()
+      key_help.show('Termi history', M.keys)
+    end,
+  },
+}
+
+---@return integer buf
+local function make()
+  local buf = sheet.make(NAME, 'termi-history')
+  key_help.map(buf, M.keys)
+  local group = api.nvim_create_augroup('termi.history', {})
+  api.nvim_create_autocmd('WinResized', { group = group, callback = draw })
+  return buf
+end
+
+--- Opens the history, of what holds a text.
+---@param text? string
+function M.open(text)
+  features.need('history', ':Termi history')
+  query = vim.trim(text or '')
+  local buf = sheet.find(NAME) or make()
+  local shown = sheet.windows(buf)[1]
+  if shown then
+    api.nvim_set_current_win(shown)
+  else
+    window.place(buf, config.get().list.open, { explicit = true }, config.get().list.size)
+  end
+  sheet.set_options()
+  window.set_title(buf, 'Termi history')
+  refresh()
+end
+
+return M

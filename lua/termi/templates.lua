@@ -1,0 +1,143 @@
+--- Templates of runs: those of `setup()`, and those of the project's `.termi.json` when a person trusts that file. The
+--- host keeps and starts them; what is said here of its methods is in this module only.
+local client = require('termi.client')
+local config = require('termi.config')
+local features = require('termi.features')
+local format = require('termi.format')
+local message = require('termi.message')
+local wording = require('termi.wording')
+
+local M = {}
+
+local FILE = '.termi.json'
+
+local known = {} ---@type table<string, table> as sent last
+
+--- A table of Lua that has no keys would travel as a list.
+---@param templates table<string, table>
+---@return table
+local function as_map(templates)
+  local map = vim.empty_dict()
+  for name, template in pairs(templates) do
+    map[name] = next(template) and template or vim.empty_dict()
+  end
+  return map
+end
+
+--- The project's file: of the current directory, or of the nearest folder above it that has one.
+---@return string? path
+function M.file()
+  return vim.fs.find(FILE, { upward = true, type = 'file', path = vim.fn.getcwd() })[1]
+end
+
+--- The templates of the project's file; a person is asked first whether it is to be trusted (|vim.secure.read()|).
+---@return table<string, table>
+local function of_project()
+  local path = M.file()
+  if not path then
+    return {}
+  end
+  local text = vim.secure.read(path)
+  if type(text) ~= 'string' then
+    message.info(('%s is not trusted; its templates are left out. See :help trust'):format(path))
+    return {}
+  end
+  return client.call('parse_templates', { text = text, path = path }).templates
+end
+
+--- Makes all templates known to the host, in place of those it knew.
+---@return table<string, table>
+function M.sync()
+  features.need('templates', 'a template')
+  local templates = vim.tbl_extend('force', {}, config.get().templates)
+  for name, template in pairs(of_project()) do
+    templates[name] = template
+  end
+  client.call('templates', { set = as_map(templates), replace = true })
+  known = templates
+  return templates
+end
+
+--- Names for completion: those of `setup()`, and of the project's file once that was read.
+---@return string[]
+function M.names()
+  local names = vim.tbl_keys(vim.tbl_extend('force', {}, config.get().templates, known))
+  table.sort(names)
+  return names
+end
+
+--- Groups for completion.
+---@return string[]
+function M.groups()
+  local found = {} ---@type table<string, true>
+  for _, template in pairs(vim.tbl_extend('force', {}, config.get().templates, known)) do
+    if type(template.group) == 'string' then
+      found[template.group] = true
+    end
+  end
+  local groups = vim.tbl_keys(found)
+  table.sort(groups)
+  return groups
+end
+
+---@param failed { template: string, error: termi.proto.Error }[]
+local function complain(failed)
+  local texts = vim.tbl_map(function(failure)
+    return ('%s was not started: %s'):format(failure.template, wording.of(failure.error))
+  end, failed)
+  message.error(table.concat(texts, '\n'))
+end
+
+--- Starts the templates of a group, or all, each after what it is to come after. The editor goes on meanwhile.
+---@param group? string
+function M.up(group)
+  features.need('up', ':Termi up')
+  if not next(M.sync()) then
+    message.fail('there are no templates. Write some in setup() or in %s, see :help termi-templates', FILE)
+  end
+  message.info('starting …')
+  client.request('up', { group = group }, function(err, result)
+    vim.schedule(function()
+      if err then
+        return message.error(wording.of(err))
+      end
+      local names = vim.tbl_map(function(started)
+        return started.template
+      end, result.started)
+      local parts = {} ---@type string[]
+      if #names > 0 then
+        parts[#parts + 1] = 'started ' .. table.concat(names, ', ')
+      end
+      if #result.running > 0 then
+        parts[#parts + 1] = table.concat(result.running, ', ')
+          .. (#result.running == 1 and ' runs' or ' run')
+          .. ' already'
+      end
+      if #result.failed > 0 then
+        complain(result.failed)
+      elseif #parts > 0 then
+        message.info(table.concat(parts, '; '))
+      end
+    end)
+  end)
+end
+
+--- Ends the runs of the templates of a group, or of all, the last started first.
+---@param group? string
+function M.down(group)
+  features.need('down', ':Termi down')
+  client.request('down', { group = group }, function(err, result)
+    vim.schedule(function()
+      if err then
+        return message.error(wording.of(err))
+      elseif result.total == 0 then
+        return message.info('none of the templates runs.')
+      end
+      local text = 'Killed %d/%d processes of %s'
+      local of = #result.templates > 0 and table.concat(result.templates, ', ')
+      message.info(text:format(result.killed, result.total, of or format.count(result.total, 'template', 'templates')))
+    end)
+  end)
+end
+
+return M
