@@ -6,6 +6,8 @@
 //! escape sequence abort it (ECMA-48, DEC's state machine). C1 controls of one byte are no part of it: in UTF-8
 //! they are halves of characters. What does not belong to a string passes through untouched, in slices.
 
+use std::str;
+
 use memchr::{memchr, memchr3};
 
 const BEL: u8 = 0x07;
@@ -77,17 +79,21 @@ pub struct Guard {
     osc: Vec<u8>,
     /// The OSC was longer than it may be: the rest of it is dropped.
     too_long: bool,
+    /// The beginning of a character whose end has not come. The emulator's parser, given a character in two parts,
+    /// loses what follows it (vte 0.15).
+    part: Vec<u8>,
 }
 
 impl Guard {
     pub fn new() -> Self {
-        Self { state: State::Text, osc: Vec::new(), too_long: false }
+        Self { state: State::Text, osc: Vec::new(), too_long: false, part: Vec::new() }
     }
 
     /// Takes output in, and returns how much of it: less than all only if a synchronized update has just ended,
     /// so that it can be shown before the next begins.
     pub fn advance(&mut self, bytes: &[u8], sink: &mut impl Sink) -> usize {
-        let (mut passed, mut at) = (0, 0);
+        let mut at = self.complete(bytes, sink);
+        let mut passed = at;
         while at < bytes.len() {
             let byte = bytes[at];
             match self.state {
@@ -168,7 +174,43 @@ impl Guard {
                 }
             }
         }
-        pass(sink, &bytes[passed..]);
+        let mut rest = &bytes[passed..];
+        if self.state == State::Text {
+            let whole = rest.len() - unfinished(rest);
+            self.part.extend_from_slice(&rest[whole..]);
+            rest = &rest[..whole];
+        }
+        pass(sink, rest);
+        if self.state == State::Text && unfinished(rest) > 0 {
+            // Another character has begun: this one will never be whole, and is not to wait for that.
+            sink.pass(&[CAN]);
+        }
+        at
+    }
+
+    /// Puts the end to a character that has begun; returns how many bytes it took. A beginning that has no end is
+    /// shown as what it is.
+    fn complete(&mut self, bytes: &[u8], sink: &mut impl Sink) -> usize {
+        let mut at = 0;
+        while !self.part.is_empty()
+            && let Some(&byte) = bytes.get(at)
+        {
+            self.part.push(byte);
+            match str::from_utf8(&self.part) {
+                Ok(_) => sink.pass(&self.part),
+                Err(error) if error.error_len().is_none() => {
+                    at += 1;
+                    continue;
+                }
+                Err(_) => {
+                    sink.pass("\u{fffd}".as_bytes());
+                    self.part.clear();
+                    return at;
+                }
+            }
+            at += 1;
+            self.part.clear();
+        }
         at
     }
 
@@ -202,6 +244,16 @@ impl Guard {
         self.too_long = false;
         self.osc.clear();
         self.osc.shrink_to(BUFFER_KEPT);
+    }
+}
+
+/// How many bytes at the end begin a character and do not end it.
+fn unfinished(bytes: &[u8]) -> usize {
+    let is_lead = |byte: &u8| *byte >= 0xc0;
+    let Some(length) = bytes.iter().rev().take(3).position(is_lead).map(|after| after + 1) else { return 0 };
+    match str::from_utf8(&bytes[bytes.len() - length..]) {
+        Err(error) if error.valid_up_to() == 0 && error.error_len().is_none() => length,
+        _ => 0,
     }
 }
 

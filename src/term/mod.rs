@@ -5,6 +5,8 @@
 //! `screen`; nothing outside this folder knows which one it is.
 
 mod asked;
+#[cfg(test)]
+mod attacks;
 mod colors;
 mod guard;
 mod line;

@@ -9,6 +9,7 @@ mod support;
 mod crowd;
 mod endings;
 mod handshake;
+mod heard;
 mod killing;
 mod life;
 mod orphans;
