@@ -49,10 +49,17 @@ impl End {
     }
 }
 
+/// Aborts a sequence, and is nothing by itself.
+pub const ABORT: &[u8] = &[CAN];
+
 /// Where output goes to.
 pub trait Sink {
-    /// Bytes for the emulator.
+    /// Text and control characters, whole characters only.
+    fn text(&mut self, bytes: &[u8]);
+    /// Bytes of a sequence for the emulator.
     fn pass(&mut self, bytes: &[u8]);
+    /// Colours and attributes (SGR), by their numbers.
+    fn sgr(&mut self, numbers: &[u16]) -> bool;
     /// A whole OSC: its content without control characters.
     fn osc(&mut self, content: &[u8], end: End);
     /// An OSC that was too long; `start` is how it began.
@@ -62,8 +69,12 @@ pub trait Sink {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Text,
-    /// After an ESC, which the emulator has already.
+    /// After an ESC.
     Escape,
+    /// The same after what only chooses a set of escapes.
+    Intermediate,
+    /// In a control sequence (CSI).
+    Csi,
     Osc,
     /// After an ESC in an OSC.
     OscEscape,
@@ -97,37 +108,49 @@ impl Guard {
         while at < bytes.len() {
             let byte = bytes[at];
             match self.state {
-                State::Text => match memchr(ESC, &bytes[at..]) {
-                    Some(before) => {
-                        at += before + 1;
-                        self.state = State::Escape;
+                State::Text => {
+                    at = memchr(ESC, &bytes[at..]).map_or(bytes.len(), |before| at + before);
+                    if at == bytes.len() {
+                        break;
                     }
-                    None => at = bytes.len(),
-                },
-                State::Escape => {
-                    let string = match byte {
-                        b']' => Some(State::Osc),
-                        b'P' | b'X' | b'^' | b'_' => Some(State::Ignored),
-                        _ => None,
-                    };
-                    if let Some(string) = string {
-                        pass(sink, &bytes[passed..at]);
-                        // The emulator's parser has seen the ESC and is to forget it.
-                        sink.pass(&[CAN]);
-                        self.state = string;
-                        at += 1;
+                    text(sink, &bytes[passed..at]);
+                    passed = at;
+                    if let Some(length) = sgr(&bytes[at..], sink) {
+                        at += length;
                         passed = at;
-                    } else if byte == b'[' && bytes[at..].starts_with(UPDATE_ENDS) {
-                        at += UPDATE_ENDS.len();
-                        self.state = State::Text;
-                        sink.pass(&bytes[passed..at]);
-                        return at;
                     } else {
+                        self.state = State::Escape;
                         at += 1;
-                        // Control characters within a sequence are executed and do not end it.
-                        if !matches!(byte, 0..=0x17 | 0x19 | 0x1b..=0x1f | 0x7f..) {
-                            self.state = State::Text;
-                        }
+                    }
+                }
+                State::Escape if byte == b'[' && bytes[at..].starts_with(UPDATE_ENDS) => {
+                    at += UPDATE_ENDS.len();
+                    self.state = State::Text;
+                    sink.pass(&bytes[passed..at]);
+                    return at;
+                }
+                State::Escape if matches!(byte, b']' | b'P' | b'X' | b'^' | b'_') => {
+                    pass(sink, &bytes[passed..at]);
+                    // The emulator's parser has seen the ESC and is to forget it.
+                    sink.pass(&[CAN]);
+                    self.state = if byte == b']' { State::Osc } else { State::Ignored };
+                    at += 1;
+                    passed = at;
+                }
+                // What else there is in a sequence, control characters among it, does not end it.
+                State::Escape | State::Intermediate | State::Csi => {
+                    at += 1;
+                    self.state = match (self.state, byte) {
+                        (_, ESC) => State::Escape,
+                        (_, CAN | SUB) | (State::Csi, 0x40..=0x7e) | (State::Intermediate, 0x30..=0x7e) => State::Text,
+                        (State::Escape, b'[') => State::Csi,
+                        (State::Escape, 0x20..=0x2f) => State::Intermediate,
+                        (State::Escape, 0x30..=0x7e) => State::Text,
+                        (same, _) => same,
+                    };
+                    if self.state == State::Text {
+                        sink.pass(&bytes[passed..at]);
+                        passed = at;
                     }
                 }
                 State::Osc => {
@@ -174,16 +197,13 @@ impl Guard {
                 }
             }
         }
-        let mut rest = &bytes[passed..];
+        let rest = &bytes[passed..];
         if self.state == State::Text {
             let whole = rest.len() - unfinished(rest);
             self.part.extend_from_slice(&rest[whole..]);
-            rest = &rest[..whole];
-        }
-        pass(sink, rest);
-        if self.state == State::Text && unfinished(rest) > 0 {
-            // Another character has begun: this one will never be whole, and is not to wait for that.
-            sink.pass(&[CAN]);
+            text(sink, &rest[..whole]);
+        } else {
+            pass(sink, rest);
         }
         at
     }
@@ -197,13 +217,13 @@ impl Guard {
         {
             self.part.push(byte);
             match str::from_utf8(&self.part) {
-                Ok(_) => sink.pass(&self.part),
+                Ok(_) => sink.text(&self.part),
                 Err(error) if error.error_len().is_none() => {
                     at += 1;
                     continue;
                 }
                 Err(_) => {
-                    sink.pass("\u{fffd}".as_bytes());
+                    sink.text("\u{fffd}".as_bytes());
                     self.part.clear();
                     return at;
                 }
@@ -247,8 +267,33 @@ impl Guard {
     }
 }
 
+fn text(sink: &mut impl Sink, bytes: &[u8]) {
+    if !bytes.is_empty() {
+        sink.text(bytes);
+    }
+}
+
+/// Hands on the commonest sequence, colours and attributes, if it stands whole at the beginning and is of few numbers;
+/// returns its length.
+fn sgr(bytes: &[u8], sink: &mut impl Sink) -> Option<usize> {
+    let mut numbers = [0_u16; 8];
+    let mut count = 0;
+    for (at, byte) in bytes.strip_prefix(b"\x1b[")?.iter().take(32).enumerate() {
+        match byte {
+            b'0'..=b'9' => {
+                let number = numbers.get_mut(count)?;
+                *number = number.checked_mul(10)?.checked_add(u16::from(byte - b'0'))?;
+            }
+            b';' => count += 1,
+            b'm' => return sink.sgr(numbers.get(..=count)?).then_some(at + 3),
+            _ => return None,
+        }
+    }
+    None
+}
+
 /// How many bytes at the end begin a character and do not end it.
-fn unfinished(bytes: &[u8]) -> usize {
+pub fn unfinished(bytes: &[u8]) -> usize {
     let is_lead = |byte: &u8| *byte >= 0xc0;
     let Some(length) = bytes.iter().rev().take(3).position(is_lead).map(|after| after + 1) else { return 0 };
     match str::from_utf8(&bytes[bytes.len() - length..]) {
@@ -275,8 +320,15 @@ mod tests {
     }
 
     impl Sink for Seen {
+        fn text(&mut self, bytes: &[u8]) {
+            assert!(!bytes.contains(&ESC));
+            self.text.extend_from_slice(bytes);
+        }
         fn pass(&mut self, bytes: &[u8]) {
             self.text.extend_from_slice(bytes);
+        }
+        fn sgr(&mut self, _: &[u16]) -> bool {
+            false
         }
         fn osc(&mut self, content: &[u8], end: End) {
             self.strings.push((String::from_utf8_lossy(content).into_owned(), end));

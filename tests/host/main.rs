@@ -12,6 +12,7 @@ mod handshake;
 mod heard;
 mod killing;
 mod life;
+mod memory;
 mod orphans;
 mod privacy;
 mod refused;
