@@ -218,11 +218,12 @@ fn questions_for_the_clipboard_end_with_the_program_and_are_few() {
     let host = Host::start();
     let run = host.run_seen(r"stty raw -echo; for i in 1 2 3 4 5 6 7 8 9; do printf '\033]52;c;?\007'; done; head -c 9 >/dev/null; echo asked; read x");
     host.wait_pattern(&run, "asked");
-    assert_eq!(events(&host, "clipboard_request").len(), 4);
+    eventually("four questions", || events(&host, "clipboard_request").len() == 4);
     host.input(&run.run_id, "\r\n");
     host.ask("kill", json!({"target": run.run_id}));
     let refusal = host.refusal("clipboard", json!({"run_id": run.run_id, "request": 1}));
     assert_eq!(refusal.code, "not_found");
+    assert_eq!(events(&host, "clipboard_request").len(), 4, "the others had their answer at once");
 }
 
 /// Shows each byte that it is sent, once it has asked for focus reports.
