@@ -34,6 +34,7 @@
 ---@field size? termi.proto.Size
 ---@field timeout_ms? integer
 ---@field idle_timeout_ms? integer
+---@field transcript_bytes? integer what the runs of a new session may keep of their text together; 64000 to 64000000
 ---@field limits? { memory_bytes?: integer, cpu_seconds?: integer, processes?: integer }
 ---@field template? string
 ---@field stream? 'terminal'|'json'
@@ -116,6 +117,24 @@
 ---@field truncated_bytes integer
 ---@field alternate_screen boolean
 
+--- Rows are counted upward from the last row of the client's view, which is 0.
+---@class termi.proto.PromptsResult
+---@field rows integer[] the first row of each prompt, the nearest first
+---@field exits (integer|nil)[] the exit code of the command given at each; vim.NIL where it is not known
+
+---@class termi.proto.LinkParams
+---@field run_id string
+---@field row integer as in `prompts`
+---@field col integer cells from 0
+
+---@class termi.proto.LinkResult
+---@field uri? string
+
+---@class termi.proto.ClipboardParams
+---@field run_id string
+---@field request integer
+---@field data? string at most a megabyte; none gives the program nothing
+
 ---@class termi.proto.WaitResult
 ---@field reason 'exit'|'pattern'|'idle'|'timeout'
 ---@field exit? termi.proto.Exit
@@ -177,9 +196,11 @@
 ---@field left_running? integer
 ---@field kind? 'bell'|'notification'|string
 ---@field message? string
----@field selection? 'clipboard'|'primary'
----@field data? string that a program copies
----@field request? integer that a program wants to paste; names it in the answer
+---@field state? 'none'|'normal'|'error'|'indeterminate'|'paused' of `progress`
+---@field percent? integer of `progress`, 0 to 100
+---@field selection? 'clipboard'|'primary' of `clipboard` and `clipboard_request`
+---@field data? string of `clipboard`: the text that a program copied
+---@field request? integer of `clipboard_request`: answered by the method `clipboard`
 ---@field waiting_rows? integer rows that a held view has not been sent
 ---@field pending_bytes? integer
 ---@field dropped_bytes? integer

@@ -111,9 +111,9 @@ impl PasteAsked {
 
     /// The answer to be written to the program.
     #[must_use]
-    pub fn answer(&self, text: &[u8]) -> Vec<u8> {
+    pub fn answer(&self, text: &[u8]) -> String {
         use base64::Engine as _;
         let data = base64::engine::general_purpose::STANDARD.encode(text);
-        format!("\x1b]52;{};{data}{}", self.name, self.end).into_bytes()
+        format!("\x1b]52;{};{data}{}", self.name, self.end)
     }
 }

@@ -6,6 +6,8 @@
 //! escape sequence abort it (ECMA-48, DEC's state machine). C1 controls of one byte are no part of it: in UTF-8
 //! they are halves of characters. What does not belong to a string passes through untouched, in slices.
 
+use std::str;
+
 use memchr::{memchr, memchr3};
 
 const BEL: u8 = 0x07;
@@ -47,10 +49,17 @@ impl End {
     }
 }
 
+/// Aborts a sequence, and is nothing by itself.
+pub const ABORT: &[u8] = &[CAN];
+
 /// Where output goes to.
 pub trait Sink {
-    /// Bytes for the emulator.
+    /// Text and control characters, whole characters only.
+    fn text(&mut self, bytes: &[u8]);
+    /// Bytes of a sequence for the emulator.
     fn pass(&mut self, bytes: &[u8]);
+    /// Colours and attributes (SGR), by their numbers.
+    fn sgr(&mut self, numbers: &[u16]) -> bool;
     /// A whole OSC: its content without control characters.
     fn osc(&mut self, content: &[u8], end: End);
     /// An OSC that was too long; `start` is how it began.
@@ -60,8 +69,12 @@ pub trait Sink {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Text,
-    /// After an ESC, which the emulator has already.
+    /// After an ESC.
     Escape,
+    /// The same after what only chooses a set of escapes.
+    Intermediate,
+    /// In a control sequence (CSI).
+    Csi,
     Osc,
     /// After an ESC in an OSC.
     OscEscape,
@@ -77,51 +90,67 @@ pub struct Guard {
     osc: Vec<u8>,
     /// The OSC was longer than it may be: the rest of it is dropped.
     too_long: bool,
+    /// The beginning of a character whose end has not come. The emulator's parser, given a character in two parts,
+    /// loses what follows it (vte 0.15).
+    part: Vec<u8>,
 }
 
 impl Guard {
     pub fn new() -> Self {
-        Self { state: State::Text, osc: Vec::new(), too_long: false }
+        Self { state: State::Text, osc: Vec::new(), too_long: false, part: Vec::new() }
     }
 
     /// Takes output in, and returns how much of it: less than all only if a synchronized update has just ended,
     /// so that it can be shown before the next begins.
     pub fn advance(&mut self, bytes: &[u8], sink: &mut impl Sink) -> usize {
-        let (mut passed, mut at) = (0, 0);
+        let mut at = self.complete(bytes, sink);
+        let mut passed = at;
         while at < bytes.len() {
             let byte = bytes[at];
             match self.state {
-                State::Text => match memchr(ESC, &bytes[at..]) {
-                    Some(before) => {
-                        at += before + 1;
-                        self.state = State::Escape;
+                State::Text => {
+                    at = memchr(ESC, &bytes[at..]).map_or(bytes.len(), |before| at + before);
+                    if at == bytes.len() {
+                        break;
                     }
-                    None => at = bytes.len(),
-                },
-                State::Escape => {
-                    let string = match byte {
-                        b']' => Some(State::Osc),
-                        b'P' | b'X' | b'^' | b'_' => Some(State::Ignored),
-                        _ => None,
-                    };
-                    if let Some(string) = string {
-                        pass(sink, &bytes[passed..at]);
-                        // The emulator's parser has seen the ESC and is to forget it.
-                        sink.pass(&[CAN]);
-                        self.state = string;
-                        at += 1;
+                    text(sink, &bytes[passed..at]);
+                    passed = at;
+                    if let Some(length) = sgr(&bytes[at..], sink) {
+                        at += length;
                         passed = at;
-                    } else if byte == b'[' && bytes[at..].starts_with(UPDATE_ENDS) {
-                        at += UPDATE_ENDS.len();
-                        self.state = State::Text;
-                        sink.pass(&bytes[passed..at]);
-                        return at;
                     } else {
+                        self.state = State::Escape;
                         at += 1;
-                        // Control characters within a sequence are executed and do not end it.
-                        if !matches!(byte, 0..=0x17 | 0x19 | 0x1b..=0x1f | 0x7f..) {
-                            self.state = State::Text;
-                        }
+                    }
+                }
+                State::Escape if byte == b'[' && bytes[at..].starts_with(UPDATE_ENDS) => {
+                    at += UPDATE_ENDS.len();
+                    self.state = State::Text;
+                    sink.pass(&bytes[passed..at]);
+                    return at;
+                }
+                State::Escape if matches!(byte, b']' | b'P' | b'X' | b'^' | b'_') => {
+                    pass(sink, &bytes[passed..at]);
+                    // The emulator's parser has seen the ESC and is to forget it.
+                    sink.pass(&[CAN]);
+                    self.state = if byte == b']' { State::Osc } else { State::Ignored };
+                    at += 1;
+                    passed = at;
+                }
+                // What else there is in a sequence, control characters among it, does not end it.
+                State::Escape | State::Intermediate | State::Csi => {
+                    at += 1;
+                    self.state = match (self.state, byte) {
+                        (_, ESC) => State::Escape,
+                        (_, CAN | SUB) | (State::Csi, 0x40..=0x7e) | (State::Intermediate, 0x30..=0x7e) => State::Text,
+                        (State::Escape, b'[') => State::Csi,
+                        (State::Escape, 0x20..=0x2f) => State::Intermediate,
+                        (State::Escape, 0x30..=0x7e) => State::Text,
+                        (same, _) => same,
+                    };
+                    if self.state == State::Text {
+                        sink.pass(&bytes[passed..at]);
+                        passed = at;
                     }
                 }
                 State::Osc => {
@@ -168,7 +197,40 @@ impl Guard {
                 }
             }
         }
-        pass(sink, &bytes[passed..]);
+        let rest = &bytes[passed..];
+        if self.state == State::Text {
+            let whole = rest.len() - unfinished(rest);
+            self.part.extend_from_slice(&rest[whole..]);
+            text(sink, &rest[..whole]);
+        } else {
+            pass(sink, rest);
+        }
+        at
+    }
+
+    /// Puts the end to a character that has begun; returns how many bytes it took. A beginning that has no end is
+    /// shown as what it is.
+    fn complete(&mut self, bytes: &[u8], sink: &mut impl Sink) -> usize {
+        let mut at = 0;
+        while !self.part.is_empty()
+            && let Some(&byte) = bytes.get(at)
+        {
+            self.part.push(byte);
+            match str::from_utf8(&self.part) {
+                Ok(_) => sink.text(&self.part),
+                Err(error) if error.error_len().is_none() => {
+                    at += 1;
+                    continue;
+                }
+                Err(_) => {
+                    sink.text("\u{fffd}".as_bytes());
+                    self.part.clear();
+                    return at;
+                }
+            }
+            at += 1;
+            self.part.clear();
+        }
         at
     }
 
@@ -205,6 +267,41 @@ impl Guard {
     }
 }
 
+fn text(sink: &mut impl Sink, bytes: &[u8]) {
+    if !bytes.is_empty() {
+        sink.text(bytes);
+    }
+}
+
+/// Hands on the commonest sequence, colours and attributes, if it stands whole at the beginning and is of few numbers;
+/// returns its length.
+fn sgr(bytes: &[u8], sink: &mut impl Sink) -> Option<usize> {
+    let mut numbers = [0_u16; 8];
+    let mut count = 0;
+    for (at, byte) in bytes.strip_prefix(b"\x1b[")?.iter().take(32).enumerate() {
+        match byte {
+            b'0'..=b'9' => {
+                let number = numbers.get_mut(count)?;
+                *number = number.checked_mul(10)?.checked_add(u16::from(byte - b'0'))?;
+            }
+            b';' => count += 1,
+            b'm' => return sink.sgr(numbers.get(..=count)?).then_some(at + 3),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// How many bytes at the end begin a character and do not end it.
+pub fn unfinished(bytes: &[u8]) -> usize {
+    let is_lead = |byte: &u8| *byte >= 0xc0;
+    let Some(length) = bytes.iter().rev().take(3).position(is_lead).map(|after| after + 1) else { return 0 };
+    match str::from_utf8(&bytes[bytes.len() - length..]) {
+        Err(error) if error.valid_up_to() == 0 && error.error_len().is_none() => length,
+        _ => 0,
+    }
+}
+
 fn pass(sink: &mut impl Sink, bytes: &[u8]) {
     if !bytes.is_empty() {
         sink.pass(bytes);
@@ -223,8 +320,15 @@ mod tests {
     }
 
     impl Sink for Seen {
+        fn text(&mut self, bytes: &[u8]) {
+            assert!(!bytes.contains(&ESC));
+            self.text.extend_from_slice(bytes);
+        }
         fn pass(&mut self, bytes: &[u8]) {
             self.text.extend_from_slice(bytes);
+        }
+        fn sgr(&mut self, _: &[u16]) -> bool {
+            false
         }
         fn osc(&mut self, content: &[u8], end: End) {
             self.strings.push((String::from_utf8_lossy(content).into_owned(), end));

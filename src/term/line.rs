@@ -50,9 +50,33 @@ fn read_cells(line: &mut SpanLine, row: &GridRow<Cell>, mut end: usize, palette:
     let cuts = end > 0 && end < row.len() && row[Column(end - 1)].flags.contains(Flags::WIDE_CHAR);
     end += usize::from(cuts);
     let mut last: Option<&Cell> = None;
+    // The last span goes on to wherever the text has come.
+    let mut open = false;
     let mut cells = row[..Column(end)].iter().peekable();
     while let Some(cell) = cells.next() {
+        if let Some(last) = last
+            && is_plain(cell)
+            && (cell.fg, cell.bg, cell.flags) == (last.fg, last.bg, last.flags)
+            && last.extra.is_none()
+        {
+            line.text.push(cell.c);
+            continue;
+        }
         let start = line.text.len();
+        if !last.is_some_and(|last| same_look(last, cell)) {
+            let style = style(cell, palette);
+            let before = line.spans.last_mut().filter(|_| open);
+            // Colours can go by several names: cells that do not look the same to the emulator may still be.
+            if before.as_ref().is_none_or(|before| before.style != style) {
+                if let Some(before) = before {
+                    before.end = start;
+                }
+                open = style != Style::default();
+                if open {
+                    line.spans.push(Span { start, end: start, style });
+                }
+            }
+        }
         let is_whole = !cell.flags.contains(Flags::WIDE_CHAR) || cells.next_if(|next| is_spacer(next)).is_some();
         if cell.c == '\t' || !is_whole || is_spacer(cell) {
             // A tab is a blank cell that remembers it was one; half a wide character, as insertions into one
@@ -62,22 +86,18 @@ fn read_cells(line: &mut SpanLine, row: &GridRow<Cell>, mut end: usize, palette:
             line.text.push(cell.c);
             line.text.extend(cell.zerowidth().into_iter().flatten());
         }
-        let end = line.text.len();
-        if last.is_some_and(|last| same_look(last, cell)) {
-            if let Some(span) = line.spans.last_mut().filter(|span| span.end == start) {
-                span.end = end;
-            }
-        } else {
-            let style = style(cell, palette);
-            // Colours can go by several names: cells that do not look the same to the emulator may still be.
-            match line.spans.last_mut() {
-                Some(span) if span.end == start && span.style == style => span.end = end,
-                _ if style == Style::default() => {}
-                _ => line.spans.push(Span { start, end, style }),
-            }
-        }
         last = Some(cell);
     }
+    if open && let Some(span) = line.spans.last_mut() {
+        span.end = line.text.len();
+    }
+}
+
+/// One character of ASCII and nothing over it.
+fn is_plain(cell: &Cell) -> bool {
+    matches!(cell.c, ' '..='~')
+        && cell.extra.is_none()
+        && !cell.flags.intersects(Flags::WIDE_CHAR.union(Flags::WIDE_CHAR_SPACER))
 }
 
 /// Whether a row ends in a soft wrap: its text goes on in the next.

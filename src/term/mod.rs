@@ -1,10 +1,12 @@
 //! A run's emulated state: screen, modes, title, transcript. Pure: no I/O, no clock but for an update's patience.
 //!
-//! The way of a program's output: `guard` takes the strings out and `osc` reads them; the rest goes through the
-//! emulator's parser to `screen`, which keeps in `transcript` what scrolls off. The emulator itself is behind
+//! The way of a program's output: `guard` takes the strings out and `osc` reads them; the rest goes through
+//! `parser` to `screen`, which keeps in `transcript` what scrolls off. The emulator itself is behind
 //! `screen`; nothing outside this folder knows which one it is.
 
 mod asked;
+#[cfg(test)]
+mod attacks;
 mod colors;
 mod damage;
 mod guard;
@@ -12,13 +14,12 @@ mod line;
 mod modes;
 mod osc;
 mod packed;
+mod parser;
 mod prompts;
 mod screen;
 mod transcript;
 
-use std::time::{Duration, Instant};
-
-use alacritty_terminal::vte::ansi::{Processor, Timeout};
+use std::time::Instant;
 
 pub use asked::{Asked, Copied, Cwd, Notification, PasteAsked, Progress, Selection};
 pub use colors::Colors;
@@ -28,8 +29,8 @@ pub use prompts::Prompt;
 pub use transcript::{Row, Transcript};
 
 use crate::protocol::{CursorInfo, Size, SpanLine};
-use guard::{End, Guard, Sink};
-use osc::Osc;
+use guard::Guard;
+use parser::Parser;
 use screen::Screen;
 
 /// The smallest and largest terminal. The emulator needs two columns for a wide character; the upper
@@ -44,52 +45,11 @@ pub fn clamp_size(rows: u32, cols: u32) -> Size {
     Size { rows: clamp(rows, MIN.rows, MAX.rows), cols: clamp(cols, MIN.cols, MAX.cols) }
 }
 
-/// The parser's own way to hold back synchronized updates, switched off: it would copy up to 2 MiB of them. Here
-/// an update is taken in as it comes, and it is views that wait for its end (see [`Terminal::sync_deadline`]).
-/// The room that the parser reserves for it is never touched, so that the kernel never provides it.
-#[derive(Debug, Default)]
-struct NeverHeld;
-
-impl Timeout for NeverHeld {
-    fn set_timeout(&mut self, _: Duration) {}
-    fn clear_timeout(&mut self) {}
-    fn pending_timeout(&self) -> bool {
-        false
-    }
-}
-
 /// One run's terminal.
 pub struct Terminal {
     guard: Guard,
-    parser: Processor<NeverHeld>,
+    parser: Parser,
     screen: Screen,
-}
-
-/// The parser and the screen behind the guard.
-struct Behind<'a> {
-    parser: &'a mut Processor<NeverHeld>,
-    screen: &'a mut Screen,
-}
-
-impl Sink for Behind<'_> {
-    fn pass(&mut self, bytes: &[u8]) {
-        self.parser.advance(self.screen, bytes);
-    }
-
-    fn osc(&mut self, content: &[u8], end: End) {
-        match osc::read(content, end) {
-            Osc::Emulator => {
-                for part in [b"\x1b]", content, end.as_str().as_bytes()] {
-                    self.parser.advance(self.screen, part);
-                }
-            }
-            said => self.screen.said(said),
-        }
-    }
-
-    fn refused(&mut self, start: &[u8]) {
-        self.screen.said(osc::refused(start));
-    }
 }
 
 impl Terminal {
@@ -97,7 +57,7 @@ impl Terminal {
     #[must_use]
     pub fn new(size: Size, transcript_limit: usize) -> Self {
         let screen = Screen::new(size, Transcript::new(transcript_limit));
-        Self { guard: Guard::new(), parser: Processor::new(), screen }
+        Self { guard: Guard::new(), parser: Parser::new(), screen }
     }
 
     /// Takes in output of the program.
@@ -110,7 +70,7 @@ impl Terminal {
     /// The same up to the end of a synchronized update, if one ends in it, so that it can be shown before the next
     /// begins. Returns how many bytes it took.
     pub fn feed_update(&mut self, bytes: &[u8]) -> usize {
-        let taken = self.guard.advance(bytes, &mut Behind { parser: &mut self.parser, screen: &mut self.screen });
+        let taken = self.guard.advance(bytes, &mut self.parser.with(&mut self.screen));
         self.screen.note_damage();
         taken
     }
@@ -221,7 +181,7 @@ impl Terminal {
     /// Puts a line of Termi's own above an empty screen, as before a restart: what was on the screen
     /// goes to the transcript, and every mode is as at the start.
     pub fn start_over(&mut self, line: &str) {
-        (self.guard, self.parser) = (Guard::new(), Processor::new());
+        (self.guard, self.parser) = (Guard::new(), Parser::new());
         self.screen.start_over();
         self.feed(format!("\x1b[2m{line}\x1b[m\r\n").as_bytes());
     }

@@ -383,8 +383,8 @@ mod tests {
         }
         let Osc::Paste(asked) = read(b"52;p;?", End::St) else { panic!("no question") };
         assert_eq!(asked.selection, Selection::Primary);
-        assert_eq!(asked.answer(b"hi"), b"\x1b]52;p;aGk=\x1b\\");
-        assert_eq!(asked.answer(b""), b"\x1b]52;p;\x1b\\");
+        assert_eq!(asked.answer(b"hi"), "\x1b]52;p;aGk=\x1b\\");
+        assert_eq!(asked.answer(b""), "\x1b]52;p;\x1b\\");
         let shown = format!("{:?}", osc("52;c;c2VjcmV0"));
         assert!(!shown.contains("secret") && shown.contains("6 bytes"), "{shown}");
         let most = base64::engine::general_purpose::STANDARD.encode(vec![b'x'; CLIPBOARD_MAX]);

@@ -224,7 +224,7 @@ impl Run {
     }
 
     fn give_clipboard(&mut self, asked: &PasteAsked, text: &[u8]) {
-        if self.input.push(asked.answer(text)) {
+        if self.input.push(asked.answer(text).into_bytes()) {
             self.write();
         } else {
             debug!("the answer about a clipboard is left out: the program does not read");

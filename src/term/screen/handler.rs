@@ -54,6 +54,41 @@ impl Screen {
         }
     }
 
+    /// Writes the beginning of the bytes that is printable ASCII into the cursor's row, as far as nothing but cells
+    /// changes by it: the last column, wide characters and every odd mode are the emulator's own business. Returns how
+    /// many bytes that was.
+    pub fn write_ascii(&mut self, bytes: &[u8]) -> usize {
+        let cols = self.term.columns();
+        let plain = !self.term.mode().contains(TermMode::INSERT)
+            && self.term.grid().cursor.charsets[self.charset] == StandardCharset::Ascii;
+        let grid = self.term.grid_mut();
+        if !plain || grid.cursor.input_needs_wrap {
+            return 0;
+        }
+        let (line, col) = (grid.cursor.point.line, grid.cursor.point.column.0);
+        let room = cols.saturating_sub(col + 1);
+        let count = bytes.iter().take(room).take_while(|byte| matches!(byte, b' '..=b'~')).count();
+        if count == 0 {
+            return 0;
+        }
+        let template = grid.cursor.template.clone();
+        let wide = Flags::WIDE_CHAR.union(Flags::WIDE_CHAR_SPACER);
+        let mut written = 0;
+        for (cell, byte) in grid[line][Column(col)..Column(col + count)].iter_mut().zip(bytes) {
+            if cell.flags.intersects(wide) {
+                break;
+            }
+            cell.c = char::from(*byte);
+            (cell.fg, cell.bg, cell.flags) = (template.fg, template.bg, template.flags);
+            if template.extra.is_some() || cell.extra.is_some() {
+                cell.extra.clone_from(&template.extra);
+            }
+            written += 1;
+        }
+        grid.cursor.point.column = Column(col + written);
+        written
+    }
+
     /// Whether this is a mark over a character that has as many as it may.
     #[cold]
     fn is_one_mark_too_many(&self, c: char) -> bool {
@@ -218,7 +253,6 @@ impl Handler for Screen {
         report_private_mode(mode: PrivateMode);
         set_keypad_application_mode();
         unset_keypad_application_mode();
-        set_active_charset(index: CharsetIndex);
         configure_charset(index: CharsetIndex, charset: StandardCharset);
         set_color(index: usize, color: Rgb);
         reset_color(index: usize);
@@ -230,6 +264,11 @@ impl Handler for Screen {
         set_modify_other_keys(mode: ModifyOtherKeys);
         report_modify_other_keys();
         set_scp(path: ScpCharPath, mode: ScpUpdateMode);
+    }
+
+    fn set_active_charset(&mut self, index: CharsetIndex) {
+        self.charset = index;
+        self.term.set_active_charset(index);
     }
 
     fn bell(&mut self) {

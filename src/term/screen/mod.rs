@@ -20,6 +20,7 @@ use alacritty_terminal::{
     grid::Dimensions,
     index::{Column, Line},
     term::{Config, Term, TermMode},
+    vte::ansi::CharsetIndex,
 };
 
 use super::{
@@ -84,6 +85,8 @@ pub struct Screen {
     transcript: Transcript,
     /// The scrolling region's first row and the one past its last, as the emulator has them (it does not tell).
     region: (i32, i32),
+    /// The character set in use, as the emulator has it (it does not tell).
+    charset: CharsetIndex,
     title: String,
     /// Titles that were put by to be had again (XTPUSHTITLE).
     titles: VecDeque<String>,
@@ -114,6 +117,7 @@ impl Screen {
             replies,
             transcript,
             region: (0, i32::from(size.rows)),
+            charset: CharsetIndex::default(),
             title: String::new(),
             titles: VecDeque::new(),
             colors: Colors::default(),
@@ -229,6 +233,7 @@ impl Screen {
     /// What is beside the emulator's own state, as at the start.
     fn forget_state(&mut self) {
         self.region = (0, self.lines());
+        self.charset = CharsetIndex::default();
         self.title.clear();
         self.titles.clear();
         self.update = None;

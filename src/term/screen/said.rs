@@ -45,6 +45,9 @@ impl Screen {
             Osc::Paste(paste) => {
                 if self.asked.pastes.len() < PASTES_MAX {
                     self.asked.pastes.push(paste);
+                } else {
+                    // It waits for an answer.
+                    self.replies.add(&paste.answer(b""));
                 }
             }
             Osc::NoLink => self.term_without_link(),
