@@ -88,13 +88,19 @@ local function complain(failed)
   message.error(table.concat(texts, '\n'))
 end
 
+--- Raises when there are none.
+---@param templates table<string, table>
+local function some(templates)
+  if not next(templates) then
+    message.fail('there are no templates. Write some in setup() or in %s, see :help termi-templates', FILE)
+  end
+end
+
 --- Starts the templates of a group, or all, each after what it is to come after. The editor goes on meanwhile.
 ---@param group? string
 function M.up(group)
   features.need('up', ':Termi up')
-  if not next(M.sync()) then
-    message.fail('there are no templates. Write some in setup() or in %s, see :help termi-templates', FILE)
-  end
+  some(M.sync())
   message.info('starting …')
   client.request('up', { group = group }, function(err, result)
     vim.schedule(function()
@@ -126,6 +132,7 @@ end
 ---@param group? string
 function M.down(group)
   features.need('down', ':Termi down')
+  some(next(known) and known or M.sync())
   client.request('down', { group = group }, function(err, result)
     vim.schedule(function()
       if err then
