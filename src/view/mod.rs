@@ -116,7 +116,14 @@ impl View {
             return None;
         }
         self.seq += 1;
-        Some(NextFrame { seq: self.seq, reset, body, is_current: part.current })
+        Some(NextFrame {
+            seq: self.seq,
+            reset,
+            body,
+            is_current: part.current,
+            next_row: part.end,
+            is_filling: self.filling,
+        })
     }
 
     /// Which rows of the transcript the next frame takes along.
@@ -166,6 +173,10 @@ pub struct NextFrame {
     pub body: FrameBody,
     /// It leaves the view up to date.
     pub is_current: bool,
+    /// The transcript's row that comes next.
+    pub next_row: u64,
+    /// The view has started over, and is not filled yet.
+    pub is_filling: bool,
 }
 
 /// The rows of the transcript that a frame takes along.

@@ -115,7 +115,7 @@ in_each_neovim! {
         editor.input("<C-\\><C-n>k");
         editor.sees("new lines");
         // Frames that were on their way have moved the end a little.
-        editor.input("100j");
+        editor.input("2000j");
         editor.sees_no("new lines");
         editor.input("v");
         editor.sees("new lines");
