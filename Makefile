@@ -23,10 +23,10 @@ test:
 	scripts/neovim
 	cargo build --release --locked
 	TERMI_TEST_NVIM_0_10="$$(scripts/neovim path 0.10)" TERMI_TEST_NVIM_0_12="$$(scripts/neovim path 0.12)" \
-		cargo test --release --locked --lib --bins --test host
-	# One editor at a time: each is a Neovim, a host and their programs.
+		cargo test --release --locked --lib --bins --test host --test neovim
+	# One terminal at a time: each is a tmux, a Neovim, a host and their programs.
 	TERMI_TEST_NVIM_0_10="$$(scripts/neovim path 0.10)" TERMI_TEST_NVIM_0_12="$$(scripts/neovim path 0.12)" \
-		cargo test --release --locked --test neovim --test tmux -- --test-threads=1
+		cargo test --release --locked --test tmux -- --test-threads=1
 
 bench:
 	scripts/setup

@@ -1,7 +1,7 @@
 //! Who follows the output and who reads: windows stay at the end through floods, resets and sizes, and a reader is not
 //! moved by a single line.
 
-use crate::driver::Editor;
+use crate::driver::{Editor, Grid};
 
 /// Prints `100` numbered lines for each line that it is given, with that line in front; `end` ends it.
 const BATCHES: &str =
@@ -22,6 +22,21 @@ fn shown(editor: &mut Editor) -> (i64, Vec<String>) {
     let lines =
         editor.lua_texts("return vim.api.nvim_buf_get_lines(0, vim.fn.line('w0') - 1, vim.fn.line('w$'), false)");
     (top, lines)
+}
+
+/// How many lines wait, as the screen says.
+fn waiting(screen: &Grid) -> Option<u64> {
+    let (row, _) = screen.find("new lines")?;
+    let line = screen.line(row);
+    let (_, said) = line.rsplit_once('\u{2193}')?;
+    said.split_whitespace().next()?.replace(',', "").parse().ok()
+}
+
+/// Waits until the screen says that more lines wait than it said at first: frames that were on their way before the
+/// view was held are in by then.
+fn more_waits(editor: &mut Editor) -> u64 {
+    let first = waiting(editor.eventually("lines wait", |screen| waiting(screen).is_some())).unwrap();
+    waiting(editor.eventually("more wait", |screen| waiting(screen) > Some(first))).unwrap()
 }
 
 /// Whether the current window shows the buffer's last line, as a Lua expression.
@@ -61,27 +76,16 @@ in_each_neovim! {
         editor.sees("tick 30");
         editor.input("<C-\\><C-n>10k");
         editor.settle();
-        editor.sees("new lines");
+        more_waits(editor);
         let before = shown(editor);
         let cursor = editor.lua_number("return vim.fn.line('.')");
-        let counted = |editor: &mut Editor| -> i64 {
-            let screen = editor.sees("new lines");
-            let (row, _) = screen.find("new lines").unwrap();
-            let digits: String = screen.line(row).chars().rev().take(25).filter(char::is_ascii_digit).collect();
-            digits.chars().rev().collect::<String>().parse().unwrap()
-        };
-        let first = counted(editor);
+        let first = more_waits(editor);
         for _ in 0..3 {
-            let seen = counted(editor);
-            editor.eventually("more wait", |screen| {
-                let (row, _) = screen.find("new lines").unwrap();
-                let digits: String = screen.line(row).chars().rev().take(25).filter(char::is_ascii_digit).collect();
-                digits.chars().rev().collect::<String>().parse::<i64>().unwrap() > seen
-            });
+            more_waits(editor);
             assert_eq!(shown(editor), before, "it stands still");
             assert_eq!(editor.lua_number("return vim.fn.line('.')"), cursor);
         }
-        assert!(counted(editor) > first);
+        assert!(more_waits(editor) > first);
         editor.input("G");
         editor.sees_no("new lines");
         editor.eventually_lua("it is at the end", AT_END);
@@ -280,7 +284,7 @@ in_each_neovim! {
         editor.ex(&format!("TermiRun {FLOOD}"));
         editor.sees("tick 30");
         editor.input("<C-\\><C-n>12k");
-        editor.sees("new lines");
+        more_waits(editor);
         let before = shown(editor);
         for _ in 0..2 {
             editor.lua("for name in pairs(package.loaded) do
@@ -288,7 +292,7 @@ in_each_neovim! {
             end");
             editor.set_up("{}");
             editor.lua("require('termi').sessions()");
-            editor.sees("new lines");
+            more_waits(editor);
             assert_eq!(shown(editor).1, before.1);
         }
         editor.input("G");
