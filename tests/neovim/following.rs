@@ -1,6 +1,8 @@
 //! Who follows the output and who reads: windows stay at the end through floods, resets and sizes, and a reader is not
 //! moved by a single line.
 
+use std::cell::RefCell;
+
 use crate::driver::{Editor, Grid};
 
 /// Prints `100` numbered lines for each line that it is given, with that line in front; `end` ends it.
@@ -69,6 +71,30 @@ in_each_neovim! {
         }
         editor.ex("wincmd p");
         editor.eventually_lua("it is at the end", AT_END);
+    }
+
+    fn a_view_that_is_filled_after_a_flood_does_not_flash(editor) {
+        editor.ex("TermiRun echo ready; while read x; do seq -f \"$x %g\" 1 30000; done");
+        editor.sees("ready");
+        editor.lua("local buf = vim.api.nvim_get_current_buf()
+            local function look()
+              if vim.api.nvim_buf_line_count(buf) > 4000 and vim.fn.getbufline(buf, '$')[1] == '' then
+                vim.o.statusline = 'it is filled'
+              else
+                vim.defer_fn(look, 5)
+              end
+            end
+            look()");
+        send(editor, "flood");
+        editor.sees("flood 30000");
+        let flash = RefCell::new(None);
+        editor.eventually("it is filled", |screen| {
+            if !screen.contains("flood 30000") {
+                flash.replace(Some(screen.to_string()));
+            }
+            screen.contains("it is filled")
+        });
+        assert_eq!(flash.into_inner(), None, "seen while it was filled");
     }
 
     fn a_reader_is_not_moved_by_a_line_while_output_pours_and_sees_how_much_waits(editor) {
