@@ -26,6 +26,11 @@ fn shown(editor: &mut Editor) -> (i64, Vec<String>) {
     (top, lines)
 }
 
+/// Waits until the host has been told that everybody reads: what is printed from then on waits.
+fn is_held(editor: &mut Editor) {
+    editor.eventually_lua("it is held", "require('termi.registry').last().held");
+}
+
 /// How many lines wait, as the screen says.
 fn waiting(screen: &Grid) -> Option<u64> {
     let (row, _) = screen.find("new lines")?;
@@ -126,6 +131,7 @@ in_each_neovim! {
         for keys in ["i", "G", "100j", "<C-d><C-d><C-d><C-d><C-d><C-d><C-d><C-d>"] {
             editor.input("<C-\\><C-n>50k");
             editor.settle();
+            is_held(editor);
             let name = keys.chars().find(char::is_ascii_alphanumeric).unwrap();
             send(editor, &format!("by{name}"));
             editor.sees("100 new lines");
@@ -173,6 +179,7 @@ in_each_neovim! {
         }
         // Both read: the view is held.
         editor.ex("normal! 20k");
+        is_held(editor);
         send(editor, "three");
         editor.sees("100 new lines");
         let screen = editor.screen();
@@ -232,6 +239,7 @@ in_each_neovim! {
             editor.sees("first 300");
             editor.input("<C-\\><C-n>100k");
             editor.settle();
+            is_held(editor);
             let before = shown(editor);
             send(editor, "more");
             editor.sees("100 new lines");
@@ -258,6 +266,7 @@ in_each_neovim! {
         editor.eventually_lua("it is at the end", AT_END);
         editor.input("<C-\\><C-n>50k");
         editor.settle();
+        is_held(editor);
         for batch in 1..=10 {
             send(editor, &format!("{batch}"));
         }
@@ -285,6 +294,7 @@ in_each_neovim! {
             editor.eventually("the text is there", |screen| screen.contains("first 150"));
             assert_eq!(editor.lua_text("return vim.fn.getline('.')"), "first 150", "after {size}");
         }
+        is_held(editor);
         send(editor, "more");
         editor.sees("100 new lines");
         editor.sees("first 150");
@@ -298,6 +308,7 @@ in_each_neovim! {
         editor.sees("first 300");
         editor.input("<C-\\><C-n>100k");
         editor.settle();
+        is_held(editor);
         send(editor, "more");
         editor.sees("100 new lines");
         editor.ex("Termi hide");
