@@ -83,7 +83,7 @@ in_each_neovim! {
         editor.sees("ready");
         editor.lua("local buf = vim.api.nvim_get_current_buf()
             local function look()
-              if vim.api.nvim_buf_line_count(buf) > 4000 and vim.fn.getbufline(buf, '$')[1] == '' then
+              if vim.fn.getbufline(buf, '$')[1] == '' and vim.tbl_contains(vim.fn.getbufline(buf, 1, '$'), 'flood 29000') then
                 vim.o.statusline = 'it is filled'
               else
                 vim.defer_fn(look, 5)
