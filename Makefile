@@ -26,10 +26,10 @@ test:
 	scripts/clients
 	cargo build --release --locked
 	TERMI_TEST_NVIM_0_10="$$(scripts/neovim path 0.10)" TERMI_TEST_NVIM_0_12="$$(scripts/neovim path 0.12)" \
-		cargo test --release --locked --lib --bins --test host --test readme --test protocol
-	# One editor at a time: each is a Neovim, a host and their programs.
+		cargo test --release --locked --lib --bins --test host --test readme --test protocol --test neovim
+	# One terminal at a time: each is a tmux, an editor, a host and their programs.
 	TERMI_TEST_NVIM_0_10="$$(scripts/neovim path 0.10)" TERMI_TEST_NVIM_0_12="$$(scripts/neovim path 0.12)" \
-		cargo test --release --locked --test neovim --test tmux --test editors -- --test-threads=1
+		cargo test --release --locked --test tmux --test editors -- --test-threads=1
 
 # Of criterion's benchmarks, one file each, the results are rows of the table: they run first. `compare` holds the table.
 comma := ,

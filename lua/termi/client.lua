@@ -179,7 +179,6 @@ local function introduce(host)
     client = { name = 'nvim', version = ('%d.%d.%d'):format(version.major, version.minor, version.patch) },
     frontend = 'nvim',
     colors = colors(),
-    synchronized_output = require('termi.follow').SYNCHRONIZED_OUTPUT,
   }, config.get().timeout_ms)
 end
 

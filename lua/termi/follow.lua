@@ -13,10 +13,6 @@ local M = {}
 --- Neovim's terminal drops its scrollback at CSI 3 J from 0.11 on; before, a short 'scrollback' does it.
 local CLEARS_SCROLLBACK = vim.fn.has('nvim-0.11') == 1
 
---- Its terminal shows nothing between CSI ? 2026 h and l. Where it does not, the frames of a filling are collected here
---- and written at once: what is half filled is not to be seen.
-M.SYNCHRONIZED_OUTPUT = vim.fn.has('nvim-0.12') == 1
-
 --- The highest that 'scrollback' can be in Neovim 0.10.
 local MOST_SCROLLBACK = 100000
 
@@ -41,7 +37,6 @@ local CONTEXT = 2
 ---@class termi.Filling
 ---@field anchors table<integer, termi.Anchor> by window
 ---@field data string[] frames that wait for the last one
----@field cleared? boolean what was there before is gone
 ---@field written boolean all of it has been written to the terminal
 
 local standings = {} ---@type table<integer, termi.Standing> by window
@@ -434,7 +429,10 @@ local function anchors_of(buf)
   return anchors
 end
 
---- Writes a frame to a buffer's terminal.
+--- Writes a frame to a buffer's terminal. The frames of a filling are collected, written at once and brought into the
+--- buffer at once, so that nothing half filled is seen. Synchronized output (CSI ? 2026 h), which Neovim 0.12 honours
+--- over several writes, is not enough: in terminal mode Neovim puts the cursor where the terminal has it by now, in a
+--- buffer that is not that far, and the window jumps after it. Near the top, when the terminal was just cleared.
 ---@param buf integer
 ---@param chan integer
 ---@param frame termi.proto.Frame
@@ -447,24 +445,22 @@ function M.write(buf, chan, frame, is_first)
     fillings[buf] = filling
   end
   if not filling or filling.written then
-    return (pcall(api.nvim_chan_send, chan, frame.data))
+    local sent = pcall(api.nvim_chan_send, chan, frame.data)
+    if frame.data:find('\27[3J', 1, true) then
+      M.refresh(buf)
+    end
+    return sent
   end
-  local is_last = frame.current ~= false
   filling.data[#filling.data + 1] = frame.data
-  if not is_last and not M.SYNCHRONIZED_OUTPUT then
+  if frame.current == false then
     return true
   end
-  if not is_first and not filling.cleared then
+  if not is_first then
     clear(buf, chan)
   end
-  filling.cleared = true
-  local data = table.concat(filling.data)
-  filling.data = {}
-  filling.written = is_last
-  local sent = pcall(api.nvim_chan_send, chan, data)
-  if is_last then
-    M.refresh(buf)
-  end
+  filling.written = true
+  local sent = pcall(api.nvim_chan_send, chan, table.concat(filling.data))
+  M.refresh(buf)
   return sent
 end
 

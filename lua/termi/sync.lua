@@ -52,6 +52,9 @@ function M.soon()
   due = true
   vim.schedule(function()
     due = false
+    if package.loaded['termi.sync'] ~= M then
+      return
+    end
     for _, view in ipairs(registry.all()) do
       sync(view)
     end

@@ -199,6 +199,7 @@ function M.open(target, opts)
   api.nvim_buf_set_extmark(buf, api.nvim_create_namespace('termi.transcript.end'), last - 1, 0, {
     virt_lines = { { { text, 'TermiEnding' } } },
   })
+  vim.fn.winrestview({ topline = math.max(1, last - api.nvim_win_get_height(0) + 2) })
 end
 
 --- Opens the host's log at its end.

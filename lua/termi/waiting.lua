@@ -112,6 +112,10 @@ end
 --- Shows, brings up to date or takes away what a view's windows say.
 ---@param view termi.View
 function M.show(view)
+  -- What an earlier load of the plugin still has to do is not done any more.
+  if package.loaded['termi.waiting'] ~= M then
+    return
+  end
   local readers = {} ---@type table<integer, boolean>
   if view.held and (view.waiting_rows or view.held_ending) and api.nvim_buf_is_valid(view.buf) then
     for _, win in ipairs(follow.readers(view.buf)) do

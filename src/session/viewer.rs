@@ -37,8 +37,8 @@ struct Shown {
     /// The row of the cursor, counted as the transcript counts.
     end: u64,
     alternate_screen: bool,
-    /// Nothing was left out for a next frame.
-    is_current: bool,
+    /// It has started over, and is not filled yet.
+    is_filling: bool,
 }
 
 /// Someone reads: the view stays as it is.
@@ -61,7 +61,7 @@ pub struct Viewer {
     dirty: bool,
     /// A hidden view's client has been told that there is something to see.
     told: bool,
-    /// Someone reads, or would, were the view up to date and the program on its primary screen.
+    /// Someone reads, or would, were the view filled and the program on its primary screen.
     hold: bool,
     held: Option<Held>,
     shown: Option<Shown>,
@@ -132,7 +132,7 @@ impl Viewer {
         self.hold_or_let_go(terminal);
     }
 
-    /// A view is held once it is up to date, and as long as the program is on its primary screen: what is drawn on
+    /// A view is held unless it is just being filled, and as long as the program is on its primary screen: what is drawn on
     /// the other one is not text that moves on.
     fn hold_or_let_go(&mut self, terminal: &Terminal) {
         if !self.hold || terminal.modes().alternate_screen {
@@ -140,7 +140,7 @@ impl Viewer {
                 self.start_over(terminal);
             }
         } else if self.held.is_none()
-            && let Some(Shown { end, alternate_screen: false, is_current: true }) = self.shown
+            && let Some(Shown { end, alternate_screen: false, is_filling: false }) = self.shown
         {
             self.held = Some(Held { end, told: None, untold: self.dirty, next_tell: Instant::now() });
         }
@@ -210,13 +210,17 @@ impl Viewer {
         if self.in_flight.is_some() || now < self.next {
             return;
         }
-        let Some(NextFrame { seq, reset, body, is_current }) = self.view.next_frame(terminal) else {
+        let Some(NextFrame { seq, reset, body, is_current, next_row, is_filling }) = self.view.next_frame(terminal)
+        else {
             self.dirty = false;
             return;
         };
         self.dirty = !is_current;
-        self.shown =
-            Some(Shown { end: end_of(terminal), alternate_screen: terminal.modes().alternate_screen, is_current });
+        self.shown = Some(Shown {
+            end: next_row + u64::from(terminal.cursor().row),
+            alternate_screen: terminal.modes().alternate_screen,
+            is_filling,
+        });
         self.in_flight = Some((seq, now));
         self.streak = if now - self.last_sent > QUIET { 1 } else { self.streak + 1 };
         self.last_sent = now;

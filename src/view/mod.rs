@@ -227,7 +227,14 @@ impl View {
             return None;
         }
         self.seq += 1;
-        Some(NextFrame { seq: self.seq, reset, body, is_current: part.current })
+        Some(NextFrame {
+            seq: self.seq,
+            reset,
+            body,
+            is_current: part.current,
+            next_row: part.end,
+            is_filling: self.filling,
+        })
     }
 
     /// The rows that the client's screen has once it shows the right one of the two: a blank one when it starts over
@@ -311,6 +318,10 @@ pub struct NextFrame {
     pub body: FrameBody,
     /// It leaves the view up to date.
     pub is_current: bool,
+    /// The transcript's row that comes next.
+    pub next_row: u64,
+    /// The view has started over, and is not filled yet.
+    pub is_filling: bool,
 }
 
 /// What stands where rows were skipped; the transcript still has the last `kept` of them.

@@ -1,7 +1,9 @@
 //! Who follows the output and who reads: windows stay at the end through floods, resets and sizes, and a reader is not
 //! moved by a single line.
 
-use crate::driver::Editor;
+use std::cell::RefCell;
+
+use crate::driver::{Editor, Grid};
 
 /// Prints `100` numbered lines for each line that it is given, with that line in front; `end` ends it.
 const BATCHES: &str =
@@ -22,6 +24,26 @@ fn shown(editor: &mut Editor) -> (i64, Vec<String>) {
     let lines =
         editor.lua_texts("return vim.api.nvim_buf_get_lines(0, vim.fn.line('w0') - 1, vim.fn.line('w$'), false)");
     (top, lines)
+}
+
+/// Waits until the host has been told that everybody reads: what is printed from then on waits.
+fn is_held(editor: &mut Editor) {
+    editor.eventually_lua("it is held", "require('termi.registry').last().held");
+}
+
+/// How many lines wait, as the screen says.
+fn waiting(screen: &Grid) -> Option<u64> {
+    let (row, _) = screen.find("new lines")?;
+    let line = screen.line(row);
+    let (_, said) = line.rsplit_once('\u{2193}')?;
+    said.split_whitespace().next()?.replace(',', "").parse().ok()
+}
+
+/// Waits until the screen says that more lines wait than it said at first: frames that were on their way before the
+/// view was held are in by then.
+fn more_waits(editor: &mut Editor) -> u64 {
+    let first = waiting(editor.eventually("lines wait", |screen| waiting(screen).is_some())).unwrap();
+    waiting(editor.eventually("more wait", |screen| waiting(screen) > Some(first))).unwrap()
 }
 
 /// Whether the current window shows the buffer's last line, as a Lua expression.
@@ -56,32 +78,45 @@ in_each_neovim! {
         editor.eventually_lua("it is at the end", AT_END);
     }
 
+    fn a_view_that_is_filled_after_a_flood_does_not_flash(editor) {
+        editor.ex("TermiRun echo ready; while read x; do seq -f \"$x %g\" 1 30000; done");
+        editor.sees("ready");
+        editor.lua("local buf = vim.api.nvim_get_current_buf()
+            local function look()
+              if vim.fn.getbufline(buf, '$')[1] == '' and vim.tbl_contains(vim.fn.getbufline(buf, 1, '$'), 'flood 29000') then
+                vim.o.statusline = 'it is filled'
+              else
+                vim.defer_fn(look, 5)
+              end
+            end
+            look()");
+        send(editor, "flood");
+        editor.sees("flood 30000");
+        let flash = RefCell::new(None);
+        editor.eventually("it is filled", |screen| {
+            if !screen.contains("flood 30000") {
+                flash.replace(Some(screen.to_string()));
+            }
+            screen.contains("it is filled")
+        });
+        assert_eq!(flash.into_inner(), None, "seen while it was filled");
+    }
+
     fn a_reader_is_not_moved_by_a_line_while_output_pours_and_sees_how_much_waits(editor) {
         editor.ex(&format!("TermiRun {FLOOD}"));
         editor.sees("tick 30");
         editor.input("<C-\\><C-n>10k");
         editor.settle();
-        editor.sees("new lines");
+        more_waits(editor);
         let before = shown(editor);
         let cursor = editor.lua_number("return vim.fn.line('.')");
-        let counted = |editor: &mut Editor| -> i64 {
-            let screen = editor.sees("new lines");
-            let (row, _) = screen.find("new lines").unwrap();
-            let digits: String = screen.line(row).chars().rev().take(25).filter(char::is_ascii_digit).collect();
-            digits.chars().rev().collect::<String>().parse().unwrap()
-        };
-        let first = counted(editor);
+        let first = more_waits(editor);
         for _ in 0..3 {
-            let seen = counted(editor);
-            editor.eventually("more wait", |screen| {
-                let (row, _) = screen.find("new lines").unwrap();
-                let digits: String = screen.line(row).chars().rev().take(25).filter(char::is_ascii_digit).collect();
-                digits.chars().rev().collect::<String>().parse::<i64>().unwrap() > seen
-            });
+            more_waits(editor);
             assert_eq!(shown(editor), before, "it stands still");
             assert_eq!(editor.lua_number("return vim.fn.line('.')"), cursor);
         }
-        assert!(counted(editor) > first);
+        assert!(more_waits(editor) > first);
         editor.input("G");
         editor.sees_no("new lines");
         editor.eventually_lua("it is at the end", AT_END);
@@ -96,6 +131,7 @@ in_each_neovim! {
         for keys in ["i", "G", "100j", "<C-d><C-d><C-d><C-d><C-d><C-d><C-d><C-d>"] {
             editor.input("<C-\\><C-n>50k");
             editor.settle();
+            is_held(editor);
             let name = keys.chars().find(char::is_ascii_alphanumeric).unwrap();
             send(editor, &format!("by{name}"));
             editor.sees("100 new lines");
@@ -115,7 +151,7 @@ in_each_neovim! {
         editor.input("<C-\\><C-n>k");
         editor.sees("new lines");
         // Frames that were on their way have moved the end a little.
-        editor.input("100j");
+        editor.input("2000j");
         editor.sees_no("new lines");
         editor.input("v");
         editor.sees("new lines");
@@ -143,6 +179,7 @@ in_each_neovim! {
         }
         // Both read: the view is held.
         editor.ex("normal! 20k");
+        is_held(editor);
         send(editor, "three");
         editor.sees("100 new lines");
         let screen = editor.screen();
@@ -202,6 +239,7 @@ in_each_neovim! {
             editor.sees("first 300");
             editor.input("<C-\\><C-n>100k");
             editor.settle();
+            is_held(editor);
             let before = shown(editor);
             send(editor, "more");
             editor.sees("100 new lines");
@@ -228,6 +266,7 @@ in_each_neovim! {
         editor.eventually_lua("it is at the end", AT_END);
         editor.input("<C-\\><C-n>50k");
         editor.settle();
+        is_held(editor);
         for batch in 1..=10 {
             send(editor, &format!("{batch}"));
         }
@@ -255,6 +294,7 @@ in_each_neovim! {
             editor.eventually("the text is there", |screen| screen.contains("first 150"));
             assert_eq!(editor.lua_text("return vim.fn.getline('.')"), "first 150", "after {size}");
         }
+        is_held(editor);
         send(editor, "more");
         editor.sees("100 new lines");
         editor.sees("first 150");
@@ -268,6 +308,7 @@ in_each_neovim! {
         editor.sees("first 300");
         editor.input("<C-\\><C-n>100k");
         editor.settle();
+        is_held(editor);
         send(editor, "more");
         editor.sees("100 new lines");
         editor.ex("Termi hide");
@@ -280,7 +321,7 @@ in_each_neovim! {
         editor.ex(&format!("TermiRun {FLOOD}"));
         editor.sees("tick 30");
         editor.input("<C-\\><C-n>12k");
-        editor.sees("new lines");
+        more_waits(editor);
         let before = shown(editor);
         for _ in 0..2 {
             editor.lua("for name in pairs(package.loaded) do
@@ -288,7 +329,7 @@ in_each_neovim! {
             end");
             editor.set_up("{}");
             editor.lua("require('termi').sessions()");
-            editor.sees("new lines");
+            more_waits(editor);
             assert_eq!(shown(editor).1, before.1);
         }
         editor.input("G");

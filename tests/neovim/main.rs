@@ -39,6 +39,7 @@ macro_rules! in_each_neovim {
     )* };
 }
 
+mod aids;
 mod api;
 mod ends;
 mod following;

@@ -21,6 +21,7 @@ in_each_neovim! {
         editor.ex("normal! zt");
         let (row, _) = editor.sees("100").cursor();
         assert_eq!(editor.screen().line(row), "100");
+        editor.eventually_lua("it is held", "require('termi.registry').last().held");
         editor.lua("require('termi').send(vim.b.termi.session_id, 'more', { enter = true })");
         let screen = editor.sees(" \u{2193} 51 new lines ");
         assert_eq!(screen.line(row), "100", "what is read stays:\n{screen}");
