@@ -41,6 +41,7 @@ macro_rules! in_each_neovim {
 
 mod api;
 mod ends;
+mod law;
 mod list;
 mod programs;
 mod reading;
