@@ -280,13 +280,13 @@ mod tests {
         let mut client = Terminal::new(SIZE, 500_000);
         let mut view = View::new(Format::Ansi, &host);
         let mut now = |print: &str| update(&mut host, &mut client, &mut view, print);
-        assert_eq!(now("$ "), "$ ", "blanks where the cursor is to be are stepped over or written");
+        assert_eq!(now("$ "), "$\x1b[C");
         assert_eq!(now("l"), "l", "a key's echo");
         assert_eq!(now("s\r\n"), "s\x1b[2H");
         assert_eq!(now("\x1b[1;31mone two three"), "\x1b[1;31mone two three\x1b[m");
         assert_eq!(now("\x1b[2;5HTWO"), "\x1b[5G\x1b[1;31mTWO\x1b[m", "in the middle of a row");
-        assert_eq!(now("\x1b[2;5H\x1b[K"), "\x1b[5G\x1b[K", "to the end of a row");
-        assert_eq!(now("\x1b[m\x1b[6H\x1b[44mstatus\x1b[K\x1b[m"), "\x1b[6H\x1b[44mstatus\x1b[K\x1b[m\x1b[7G");
+        assert_eq!(now("\x1b[2;5H\x1b[K"), "\x1b[4G\x1b[K\x1b[C", "to the end of a row");
+        assert_eq!(now("\x1b[m\x1b[6H\x1b[44mstatus\x1b[K\x1b[m"), "\x1b[6H\x1b[44mstatus\x1b[K\x1b[m");
         assert_eq!(now("\x1b[?1049h\x1b[2J\x1b[Hvim"), "\x1b[?1049h\x1b[Hvim");
         assert_eq!(now("\x1b[?1049l"), "\x1b[?1049l\x1b[6;7H", "what was below is still there");
         assert_eq!(now(""), "");
