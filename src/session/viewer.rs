@@ -70,6 +70,8 @@ pub struct Viewer {
     /// When the last frame went out, and how many did since it was quiet.
     last_sent: Instant,
     streak: u32,
+    /// Something was typed since: what comes next may be its echo.
+    typed: bool,
     /// The client waits to be told of the run's end.
     pub exit_due: bool,
 }
@@ -98,6 +100,7 @@ impl Viewer {
             next: Instant::now(),
             last_sent: Instant::now(),
             streak: 0,
+            typed: false,
             exit_due: false,
         }
     }
@@ -107,6 +110,12 @@ impl Viewer {
         if let Some(held) = &mut self.held {
             held.untold = true;
         }
+    }
+
+    /// The program was typed something: its echo does not wait, however much was shown just before.
+    pub fn expect_echo(&mut self) {
+        self.typed = true;
+        self.next = self.next.min(Instant::now());
     }
 
     /// It fell behind and could be filled again, were it quiet.
@@ -224,6 +233,7 @@ impl Viewer {
         self.in_flight = Some((seq, now));
         self.streak = if now - self.last_sent > QUIET { 1 } else { self.streak + 1 };
         self.last_sent = now;
+        self.typed = false;
         // What does not change but with a reset is told with it; the first frame is one.
         let size = reset.then(|| terminal.size());
         let frame = Frame {
@@ -248,7 +258,8 @@ impl Viewer {
             self.in_flight = None;
             // An editor that takes its time gets that much time for itself between frames.
             let least = if self.streak <= FIRST_FRAMES { FIRST_INTERVAL } else { MIN_INTERVAL };
-            self.next = sent + (sent.elapsed() * 2).clamp(least, MAX_INTERVAL);
+            let wait = if self.typed { Duration::ZERO } else { (sent.elapsed() * 2).clamp(least, MAX_INTERVAL) };
+            self.next = sent + wait;
         }
     }
 }
@@ -256,4 +267,103 @@ impl Viewer {
 /// The row of the terminal's cursor, counted as the transcript counts: it grows by one with each new line.
 fn end_of(terminal: &Terminal) -> u64 {
     terminal.transcript().end() + u64::from(terminal.cursor().row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{protocol::Size, session::Outbox};
+
+    /// A view, and where its frames arrive.
+    struct Seen {
+        viewer: Viewer,
+        terminal: Terminal,
+        outbox: Outbox,
+        acks: mpsc::UnboundedSender<Acked>,
+    }
+
+    impl Seen {
+        fn new() -> Self {
+            let (client, outbox) = Client::new();
+            let terminal = Terminal::new(Size { rows: 5, cols: 20 }, 1000);
+            let viewer = Viewer::new(Viewer::next_id(), client, Format::Ansi, &terminal);
+            let mut seen = Self { viewer, terminal, outbox, acks: mpsc::unbounded_channel().0 };
+            assert_eq!(seen.frame(), Some(1), "the first comes at once");
+            seen.viewer.acked(1);
+            seen
+        }
+
+        /// Sends what is due; gives the number of the frame that went out.
+        fn frame(&mut self) -> Option<u64> {
+            self.viewer.send(&RunId::new(), &SessionId::new(), &self.terminal, &self.acks);
+            self.outbox.frames.try_recv().ok().map(|job| job.frame.seq)
+        }
+
+        fn print(&mut self, text: &str) {
+            self.terminal.feed(text.as_bytes());
+            self.viewer.mark();
+        }
+    }
+
+    #[test]
+    fn what_was_typed_is_echoed_at_once_however_busy_the_view_is() {
+        let mut seen = Seen::new();
+        let busy = Instant::now() + MAX_INTERVAL * 1000;
+        seen.viewer.next = busy;
+        seen.print("flood");
+        assert_eq!((seen.frame(), seen.viewer.due()), (None, Some(busy)), "others wait their time");
+        seen.viewer.expect_echo();
+        assert_eq!(seen.frame(), Some(2));
+        // Typed while a frame is in flight, it is shown when that is acknowledged.
+        seen.viewer.streak = 100;
+        seen.viewer.expect_echo();
+        seen.print("echo");
+        assert_eq!(seen.frame(), None);
+        seen.viewer.acked(2);
+        assert!(seen.viewer.due().unwrap() <= Instant::now());
+        assert_eq!(seen.frame(), Some(3));
+    }
+
+    #[test]
+    fn nothing_is_due_when_nothing_has_changed() {
+        let mut seen = Seen::new();
+        assert_eq!((seen.frame(), seen.viewer.due()), (None, None));
+        seen.viewer.show(false);
+        seen.print("unseen");
+        assert_eq!((seen.frame(), seen.viewer.due()), (None, None), "nor while it is hidden");
+        assert!(seen.outbox.frames.is_empty());
+    }
+
+    #[test]
+    fn of_acknowledgements_only_that_of_the_frame_in_flight_counts() {
+        let mut seen = Seen::new();
+        seen.print("a");
+        seen.viewer.next = Instant::now();
+        assert_eq!(seen.frame(), Some(2));
+        seen.print("b");
+        for seq in [1, 3, 99] {
+            seen.viewer.acked(seq);
+            assert_eq!(seen.frame(), None);
+        }
+        seen.viewer.acked(2);
+        seen.viewer.next = Instant::now();
+        assert_eq!(seen.frame(), Some(3));
+    }
+
+    #[test]
+    fn an_end_is_told_once_all_is_shown_or_a_frame_is_long_unanswered() {
+        let mut seen = Seen::new();
+        seen.print("the end");
+        seen.viewer.exit_due = true;
+        assert!(!seen.viewer.is_exit_due());
+        seen.viewer.next = Instant::now();
+        assert_eq!(seen.frame(), Some(2));
+        assert!(!seen.viewer.is_exit_due() && seen.viewer.due().is_some());
+        let Some(long_ago) = Instant::now().checked_sub(ACK_PATIENCE * 2) else { return };
+        seen.viewer.in_flight = Some((2, long_ago));
+        assert!(seen.viewer.is_exit_due());
+        seen.viewer.in_flight = Some((2, Instant::now()));
+        seen.viewer.acked(2);
+        assert!(seen.viewer.is_exit_due());
+    }
 }

@@ -37,7 +37,7 @@ const LEAST_GAIN: usize = 24;
 ///
 /// `first_row_may_leave`: whether the first row may move up off the screen. Where it enters a scrollback, it must not.
 pub fn find(has: &[SpanLine], target: &[&SpanLine], first_row_may_leave: bool) -> Option<Scroll> {
-    let differs = |row: &usize| has[*row] != *target[*row];
+    let differs = |row: &usize| !std::ptr::eq(&has[*row], target[*row]) && has[*row] != *target[*row];
     let first = (0..has.len()).find(differs)?;
     let end = (first..has.len()).rev().find(differs)? + 1;
     let height = end - first;

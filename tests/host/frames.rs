@@ -70,7 +70,7 @@ fn a_frame_tells_only_what_is_new() {
     assert_eq!(reset["run_id"], run.run_id.as_str());
 }
 
-const ECHO: &str = "stty -echo; while read line; do echo \"got $line\"; done";
+const ECHO: &str = "stty -echo; echo ready; while read line; do echo \"got $line\"; done";
 
 /// Frames of several views in flight are acknowledged in the wrong order, again and again, and with numbers that were
 /// never used.
@@ -79,8 +79,7 @@ fn acknowledgements_twice_late_and_out_of_turn_harm_nobody() {
     let host = Host::start();
     let runs: Vec<Run> = (0..4).map(|_| host.run_seen(ECHO)).collect();
     for run in &runs {
-        host.input(&run.run_id, "start\r");
-        host.wait_screen(&run.run_id, "it is ready", |screen| screen == ["got start"]);
+        host.wait_screen(&run.run_id, "it is ready", |screen| screen == ["ready"]);
     }
     host.hold_frames();
     for round in 0..20 {
@@ -99,8 +98,7 @@ fn acknowledgements_twice_late_and_out_of_turn_harm_nobody() {
         }
     }
     host.release_frames();
-    let lines: Vec<String> =
-        std::iter::once("got start".to_owned()).chain((0..20).map(|n| format!("got {n}"))).collect();
+    let lines: Vec<String> = std::iter::once("ready".to_owned()).chain((0..20).map(|n| format!("got {n}"))).collect();
     for run in &runs {
         host.wait_screen(&run.run_id, "all of it", |screen| screen.last().is_some_and(|row| row == "got 19"));
         assert_same_lines("the view", &host.state().views[&run.run_id].text(), &lines);
@@ -119,6 +117,7 @@ fn who_never_acknowledges_costs_one_frame() {
     other.wait_for("its first frame", |state| state.views.contains_key(&flood.run_id).then_some(()));
     other.hold_frames();
     let own = host.run_seen(ECHO);
+    host.wait_screen(&own.run_id, "it is ready", |screen| screen == ["ready"]);
     let flood_again = |n: u32| {
         host.input(&flood.run_id, format!("{n}\r"));
         host.wait_pattern(&flood, &format!("^end {n}$"));

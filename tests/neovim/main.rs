@@ -43,6 +43,7 @@ mod aids;
 mod api;
 mod ends;
 mod following;
+mod law;
 mod list;
 mod programs;
 mod reading;

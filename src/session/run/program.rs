@@ -136,6 +136,7 @@ impl Run {
     pub(super) fn type_in(&mut self, bytes: Vec<u8>) -> bool {
         let Some(master) = &self.master else { return false };
         self.last_activity = Instant::now();
+        self.viewers.iter_mut().for_each(Viewer::expect_echo);
         debug!(bytes = bytes.len(), run = self.identity.run_id.short(), "input");
         if !self.input.is_empty() && is_interrupt(master, &bytes) {
             // The program does not read, so the key would wait behind what it has not read: the terminal's

@@ -263,6 +263,71 @@ mod tests {
         assert_eq!(text[1..], numbers);
     }
 
+    /// The sequences for what is printed on a screen that the client has.
+    fn update(host: &mut Terminal, client: &mut Terminal, view: &mut View, print: &str) -> String {
+        catch_up(view, host, client);
+        host.feed(print.as_bytes());
+        let (data, current) = ansi(view, host);
+        client.feed(data.as_bytes());
+        assert!(current);
+        assert_eq!(client.rows().collect::<Vec<_>>(), host.rows().collect::<Vec<_>>(), "{data:?}");
+        data
+    }
+
+    #[test]
+    fn an_update_holds_what_differs_and_little_else() {
+        let mut host = Terminal::new(SIZE, 500_000);
+        let mut client = Terminal::new(SIZE, 500_000);
+        let mut view = View::new(Format::Ansi, &host);
+        let mut now = |print: &str| update(&mut host, &mut client, &mut view, print);
+        assert_eq!(now("$ "), "$\x1b[C");
+        assert_eq!(now("l"), "l", "a key's echo");
+        assert_eq!(now("s\r\n"), "s\x1b[2H");
+        assert_eq!(now("\x1b[1;31mone two three"), "\x1b[1;31mone two three\x1b[m");
+        assert_eq!(now("\x1b[2;5HTWO"), "\x1b[5G\x1b[1;31mTWO\x1b[m", "in the middle of a row");
+        assert_eq!(now("\x1b[2;5H\x1b[K"), "\x1b[4G\x1b[K\x1b[C", "to the end of a row");
+        assert_eq!(now("\x1b[m\x1b[6H\x1b[44mstatus\x1b[K\x1b[m"), "\x1b[6H\x1b[44mstatus\x1b[K\x1b[m");
+        assert_eq!(now("\x1b[?1049h\x1b[2J\x1b[Hvim"), "\x1b[?1049h\x1b[Hvim");
+        assert_eq!(now("\x1b[?1049l"), "\x1b[?1049l\x1b[6;7H", "what was below is still there");
+        assert_eq!(now(""), "");
+    }
+
+    #[test]
+    fn what_moved_within_the_screen_is_moved() {
+        let mut host = Terminal::new(SIZE, 500_000);
+        let mut client = Terminal::new(SIZE, 500_000);
+        let mut view = View::new(Format::Ansi, &host);
+        let mut now = |print: &str| update(&mut host, &mut client, &mut view, print);
+        now("a title\x1b[2Hfirst line of text\x1b[3Hsecond line of text\x1b[4Hthird line of text\x1b[6Hstatus");
+        assert_eq!(now("\x1b[2;5r\x1b[2H\x1bM\x1b[r\x1b[2Hnew"), "\x1b[2;5r\x1b[T\x1b[r\x1b[2Hnew");
+        assert_eq!(now("\x1b[2;5r\x1b[5H\n\x1b[r\x1b[5Hend"), "\x1b[2;5r\x1b[S\x1b[r\x1b[5Hend");
+        // Where lines leave by the top, the status line below stays.
+        let data = now("\x1b[1;5r\x1b[5H\r\nlast\x1b[r\x1b[5;5H");
+        assert_eq!(data, "\x1b[1;5r\x1b[5H\nlast\x1b[r\x1b[5;5H");
+        assert_eq!(everything(&client)[0].text, "a title");
+    }
+
+    #[test]
+    fn an_update_of_several_frames_is_put_between_brackets_for_who_takes_them() {
+        let mut host = Terminal::new(SIZE, 5_000_000);
+        host.feed("a line\r\n".repeat(2500).as_bytes());
+        let mut view = View::new(Format::Ansi, &host);
+        view.set_synchronizes(true);
+        let frames: Vec<_> = std::iter::from_fn(|| view.next_frame(&host)).collect();
+        let data = |frame: &crate::view::NextFrame| match &frame.body {
+            FrameBody::Ansi { data } => data.clone(),
+            FrameBody::Spans(_) => String::new(),
+        };
+        let (first, last) = (data(&frames[0]), data(&frames[frames.len() - 1]));
+        assert_eq!(frames.len(), 3);
+        assert!(first.starts_with("\x1b[?2026h") && last.ends_with("\x1b[?2026l"));
+        let all: String = frames.iter().map(data).collect();
+        assert_eq!(all.matches("\x1b[?2026").count(), 2);
+        // One frame is whole by itself.
+        host.feed(b"one more\r\n");
+        assert!(!data(&view.next_frame(&host).unwrap()).contains("2026"));
+    }
+
     #[test]
     fn a_line_encoded_for_a_snapshot_shows_the_same_when_printed() {
         let mut host = Terminal::new(SIZE, 1000);
