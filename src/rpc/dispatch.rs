@@ -6,9 +6,10 @@ use tracing::debug;
 
 use crate::{
     protocol::{
-        Access, Attach, AttachParams, Capabilities, Code, Configure, Detach, Empty, Error, Format, Frontend,
+        Access, Attach, AttachParams, Capabilities, Code, Configure, Detach, Empty, Error, Format, Frontend, History,
         Initialize, InitializeParams, InitializeReply, Input, Kill, Method, PROTOCOL, Peer, Remove, Rename, Resize,
-        Restart, Result, Run, SendInput, Sessions, SetColors, Shutdown, Snapshot, Visible, Wait,
+        Restart, Result, Run, SendInput, Sessions, SetColors, Shutdown, Snapshot, Stats, Subscribe, Unsubscribe,
+        Visible, Wait,
     },
     session::{Client, Supervisor},
 };
@@ -53,7 +54,7 @@ macro_rules! dispatch {
 }
 
 /// Every method's name.
-pub const METHODS: [&str; 18] = [
+pub const METHODS: [&str; 22] = [
     Initialize::NAME,
     Run::NAME,
     Sessions::NAME,
@@ -71,6 +72,10 @@ pub const METHODS: [&str; 18] = [
     Configure::NAME,
     Remove::NAME,
     SetColors::NAME,
+    History::NAME,
+    Stats::NAME,
+    Subscribe::NAME,
+    Unsubscribe::NAME,
     Shutdown::NAME,
 ];
 
@@ -108,6 +113,13 @@ impl Connection {
             SendInput => |p| sessions.send(p),
             Configure => |p| sessions.configure(p),
             SetColors => |p| sessions.set_colors(p),
+            History => |p| sessions.history(p),
+            Stats => |p| sessions.stats(p),
+            Subscribe => |p| async {
+                self.can_have_views()?;
+                sessions.subscribe(p.run_id, client).await
+            },
+            Unsubscribe => |p| sessions.unsubscribe(p.run_id, client.id()),
             Shutdown => |_| self.shutdown(),
         )
     }

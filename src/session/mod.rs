@@ -7,9 +7,11 @@ mod cgroup;
 mod client;
 mod command;
 mod input;
+mod json;
 mod keeping;
 mod limits;
 mod names;
+mod past;
 mod run;
 mod sending;
 mod settings;
@@ -27,6 +29,7 @@ pub use settings::Settings;
 pub use supervisor::Supervisor;
 
 use crate::{
+    history::Disk,
     protocol::{Code, Error, Event},
     pty::{Spawn, SpawnError},
     shim::{StartError, Step},
@@ -55,6 +58,8 @@ impl Announcer {
 struct Services {
     announcer: Announcer,
     watcher: limits::Watcher,
+    /// What is kept on disk; none where nothing is.
+    disk: Option<Disk>,
 }
 
 /// What helps when the kernel has nothing left.

@@ -16,6 +16,7 @@ use super::{
     table::{Reserved, RunHandle, SessionWish},
 };
 use crate::{
+    history::DEFAULT_BYTES,
     protocol::{
         AttachReply, Code, Error, Format, Result, RunParams, RunReply, Size, Stream, check_display_text, check_name,
     },
@@ -95,8 +96,15 @@ impl Supervisor {
             limits: reserved.limits,
             cgroup,
             stream: params.stream,
+            group: reserved.group,
+            label: reserved.label,
+            output_limit: params
+                .log
+                .unwrap_or(params.log_bytes.is_some())
+                .then(|| params.log_bytes.unwrap_or(DEFAULT_BYTES)),
         };
         let (asks, asks_in) = mpsc::channel(ASKS_WAITING);
+        let stream = params.stream;
         let run = Run::new(
             identity,
             reserved.session_name.clone(),
@@ -117,6 +125,11 @@ impl Supervisor {
             (Some(format), Some(client)) => Some(queue_attach(&handle, client, format)?),
             _ => None,
         };
+        if let Some(client) = client.filter(|_| stream == Stream::Json) {
+            let (reply, _) = oneshot::channel();
+            // Nothing can be in its queue before it but an attach.
+            let _ = handle.asks.try_send(Ask::Follow { client: client.clone(), reply });
+        }
         let inserted = handle.clone();
         self.with(move |table| table.insert(inserted, pid)).await??;
         tokio::spawn(run.serve(asks_in).in_current_span());
@@ -143,6 +156,9 @@ fn queue_attach(run: &RunHandle, client: &Client, format: Format) -> Result<ones
     run.asks.try_send(attach).map_err(|_| run_gone())?;
     Ok(answer)
 }
+
+/// What a file of a run's whole output may be capped at.
+const LOG_BYTES: std::ops::RangeInclusive<u64> = 1000..=1_000_000_000_000;
 
 fn check_run(params: &RunParams) -> Result<SessionWish> {
     let unsupported =
@@ -182,14 +198,14 @@ fn check_run(params: &RunParams) -> Result<SessionWish> {
             return Err(Error::invalid(key, ms, "from 1 millisecond to 10 years; leave it out for no limit"));
         }
     }
+    if let Some(bytes) = params.log_bytes.filter(|bytes| !LOG_BYTES.contains(bytes)) {
+        return Err(Error::invalid("log_bytes", bytes, "from 1000 bytes to 1 TB"));
+    }
     if let Some(limits) = &params.limits {
         limits::check(limits)?;
     }
     if let Some(template) = &params.template {
         return unsupported(&format!("template {template:?}"));
-    }
-    if params.stream == Stream::Json {
-        return unsupported("stream \"json\"");
     }
     Ok(SessionWish {
         session: params.session.clone(),

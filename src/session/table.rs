@@ -74,6 +74,8 @@ pub struct Reserved {
     pub run_id: RunId,
     pub terminal_name: String,
     pub cwd: PathBuf,
+    pub group: Option<String>,
+    pub label: Option<String>,
     pub colors: Colors,
     pub env: Vec<(OsString, OsString)>,
     pub limits: Limits,
@@ -130,6 +132,7 @@ impl Table {
         for run in self.sessions.iter().flat_map(|session| &session.runs) {
             // A run too busy to hear it finds out with its next frame.
             let _ = run.asks.try_send(Ask::Detach(client));
+            let _ = run.asks.try_send(Ask::Unfollow(client));
         }
     }
 
@@ -164,6 +167,8 @@ impl Table {
             session_name: session.name.clone(),
             terminal_name: names::terminal_name(&session.id, &mut self.last_terminal),
             cwd: wish.cwd.unwrap_or_else(|| session.cwd.clone()),
+            group: session.group.clone(),
+            label: session.label.clone(),
             colors: self.colors,
             env: self.env_of(&session_env(&self.sessions[at].id, &run_id)),
             limits,

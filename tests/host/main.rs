@@ -7,9 +7,11 @@
 mod support;
 
 mod crowd;
+mod disk;
 mod endings;
 mod groups;
 mod handshake;
+mod history;
 mod keeping;
 mod killing;
 mod life;

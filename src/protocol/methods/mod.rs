@@ -17,6 +17,8 @@ macro_rules! method {
 }
 
 mod connect;
+mod follow;
+mod history;
 mod kill;
 mod run;
 mod send;
@@ -27,6 +29,8 @@ mod view;
 mod wait;
 
 pub use connect::*;
+pub use follow::*;
+pub use history::*;
 pub use kill::*;
 pub use run::*;
 pub use send::*;

@@ -16,7 +16,9 @@ use super::{
 pub use asks::{Ask, Kill, KillOutcome};
 pub use report::unix_ms;
 
+use super::json::{Follower, Lines};
 use crate::{
+    history::Output,
     process,
     protocol::{Event, Exit, Limits, RunId, SessionId, Size, Status, Stream},
     pty::{Master, ShimLink, Spawn, Spawned},
@@ -60,6 +62,10 @@ pub struct Identity {
     /// The control group it was started in, where there is one.
     pub cgroup: Option<Cgroup>,
     pub stream: Stream,
+    pub group: Option<String>,
+    pub label: Option<String>,
+    /// What the file that keeps its whole output may take; none for no such file.
+    pub output_limit: Option<u64>,
 }
 
 enum Turn {
@@ -125,6 +131,9 @@ pub struct Run {
     input: InputQueue,
     wanted_size: Option<Size>,
     viewers: Vec<Viewer>,
+    /// Puts its lines together, where its output is JSON lines.
+    lines: Option<Lines>,
+    followers: Vec<Follower>,
     acks: (mpsc::UnboundedSender<Acked>, mpsc::UnboundedReceiver<Acked>),
     waiters: Vec<Waiter>,
     started: Instant,
@@ -133,6 +142,10 @@ pub struct Run {
     last_activity: Instant,
     last_bell: Option<Instant>,
     bytes: u64,
+    /// Keeps its whole output.
+    output: Option<Output>,
+    /// Where it is kept, after its end too.
+    output_path: Option<String>,
     cuts: u64,
 }
 
@@ -147,10 +160,14 @@ impl Run {
         size: Size,
         colors: Colors,
     ) -> Self {
-        let now = Instant::now();
+        let (now, started_at) = (Instant::now(), SystemTime::now());
         let mut terminal = Terminal::new(size, identity.transcript_limit);
         terminal.set_colors(colors);
+        let lines = (identity.stream == Stream::Json).then(|| Lines::new(identity.transcript_limit));
+        let output = begin_output(&services, &identity, started_at);
         Self {
+            output_path: output.as_ref().map(|output| output.path().to_string_lossy().into_owned()),
+            output,
             watch: services.watcher.watch(spawned.shim_pid, &identity.limits, &own),
             identity,
             session_name,
@@ -175,10 +192,12 @@ impl Run {
             input: InputQueue::new(),
             wanted_size: None,
             viewers: Vec::new(),
+            lines,
+            followers: Vec::new(),
             acks: mpsc::unbounded_channel(),
             waiters: Vec::new(),
             started: now,
-            started_at: SystemTime::now(),
+            started_at,
             last_output: now,
             last_activity: now,
             last_bell: None,
@@ -219,6 +238,7 @@ impl Run {
                 self.apply_size();
             }
             self.check_clock().await;
+            self.send_lines();
             self.look_around();
             if flooded {
                 // A program that never stops printing leaves its run always ready: everybody else has a turn
@@ -281,12 +301,32 @@ impl Run {
         let exit_event = self.told_exit();
         for viewer in &mut self.viewers {
             viewer.send(&self.identity.run_id, &self.identity.session_id, &self.terminal, &self.acks.0);
+            let reads_on = |follower: &Follower| follower.client.id() == viewer.client.id() && !follower.is_settled();
             if let Some(event) = &exit_event
                 && viewer.exit_due
                 && viewer.is_settled()
+                && !self.followers.iter().any(reads_on)
             {
                 viewer.exit_due = false;
                 viewer.client.event(event.clone());
+            }
+        }
+    }
+
+    /// Lines that can go out, and ends that can be told to those who wait for lines alone.
+    fn send_lines(&mut self) {
+        if self.followers.is_empty() {
+            return;
+        }
+        let (who, exit_event) = (self.who(), self.told_exit());
+        for follower in &mut self.followers {
+            follower.send(&who, &self.acks.0);
+            if let Some(event) = &exit_event
+                && follower.exit_due
+                && follower.is_settled()
+            {
+                follower.exit_due = false;
+                follower.client.event(event.clone());
             }
         }
     }
@@ -307,6 +347,7 @@ impl Run {
         .into_iter()
         .flatten()
         .chain(self.viewers.iter().filter_map(Viewer::due))
+        .chain(self.followers.iter().filter_map(Follower::due))
         .chain(self.waiters.iter().filter_map(|waiter| waiter.deadline(self.last_output)))
         .min()
     }
@@ -332,6 +373,12 @@ impl Run {
             .map(|limit| (self.last_activity + limit, format!("was idle longer than its idle timeout of {limit:?}")));
         whole.into_iter().chain(idle).min_by_key(|(deadline, _)| *deadline)
     }
+}
+
+/// The file that keeps a life's whole output, if one is wanted.
+fn begin_output(services: &Services, identity: &Identity, started_at: SystemTime) -> Option<Output> {
+    let (disk, limit) = services.disk.as_ref().zip(identity.output_limit)?;
+    Some(disk.output(&format!("{}-{}.log", identity.run_id, unix_ms(started_at)), limit))
 }
 
 async fn next_report(link: Option<&mut ShimLink>) -> Option<Report> {
