@@ -20,6 +20,7 @@
 //! - [`shim`]: the small process between the host and each program; starts it and ends its whole tree.
 //! - [`pty`]: opens a PTY, starts the shim on it, reads and writes without blocking.
 //! - [`history`]: what is kept on disk of runs: a line for each, and whole outputs.
+//! - [`template`]: named settings of runs: what they mean, their order, a file of them. Pure.
 //! - [`session`]: the supervisor, sessions and runs. Knows no editor and no transport.
 //! - [`rpc`]: connections; msgpack-RPC, the guard in front of it, and the one place where methods meet
 //!   sessions.
@@ -45,5 +46,6 @@ pub mod pty;
 pub mod rpc;
 pub mod session;
 pub mod shim;
+pub mod template;
 pub mod term;
 pub mod view;

@@ -6,10 +6,10 @@ use tracing::debug;
 
 use crate::{
     protocol::{
-        Access, Attach, AttachParams, Capabilities, Code, Configure, Detach, Empty, Error, Format, Frontend, History,
-        Initialize, InitializeParams, InitializeReply, Input, Kill, Method, PROTOCOL, Peer, Remove, Rename, Resize,
-        Restart, Result, Run, SendInput, Sessions, SetColors, Shutdown, Snapshot, Stats, Subscribe, Unsubscribe,
-        Visible, Wait,
+        Access, Attach, AttachParams, Capabilities, Code, Configure, Detach, Down, Empty, Error, Format, Frontend,
+        Health, History, Initialize, InitializeParams, InitializeReply, Input, Kill, Method, PROTOCOL, ParseTemplates,
+        Peer, Remove, Rename, Resize, Restart, Result, Run, SendInput, Sessions, SetColors, Shutdown, Snapshot, Stats,
+        Subscribe, Templates, Unsubscribe, Up, Visible, Wait,
     },
     session::{Client, Supervisor},
 };
@@ -54,7 +54,7 @@ macro_rules! dispatch {
 }
 
 /// Every method's name.
-pub const METHODS: [&str; 22] = [
+pub const METHODS: [&str; 27] = [
     Initialize::NAME,
     Run::NAME,
     Sessions::NAME,
@@ -76,6 +76,11 @@ pub const METHODS: [&str; 22] = [
     Stats::NAME,
     Subscribe::NAME,
     Unsubscribe::NAME,
+    Health::NAME,
+    Templates::NAME,
+    ParseTemplates::NAME,
+    Up::NAME,
+    Down::NAME,
     Shutdown::NAME,
 ];
 
@@ -120,6 +125,11 @@ impl Connection {
                 sessions.subscribe(p.run_id, client).await
             },
             Unsubscribe => |p| sessions.unsubscribe(p.run_id, client.id()),
+            Health => |_| sessions.health(self.host.log_path.clone()),
+            Templates => |p| sessions.templates(p),
+            ParseTemplates => |p| sessions.parse_templates(p),
+            Up => |p| sessions.up(p, Some(client)),
+            Down => |p| sessions.down(p),
             Shutdown => |_| self.shutdown(),
         )
     }

@@ -6,6 +6,7 @@
 mod cgroup;
 mod client;
 mod command;
+mod health;
 mod input;
 mod json;
 mod keeping;
@@ -18,6 +19,7 @@ mod settings;
 mod starting;
 mod supervisor;
 mod table;
+mod templates;
 mod usage;
 mod viewer;
 mod waiter;
@@ -27,6 +29,9 @@ use tokio::sync::mpsc;
 pub use client::{Ack, Client, ClientId, Events, FrameJob, Outbox};
 pub use settings::Settings;
 pub use supervisor::Supervisor;
+
+#[cfg(test)]
+pub(crate) use starting::check_template;
 
 use crate::{
     history::Disk,
@@ -60,6 +65,8 @@ struct Services {
     watcher: limits::Watcher,
     /// What is kept on disk; none where nothing is.
     disk: Option<Disk>,
+    /// When the host began.
+    started: std::time::Instant,
 }
 
 /// What helps when the kernel has nothing left.

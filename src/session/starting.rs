@@ -18,7 +18,8 @@ use super::{
 use crate::{
     history::DEFAULT_BYTES,
     protocol::{
-        AttachReply, Code, Error, Format, Result, RunParams, RunReply, Size, Stream, check_display_text, check_name,
+        AttachReply, Code, CommandSpec, Error, Format, Result, RunParams, RunReply, Size, Stream, Template,
+        check_display_text, check_name,
     },
     pty::{Spawn, spawn},
     term::clamp_size,
@@ -30,6 +31,7 @@ impl Supervisor {
     /// # Errors
     /// Says what was wrong with the parameters, or why the program could not be started; no session is left behind.
     pub async fn run(&self, params: RunParams, client: Option<&Client>) -> Result<RunReply> {
+        let (params, template) = self.with_template(params).await?;
         let wish = check_run(&params)?;
         let command = Command::new(params.cmd.as_ref())?;
         let base = self.settings.cwd.clone();
@@ -38,7 +40,8 @@ impl Supervisor {
         let reserved = self.with(move |table| table.reserve(SessionWish { cwd, program, ..wish })).await??;
         let session_id = reserved.session_id.clone();
         let span = info_span!("session", id = session_id.short());
-        let started = self.start_run(params, command, reserved, client).instrument(span).await;
+        let resume = template.and_then(|template| template.resume);
+        let started = self.start_run(params, resume, command, reserved, client).instrument(span).await;
         if started.is_err() {
             self.with(move |table| table.release(&session_id)).await?;
         }
@@ -48,6 +51,7 @@ impl Supervisor {
     async fn start_run(
         &self,
         params: RunParams,
+        resume: Option<CommandSpec>,
         command: Command,
         reserved: Reserved,
         client: Option<&Client>,
@@ -98,6 +102,8 @@ impl Supervisor {
             stream: params.stream,
             group: reserved.group,
             label: reserved.label,
+            template: params.template.clone(),
+            resume,
             output_limit: params
                 .log
                 .unwrap_or(params.log_bytes.is_some())
@@ -120,6 +126,7 @@ impl Supervisor {
             session_id: reserved.session_id.clone(),
             asks,
             transcript_limit: reserved.transcript_limit,
+            template: params.template.clone(),
         };
         let view_id = match (params.attach, client) {
             (Some(format), Some(client)) => Some(queue_attach(&handle, client, format)?),
@@ -160,9 +167,16 @@ fn queue_attach(run: &RunHandle, client: &Client, format: Format) -> Result<ones
 /// What a file of a run's whole output may be capped at.
 const LOG_BYTES: std::ops::RangeInclusive<u64> = 1000..=1_000_000_000_000;
 
+/// Checks what a template says of its runs.
+///
+/// # Errors
+/// As `run` would, with the key first in the message.
+pub(crate) fn check_template(name: &str, template: &Template) -> Result<()> {
+    check_run(&crate::template::apply(name, template, RunParams::default()))?;
+    Command::new(template.cmd.as_ref()).map(|_| ())
+}
+
 fn check_run(params: &RunParams) -> Result<SessionWish> {
-    let unsupported =
-        |what: &str| Err(Error::new(Code::Unsupported, format!("{what}: this version of Termi cannot do that yet")));
     if let Some(name) = &params.name {
         check_name("name", name)?;
         if let Some(session) = params.session.as_ref().filter(|session| *session != name) {
@@ -203,9 +217,6 @@ fn check_run(params: &RunParams) -> Result<SessionWish> {
     }
     if let Some(limits) = &params.limits {
         limits::check(limits)?;
-    }
-    if let Some(template) = &params.template {
-        return unsupported(&format!("template {template:?}"));
     }
     Ok(SessionWish {
         session: params.session.clone(),

@@ -64,6 +64,7 @@ impl Supervisor {
             announcer: Announcer(announcements),
             watcher: limits::Watcher::start(),
             disk: settings.state.clone().map(Disk::start),
+            started: Instant::now(),
         };
         Self { jobs, services, settings: std::sync::Arc::new(settings) }
     }

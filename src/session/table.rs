@@ -1,7 +1,7 @@
 //! The table of sessions. One task owns it; see [`super::Supervisor`].
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     ffi::OsString,
     path::PathBuf,
     time::{Instant, SystemTime},
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{Announcement, Client, ClientId, Settings, keeping::Ended, names, run::Ask};
 use crate::{
-    protocol::{Code, Error, Event, Keep, Limits, Result, RunId, SessionId, Target, check_name},
+    protocol::{Code, Error, Event, Keep, Limits, Result, RunId, SessionId, Target, Template, check_name},
     term::Colors,
 };
 
@@ -23,6 +23,8 @@ pub struct RunHandle {
     pub asks: mpsc::Sender<Ask>,
     /// What its transcript may take.
     pub transcript_limit: usize,
+    /// The template it was started from.
+    pub template: Option<String>,
 }
 
 /// One session.
@@ -62,6 +64,8 @@ pub struct Table {
     pub colors: Colors,
     /// The host is ending: nothing is started any more.
     pub closing: bool,
+    /// Named settings of runs.
+    pub templates: BTreeMap<String, Template>,
     /// Runs that have ended, the oldest first.
     pub ended: Ended,
     last_terminal: u128,
@@ -104,6 +108,7 @@ impl Table {
             settings,
             colors: Colors::default(),
             closing: false,
+            templates: BTreeMap::new(),
             ended: Ended::default(),
             last_terminal: 0,
         }

@@ -18,6 +18,7 @@ macro_rules! method {
 
 mod connect;
 mod follow;
+mod health;
 mod history;
 mod kill;
 mod run;
@@ -25,11 +26,13 @@ mod send;
 mod sessions;
 mod settings;
 mod snapshot;
+mod template;
 mod view;
 mod wait;
 
 pub use connect::*;
 pub use follow::*;
+pub use health::*;
 pub use history::*;
 pub use kill::*;
 pub use run::*;
@@ -37,6 +40,7 @@ pub use send::*;
 pub use sessions::*;
 pub use settings::*;
 pub use snapshot::*;
+pub use template::*;
 pub use view::*;
 pub use wait::*;
 

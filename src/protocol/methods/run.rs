@@ -18,7 +18,8 @@ method!(
 
 /// A command: a line for the user's shell, or an argument vector.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(untagged, expecting = "a command is a string, or an array of strings")]
 pub enum CommandSpec {
     /// Given to the user's shell.
     Line(String),
@@ -28,6 +29,7 @@ pub enum CommandSpec {
 
 /// Limits on a run's process tree. What a run names not is its session's, and what that names not the host's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Limits {
     /// Memory of the whole tree, in bytes: what is shared between its processes counts once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,6 +60,7 @@ impl Limits {
 
 /// Which of a session's ended runs are kept to be looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Keep {
     /// At most so many, the newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,6 +72,7 @@ pub struct Keep {
 
 /// What a run's output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Stream {
     /// Text and escape sequences for a terminal.

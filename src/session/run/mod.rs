@@ -20,7 +20,7 @@ use super::json::{Follower, Lines};
 use crate::{
     history::Output,
     process,
-    protocol::{Event, Exit, Limits, RunId, SessionId, Size, Status, Stream},
+    protocol::{CommandSpec, Event, Exit, Limits, RunId, SessionId, Size, Status, Stream},
     pty::{Master, ShimLink, Spawn, Spawned},
     shim::Report,
     term::{Colors, Terminal},
@@ -64,6 +64,9 @@ pub struct Identity {
     pub stream: Stream,
     pub group: Option<String>,
     pub label: Option<String>,
+    pub template: Option<String>,
+    /// What takes its work up where it was.
+    pub resume: Option<CommandSpec>,
     /// What the file that keeps its whole output may take; none for no such file.
     pub output_limit: Option<u64>,
 }

@@ -80,7 +80,7 @@ impl Run {
             exit,
             reason: self.reason.clone(),
             bytes: self.bytes,
-            template: None,
+            template: self.identity.template.clone(),
             output_path: self.output_path.clone(),
             host_pid: std::process::id(),
         });
@@ -144,8 +144,8 @@ impl Run {
             unread_input_bytes: self.input.bytes(),
             stream: self.identity.stream,
             output_path: self.output_path.clone(),
-            template: None,
-            resume: None,
+            template: self.identity.template.clone(),
+            resume: self.identity.resume.clone(),
             left_running: self.left_running,
             attached: !self.viewers.is_empty(),
         }
