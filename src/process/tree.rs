@@ -165,6 +165,16 @@ pub fn usage(roots: &[i32]) -> Vec<Usage> {
     sums
 }
 
+/// What one tree uses, at a price that follows the tree: see [`tree`].
+#[must_use]
+pub fn usage_of(root: i32) -> Usage {
+    tree(root).iter().fold(Usage::default(), |sum, process| Usage {
+        ticks: sum.ticks + process.ticks,
+        pages: sum.pages + process.pages,
+        processes: sum.processes + 1,
+    })
+}
+
 /// The memory of the tree below `root` in bytes, with what processes share counted once: exact, and dear. A
 /// process that may not be asked counts with all its resident memory.
 #[must_use]
@@ -174,7 +184,7 @@ pub fn proportional_memory(root: i32, page_bytes: u64) -> u64 {
         let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
         Some(line.trim().split(' ').next()?.parse::<u64>().ok()? * 1024)
     };
-    descendants(root).iter().map(|process| of(process).unwrap_or(process.pages * page_bytes)).sum()
+    tree(root).iter().map(|process| of(process).unwrap_or(process.pages * page_bytes)).sum()
 }
 
 /// How many processes there are on this machine.
@@ -253,6 +263,7 @@ mod tests {
         assert!(descendants(me).iter().any(|process| process.pid == below[0].pid));
         let used = usage(&[shell_pid, me])[0];
         assert!(used.pages > 0 && used.processes == 1, "{used:?}");
+        assert_eq!(usage_of(shell_pid).processes, 1);
         assert!(usage(&[me])[0].processes >= 2, "a tree is all that is below");
         let exact = proportional_memory(shell_pid, 4096);
         assert!(exact > 0 && exact <= used.pages * 4096, "{exact} of {used:?}");

@@ -25,7 +25,7 @@ pub struct TemplateFile {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object that holds `templates`")]
 struct Outline<'a> {
     #[serde(rename = "$schema", default)]
     _schema: Option<String>,
@@ -184,7 +184,7 @@ mod tests {
             ("{\n  \"templates\": {\n    \"a\": {\"cmd\": \"x\",}\n  }\n}", "/p/.termi.json:3:"),
             (
                 "{\n  \"templates\": {\n    \"a\": {\n      \"cmdd\": \"x\"\n    }\n  }\n}",
-                "/p/.termi.json:4:13: template \"a\": unknown field `cmdd`",
+                "/p/.termi.json:4:12: template \"a\": unknown field `cmdd`",
             ),
             ("{\"templates\": {\"a\": {\"timeout_ms\": \"5\"}}}", ":1:"),
             ("{\"templates\": {\n\"a\": {\"cmd\": 5}}}", ": a command is a string, or an array of strings"),

@@ -20,6 +20,7 @@ mod keeping;
 mod killing;
 mod life;
 mod limits;
+mod monitoring;
 mod orphans;
 mod privacy;
 mod refused;
