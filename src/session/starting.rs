@@ -118,7 +118,6 @@ impl Supervisor {
             self.services.clone(),
             asks.downgrade(),
             spawned,
-            size,
             reserved.colors,
         );
         let handle = RunHandle {

@@ -7,7 +7,7 @@ use crate::protocol::{Code, Error, Result, Template};
 
 type Templates = BTreeMap<String, Template>;
 
-fn before<'a>(template: &'a Template) -> impl Iterator<Item = &'a String> {
+fn before(template: &Template) -> impl Iterator<Item = &String> {
     template.after.iter().flat_map(|after| after.all()).map(|after| &after.template)
 }
 

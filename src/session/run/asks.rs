@@ -293,6 +293,7 @@ impl Run {
         (self.pid, self.shim_pid) = (spawned.pid, spawned.shim_pid);
         self.watch = self.services.watcher.watch(self.shim_pid, &self.identity.limits, &self.own);
         (self.life, self.status, self.reason, self.left_running) = (Life::Active, Status::Active, None, 0);
+        self.settled = false;
         let now = Instant::now();
         (self.started, self.started_at, self.last_output, self.last_activity) = (now, SystemTime::now(), now, now);
         self.output = begin_output(&self.services, &self.identity, self.started_at);

@@ -123,6 +123,8 @@ pub struct Run {
     /// The kernel ended the program for a limit: what it started is to go too.
     rest_goes: bool,
     left_running: usize,
+    /// The shim has said that nothing is left below it.
+    settled: bool,
     /// Read, and not yet taken in.
     unfed: Vec<u8>,
     /// How much of it has been.
@@ -160,11 +162,10 @@ impl Run {
         services: Services,
         own: mpsc::WeakSender<Ask>,
         spawned: Spawned,
-        size: Size,
         colors: Colors,
     ) -> Self {
         let (now, started_at) = (Instant::now(), SystemTime::now());
-        let mut terminal = Terminal::new(size, identity.transcript_limit);
+        let mut terminal = Terminal::new(identity.spawn.size, identity.transcript_limit);
         terminal.set_colors(colors);
         let lines = (identity.stream == Stream::Json).then(|| Lines::new(identity.transcript_limit));
         let output = begin_output(&services, &identity, started_at);
@@ -188,6 +189,7 @@ impl Run {
             killing: None,
             rest_goes: false,
             left_running: 0,
+            settled: false,
             unfed: Vec::new(),
             fed: 0,
             slice: 4096,
