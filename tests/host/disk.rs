@@ -23,11 +23,11 @@ fn state(host: &Host) -> PathBuf {
 }
 
 fn works(host: &Host) {
-    let run = host.run(json!({"cmd": "read line; echo \"heard $line\"; seq 20000; exit 7", "log": true}));
+    let run = host.run(json!({"cmd": "read line; echo \"heard $line\"; seq 1000; exit 7", "log": true}));
     host.ask("send", json!({"target": run.run_id, "data": "all is well", "enter": true}));
     host.wait_pattern(&run, "heard all is well");
     assert_eq!(host.wait_exited(&run.run_id)["exit"]["code"], 7);
-    assert_eq!(host.text(&run).last().unwrap(), "20000");
+    assert_eq!(host.text(&run).last().unwrap(), "1000");
 }
 
 fn warnings(host: &Host) -> usize {
