@@ -71,6 +71,7 @@ fn a_project_starts_in_order_and_ends_in_reverse() {
     let again = host.ask("up", json!({}));
     assert_eq!(names(&again["started"]), ["migrate"], "{again}");
     assert_eq!(names(&again["running"]), ["db", "server", "client"]);
+    host.wait_exited(again["started"][0]["run_id"].as_str().unwrap());
     let down = host.ask("down", json!({}));
     assert_eq!(down["templates"], json!(["client", "server", "db"]));
     assert_eq!((&down["killed"], &down["total"]), (&json!(3), &json!(3)));
