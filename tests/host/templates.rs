@@ -66,6 +66,7 @@ fn a_project_starts_in_order_and_ends_in_reverse() {
     let answer = up.answer().unwrap();
     assert_eq!(names(&answer["started"]), ["db", "migrate", "server", "client"], "{answer}");
     assert_eq!((&answer["failed"], &answer["running"]), (&json!([]), &json!([])));
+    host.wait_event("the client", |event| event["type"] == "run_started" && event["session_name"] == "client");
     assert_eq!(told(&host, "run_started"), ["db", "migrate", "server", "client"]);
     // Again: what runs is left alone, what has ended is done again.
     let again = host.ask("up", json!({}));
