@@ -19,6 +19,8 @@
 //! - [`view`]: what a client has been sent of a run, and the frame that brings it up to date. Pure.
 //! - [`shim`]: the small process between the host and each program; starts it and ends its whole tree.
 //! - [`pty`]: opens a PTY, starts the shim on it, reads and writes without blocking.
+//! - [`history`]: what is kept on disk of runs: a line for each, and whole outputs.
+//! - [`template`]: named settings of runs: what they mean, their order, a file of them. Pure.
 //! - [`session`]: the supervisor, sessions and runs. Knows no editor and no transport.
 //! - [`rpc`]: connections; msgpack-RPC behind a guard, JSON-RPC, and the one place where methods meet
 //!   sessions.
@@ -34,6 +36,7 @@
 //! - No process is ever signalled that is not below the run's own shim.
 
 pub mod cli;
+pub mod history;
 pub mod host;
 pub mod log;
 pub mod paths;
@@ -43,5 +46,6 @@ pub mod pty;
 pub mod rpc;
 pub mod session;
 pub mod shim;
+pub mod template;
 pub mod term;
 pub mod view;

@@ -2,7 +2,11 @@
 //!
 //! Bytes that programs print or people type, and values of environment variables, are never logged, at any level.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
 
 use tracing::{Event, Subscriber};
 use tracing_appender::{
@@ -42,22 +46,75 @@ pub struct Log {
 /// When the folder or the file cannot be used; the host then runs without a log.
 pub fn open() -> Result<Log, String> {
     let folder = paths::state().map_err(|error| error.to_string())?;
-    let appender = RollingFileAppender::builder()
-        .rotation(Rotation::DAILY)
-        .filename_prefix("termi")
-        .filename_suffix("log")
-        .max_log_files(KEEP_FILES)
-        .build(&folder)
-        .map_err(|error| format!("{}: {error}", folder.display()))?;
-    let path = newest(&folder).unwrap_or_else(|| folder.join("termi.log"));
-    paths::make_private(&path);
+    let (appender, path) = begin(&folder)?;
     // Lines that the disk is too slow for are dropped and counted, the host never waits.
+    let appender = Lasting { folder, path: path.clone(), appender, failing: false };
     let (writer, guard) = tracing_appender::non_blocking(appender);
     let debug = std::env::var_os(DEBUG_VARIABLE).is_some_and(|value| value == "1");
     let filter = EnvFilter::new(if debug { "info,termi=debug" } else { "warn,termi=info" });
     let layer = tracing_subscriber::fmt::layer().with_writer(writer).event_format(Labelled);
     tracing_subscriber::registry().with(filter).with(layer).try_init().map_err(|error| error.to_string())?;
     Ok(Log { path, _guard: guard })
+}
+
+fn begin(folder: &Path) -> Result<(RollingFileAppender, PathBuf), String> {
+    let appender = RollingFileAppender::builder()
+        .rotation(Rotation::DAILY)
+        .filename_prefix("termi")
+        .filename_suffix("log")
+        .max_log_files(KEEP_FILES)
+        .build(folder)
+        .map_err(|error| format!("{}: {error}", folder.display()))?;
+    let path = newest(folder).unwrap_or_else(|| folder.join("termi.log"));
+    paths::make_private(&path);
+    Ok((appender, path))
+}
+
+/// A log that outlasts its disk: a line that cannot be written is lost, the first one is told on the standard
+/// error, and a folder that was deleted is made again.
+struct Lasting {
+    folder: PathBuf,
+    path: PathBuf,
+    appender: RollingFileAppender,
+    failing: bool,
+}
+
+impl Lasting {
+    fn try_write(&mut self, line: &[u8]) -> Result<(), String> {
+        if !self.path.exists() {
+            // Deleted, or the day has changed: then there is a newer one.
+            match newest(&self.folder) {
+                Some(path) => self.path = path,
+                None => {
+                    paths::make_folder(&self.folder).map_err(|error| error.to_string())?;
+                    (self.appender, self.path) = begin(&self.folder)?;
+                }
+            }
+        }
+        self.appender.write_all(line).map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+}
+
+impl Write for Lasting {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match self.try_write(line) {
+            Ok(()) => self.failing = false,
+            Err(reason) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    #[allow(clippy::print_stderr, reason = "there is nowhere else to say it")]
+                    {
+                        eprintln!("termi: the log cannot be written, and sessions go on without it: {reason}");
+                    }
+                }
+            }
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let _ = self.appender.flush();
+        Ok(())
+    }
 }
 
 fn newest(folder: &std::path::Path) -> Option<PathBuf> {

@@ -36,8 +36,24 @@ pub enum FolderError {
 /// # Errors
 /// When it cannot be made, or is not the user's own.
 pub fn state() -> Result<PathBuf, FolderError> {
-    let base = absolute("XDG_STATE_HOME").unwrap_or_else(|| home().join(".local/state"));
-    private_folder(base.join("termi"), "XDG_STATE_HOME")
+    private_folder(state_path(), "XDG_STATE_HOME")
+}
+
+/// Where [`state`] is, whether it is there or not.
+#[must_use]
+pub fn state_path() -> PathBuf {
+    absolute("XDG_STATE_HOME").unwrap_or_else(|| home().join(".local/state")).join("termi")
+}
+
+/// Makes the state folder or one below it, if it is missing, with mode 0700.
+///
+/// # Errors
+/// As for [`state`].
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    private_folder(path.to_owned(), "XDG_STATE_HOME").map(|_| ()).map_err(|error| match error {
+        FolderError::Io { source, path } => io::Error::new(source.kind(), format!("{}: {source}", path.display())),
+        other => io::Error::other(other.to_string()),
+    })
 }
 
 /// `$XDG_RUNTIME_DIR/termi`, else a folder of the user's own below the temporary one: sockets. Mode 0700.

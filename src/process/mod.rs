@@ -4,7 +4,7 @@ mod signals;
 mod tree;
 
 pub use signals::{signal_name, signal_number};
-pub use tree::{Proc, Usage, count, cwd, descendants, end_strays, proportional_memory, usage};
+pub use tree::{Proc, Usage, count, cwd, descendants, end_strays, proportional_memory, tree, usage, usage_of};
 
 /// The size of a page of memory, in bytes.
 #[must_use]

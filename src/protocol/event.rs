@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Exit, RunId, Secret, SessionId, Status};
+use super::{Exit, JsonLine, RunId, Secret, SessionId, Status};
 
 /// Something that happened to a session or run. Each carries the session it is about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -79,6 +79,21 @@ pub enum Event {
         duration_ms: u64,
         /// Processes that left its terminal and live on.
         left_running: usize,
+    },
+    /// A line of a run with `stream: "json"`, to those who subscribed. The next comes when the client has taken this
+    /// one.
+    Json {
+        /// The session.
+        session_id: SessionId,
+        /// Its name.
+        session_name: String,
+        /// The run.
+        run_id: RunId,
+        /// The line.
+        #[serde(flatten)]
+        line: JsonLine,
+        /// Lines right before this one that were dropped, because this client was too slow for them.
+        lost_lines: u64,
     },
     /// A run wants to be looked at.
     Attention {

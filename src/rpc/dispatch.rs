@@ -77,6 +77,15 @@ pub const METHODS: &[&str] = &[
     SendInput::NAME,
     Configure::NAME,
     SetColors::NAME,
+    History::NAME,
+    Stats::NAME,
+    Subscribe::NAME,
+    Unsubscribe::NAME,
+    Health::NAME,
+    Templates::NAME,
+    ParseTemplates::NAME,
+    Up::NAME,
+    Down::NAME,
     Shutdown::NAME,
 ];
 
@@ -118,6 +127,18 @@ impl Connection {
             SendInput => |p| sessions.send(p),
             Configure => |p| sessions.configure(p),
             SetColors => |p| sessions.set_colors(p),
+            History => |p| sessions.history(p),
+            Stats => |p| sessions.stats(p),
+            Subscribe => |p| async {
+                self.can_have_views()?;
+                sessions.subscribe(p.run_id, client).await
+            },
+            Unsubscribe => |p| sessions.unsubscribe(p.run_id, client.id()),
+            Health => |_| sessions.health(self.host.log_path.clone()),
+            Templates => |p| sessions.templates(p),
+            ParseTemplates => |p| sessions.parse_templates(p),
+            Up => |p| sessions.up(p, Some(client)),
+            Down => |p| sessions.down(p),
             Shutdown => |_| self.shutdown(),
         )
     }

@@ -22,7 +22,7 @@ pub struct Client {
     id: ClientId,
     /// Unbounded, but never long: a view has at most one frame in flight.
     frames: mpsc::UnboundedSender<FrameJob>,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<(Event, Option<Ack>)>,
     lost: Arc<AtomicU64>,
     synchronized_output: Arc<AtomicBool>,
 }
@@ -39,15 +39,25 @@ pub struct Outbox {
 /// Events on their way to one client.
 #[derive(Debug)]
 pub struct Events {
-    waiting: mpsc::Receiver<Event>,
+    waiting: mpsc::Receiver<(Event, Option<Ack>)>,
     lost: Arc<AtomicU64>,
+    /// Of the event that was given out last.
+    taken: Option<Ack>,
 }
 
 impl Events {
-    /// The next event; none when nobody can send one any more.
+    /// The next event; none when nobody can send one any more. To ask for it says that the client has the one
+    /// before.
     pub async fn next(&mut self) -> Option<Event> {
+        if let Some(ack) = self.taken.take() {
+            ack.answer(true);
+        }
         match self.lost.swap(0, Ordering::Relaxed) {
-            0 => self.waiting.recv().await,
+            0 => {
+                let (event, ack) = self.waiting.recv().await?;
+                self.taken = ack;
+                Some(event)
+            }
             count => Some(Event::EventsLost { count }),
         }
     }
@@ -107,7 +117,7 @@ impl Client {
         let (events, waiting) = mpsc::channel(EVENTS_WAITING);
         let lost = Arc::new(AtomicU64::new(0));
         let id = ClientId(NEXT.fetch_add(1, Ordering::Relaxed));
-        let outbox = Outbox { frames: frames_out, events: Events { waiting, lost: Arc::clone(&lost) } };
+        let outbox = Outbox { frames: frames_out, events: Events { waiting, lost: Arc::clone(&lost), taken: None } };
         (Self { id, frames, events, lost, synchronized_output: Arc::default() }, outbox)
     }
 
@@ -132,8 +142,20 @@ impl Client {
     }
 
     pub(super) fn event(&self, event: Event) {
-        if let Err(TrySendError::Full(_)) = self.events.try_send(event) {
+        if let Err(TrySendError::Full(_)) = self.events.try_send((event, None)) {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Sends an event that is acknowledged once the client has taken it, or is gone. False when so many others wait
+    /// that there is no room for it.
+    pub(super) fn line(&self, event: Event, ack: impl FnOnce() -> Ack) -> bool {
+        match self.events.try_reserve() {
+            Ok(place) => place.send((event, Some(ack()))),
+            Err(TrySendError::Full(())) => return false,
+            // The drop tells the run.
+            Err(TrySendError::Closed(())) => drop(ack()),
+        }
+        true
     }
 }

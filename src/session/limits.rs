@@ -172,14 +172,20 @@ async fn watch(mut changed: mpsc::UnboundedReceiver<Change>) {
     }
 }
 
-/// One look at `/proc`, for all of them: most of its price is the same for one.
+/// Up to so many trees are looked at one by one; for more, one look at all of `/proc` is cheaper.
+const FEW: usize = 16;
+
+/// One look at all of them.
 async fn look(all: &mut [Watched]) {
     let asked: Vec<(i32, Option<u64>)> =
         all.iter().map(|watched| (watched.shim, watched.limits.memory_bytes)).collect();
     let page_bytes = process::page_bytes();
     let looked = tokio::task::spawn_blocking(move || {
         let shims: Vec<i32> = asked.iter().map(|(shim, _)| *shim).collect();
-        let used = process::usage(&shims);
+        let used = match shims.len() {
+            0..=FEW => shims.iter().map(|&shim| process::usage_of(shim)).collect(),
+            _ => process::usage(&shims),
+        };
         let memory = |((shim, limit), used): (&(i32, Option<u64>), &Usage)| {
             let resident = used.pages * page_bytes;
             match limit {

@@ -6,16 +6,20 @@
 mod cgroup;
 mod client;
 mod command;
+mod health;
 mod input;
+mod json;
 mod keeping;
 mod limits;
 mod names;
+mod past;
 mod run;
 mod sending;
 mod settings;
 mod starting;
 mod supervisor;
 mod table;
+mod templates;
 mod usage;
 mod viewer;
 mod waiter;
@@ -26,7 +30,11 @@ pub use client::{Ack, Client, ClientId, Events, FrameJob, Outbox};
 pub use settings::Settings;
 pub use supervisor::Supervisor;
 
+#[cfg(test)]
+pub(crate) use starting::check_template;
+
 use crate::{
+    history::Disk,
     protocol::{Code, Error, Event},
     pty::{Spawn, SpawnError},
     shim::{StartError, Step},
@@ -55,6 +63,10 @@ impl Announcer {
 struct Services {
     announcer: Announcer,
     watcher: limits::Watcher,
+    /// What is kept on disk; none where nothing is.
+    disk: Option<Disk>,
+    /// When the host began.
+    started: std::time::Instant,
 }
 
 /// What helps when the kernel has nothing left.

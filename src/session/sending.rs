@@ -42,7 +42,11 @@ impl Supervisor {
     /// # Errors
     /// `invalid_params` with the key and the rule; nothing is set then.
     pub async fn configure(&self, params: ConfigureParams) -> Result<ConfigureReply> {
-        self.with(move |table| table.configure(params)).await?
+        let set = self.with(move |table| table.configure(params)).await??;
+        if let Some(disk) = &self.services.disk {
+            disk.set_recording(set.history);
+        }
+        Ok(set)
     }
 
     /// Starts again what the target names: one run, or of each session its active runs, else its newest.

@@ -3,7 +3,10 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use super::command;
-use crate::protocol::{ConfigureParams, ConfigureReply, Error, Keep, Limits, Result};
+use crate::{
+    paths,
+    protocol::{ConfigureParams, ConfigureReply, Error, Keep, Limits, Result},
+};
 
 /// What a supervisor is given.
 #[derive(Debug, Clone)]
@@ -34,6 +37,8 @@ pub struct Settings {
     pub max_transcripts_bytes: usize,
     /// Whether runs that end are written to the history.
     pub history: bool,
+    /// The folder that history and outputs are in; none where nothing is kept.
+    pub state: Option<PathBuf>,
 }
 
 impl Settings {
@@ -63,6 +68,7 @@ impl Settings {
             max_runs: 1000,
             max_transcripts_bytes: 1 << 30,
             history: true,
+            state: Some(paths::state_path()),
         }
     }
 

@@ -16,8 +16,10 @@ use super::{
     table::{Reserved, RunHandle, SessionWish},
 };
 use crate::{
+    history::DEFAULT_BYTES,
     protocol::{
-        AttachReply, Code, Error, Format, Result, RunParams, RunReply, Size, Stream, check_display_text, check_name,
+        AttachReply, Code, CommandSpec, Error, Format, Result, RunParams, RunReply, Size, Stream, Template,
+        check_display_text, check_name,
     },
     pty::{Spawn, spawn},
     term::clamp_size,
@@ -33,6 +35,7 @@ impl Supervisor {
     /// # Errors
     /// Says what was wrong with the parameters, or why the program could not be started; no session is left behind.
     pub async fn run(&self, params: RunParams, client: Option<&Client>) -> Result<RunReply> {
+        let (params, template) = self.with_template(params).await?;
         let wish = check_run(&params)?;
         let command = Command::new(params.cmd.as_ref())?;
         let base = self.settings.cwd.clone();
@@ -41,7 +44,8 @@ impl Supervisor {
         let reserved = self.with(move |table| table.reserve(SessionWish { cwd, program, ..wish })).await??;
         let session_id = reserved.session_id.clone();
         let span = info_span!("session", id = session_id.short());
-        let started = self.start_run(params, command, reserved, client).instrument(span).await;
+        let resume = template.and_then(|template| template.resume);
+        let started = self.start_run(params, resume, command, reserved, client).instrument(span).await;
         if started.is_err() {
             self.with(move |table| table.release(&session_id)).await?;
         }
@@ -51,6 +55,7 @@ impl Supervisor {
     async fn start_run(
         &self,
         params: RunParams,
+        resume: Option<CommandSpec>,
         command: Command,
         reserved: Reserved,
         client: Option<&Client>,
@@ -99,8 +104,17 @@ impl Supervisor {
             limits: reserved.limits,
             cgroup,
             stream: params.stream,
+            group: reserved.group,
+            label: reserved.label,
+            template: params.template.clone(),
+            resume,
+            output_limit: params
+                .log
+                .unwrap_or(params.log_bytes.is_some())
+                .then(|| params.log_bytes.unwrap_or(DEFAULT_BYTES)),
         };
         let (asks, asks_in) = mpsc::channel(ASKS_WAITING);
+        let stream = params.stream;
         let run = Run::new(
             identity,
             reserved.session_name.clone(),
@@ -108,14 +122,23 @@ impl Supervisor {
             self.services.clone(),
             asks.downgrade(),
             spawned,
-            size,
             reserved.colors,
         );
-        let handle = RunHandle { run_id: reserved.run_id.clone(), session_id: reserved.session_id.clone(), asks };
+        let handle = RunHandle {
+            run_id: reserved.run_id.clone(),
+            session_id: reserved.session_id.clone(),
+            asks,
+            template: params.template.clone(),
+        };
         let view_id = match (params.attach, client) {
             (Some(format), Some(client)) => Some(queue_attach(&handle, client, format)?),
             _ => None,
         };
+        if let Some(client) = client.filter(|_| stream == Stream::Json) {
+            let (reply, _) = oneshot::channel();
+            // Nothing can be in its queue before it but an attach.
+            let _ = handle.asks.try_send(Ask::Follow { client: client.clone(), reply });
+        }
         let inserted = handle.clone();
         self.with(move |table| table.insert(inserted, pid)).await??;
         tokio::spawn(run.serve(asks_in).in_current_span());
@@ -143,9 +166,19 @@ fn queue_attach(run: &RunHandle, client: &Client, format: Format) -> Result<ones
     Ok(answer)
 }
 
+/// What a file of a run's whole output may be capped at.
+const LOG_BYTES: std::ops::RangeInclusive<u64> = 1000..=1_000_000_000_000;
+
+/// Checks what a template says of its runs.
+///
+/// # Errors
+/// As `run` would, with the key first in the message.
+pub(crate) fn check_template(name: &str, template: &Template) -> Result<()> {
+    check_run(&crate::template::apply(name, template, RunParams::default()))?;
+    Command::new(template.cmd.as_ref()).map(|_| ())
+}
+
 fn check_run(params: &RunParams) -> Result<SessionWish> {
-    let unsupported =
-        |what: &str| Err(Error::new(Code::Unsupported, format!("{what}: this version of Termi cannot do that yet")));
     if let Some(name) = &params.name {
         check_name("name", name)?;
         if let Some(session) = params.session.as_ref().filter(|session| *session != name) {
@@ -189,14 +222,11 @@ fn check_run(params: &RunParams) -> Result<SessionWish> {
         );
         return Err(Error::invalid("transcript_bytes", bytes, &rule));
     }
+    if let Some(bytes) = params.log_bytes.filter(|bytes| !LOG_BYTES.contains(bytes)) {
+        return Err(Error::invalid("log_bytes", bytes, "from 1000 bytes to 1 TB"));
+    }
     if let Some(limits) = &params.limits {
         limits::check(limits)?;
-    }
-    if let Some(template) = &params.template {
-        return unsupported(&format!("template {template:?}"));
-    }
-    if params.stream == Stream::Json {
-        return unsupported("stream \"json\"");
     }
     Ok(SessionWish {
         session: params.session.clone(),

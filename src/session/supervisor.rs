@@ -13,12 +13,13 @@ use super::{
     waiter::Condition,
 };
 use crate::{
+    history::Disk,
     process,
     protocol::{
         AttachParams, AttachReply, Bytes, ClipboardParams, Code, ColorsParams, Empty, Error, HoldParams, InputParams,
         KillParams, KillReply, LinkParams, LinkReply, PromptsReply, RemoveReply, RenameParams, RenameReply,
         ResizeParams, Result, RunId, SessionId, SessionInfo, SessionsReply, SignalSpec, SnapshotParams, SnapshotReply,
-        Status, Target, Until, VisibleParams, WaitParams, WaitReason, WaitReply,
+        Status, SubscribeReply, Target, Until, VisibleParams, WaitParams, WaitReason, WaitReply,
     },
     term::Colors,
 };
@@ -59,7 +60,12 @@ impl Supervisor {
                 }
             }
         });
-        let services = Services { announcer: Announcer(announcements), watcher: limits::Watcher::start() };
+        let services = Services {
+            announcer: Announcer(announcements),
+            watcher: limits::Watcher::start(),
+            disk: settings.state.clone().map(Disk::start),
+            started: Instant::now(),
+        };
         Self { jobs, services, settings: std::sync::Arc::new(settings) }
     }
 
@@ -217,6 +223,29 @@ impl Supervisor {
         ask(&run, |reply| Ask::Attach { client, format, size, reply }).await.ok_or_else(run_gone)
     }
 
+    /// Sends a client a run's lines.
+    ///
+    /// # Errors
+    /// `invalid_params` when its output is not JSON lines.
+    pub async fn subscribe(&self, run_id: RunId, client: &Client) -> Result<SubscribeReply> {
+        let run = self.one(run_id.clone()).await?;
+        let client = client.clone();
+        let next_seq = ask(&run, |reply| Ask::Follow { client, reply }).await.ok_or_else(run_gone)?;
+        let next_seq = next_seq.ok_or_else(|| {
+            Error::invalid(
+                "run_id",
+                run_id.as_str(),
+                "the output of this run is for a terminal; start it with stream = \"json\"",
+            )
+        })?;
+        Ok(SubscribeReply { run_id, next_seq })
+    }
+
+    /// Sends a client no more of a run's lines.
+    pub async fn unsubscribe(&self, run_id: RunId, client: ClientId) -> Result<Empty> {
+        self.tell(run_id, Ask::Unfollow(client)).await
+    }
+
     /// A run's screen and transcript.
     pub async fn snapshot(&self, params: SnapshotParams) -> Result<SnapshotReply> {
         let run = self.one(params.run_id).await?;
@@ -305,7 +334,11 @@ impl Supervisor {
             })
             .await?;
         info!(runs = runs.len(), "ending every session");
-        self.kill_runs(&runs, Kill { signal: None, grace }).await
+        let killed = self.kill_runs(&runs, Kill { signal: None, grace }).await;
+        if let Some(disk) = &self.services.disk {
+            disk.flush().await;
+        }
+        killed
     }
 }
 

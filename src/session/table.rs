@@ -1,7 +1,7 @@
 //! The table of sessions. One task owns it; see [`super::Supervisor`].
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     ffi::OsString,
     path::PathBuf,
     time::{Instant, SystemTime},
@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Announcement, Client, ClientId, Settings, keeping::Ended, names, run::Ask};
 use crate::{
-    protocol::{Code, Error, Event, Keep, Limits, Result, RunId, SessionId, Target, check_name},
+    protocol::{Code, Error, Event, Keep, Limits, Result, RunId, SessionId, Target, Template, check_name},
     term::Colors,
 };
 
@@ -22,6 +22,8 @@ pub struct RunHandle {
     pub run_id: RunId,
     pub session_id: SessionId,
     pub asks: mpsc::Sender<Ask>,
+    /// The template it was started from.
+    pub template: Option<String>,
 }
 
 /// One session.
@@ -73,6 +75,8 @@ pub struct Table {
     pub colors: Colors,
     /// The host is ending: nothing is started any more.
     pub closing: bool,
+    /// Named settings of runs.
+    pub templates: BTreeMap<String, Template>,
     /// Runs that have ended, the oldest first.
     pub ended: Ended,
     last_terminal: u128,
@@ -85,6 +89,8 @@ pub struct Reserved {
     pub run_id: RunId,
     pub terminal_name: String,
     pub cwd: PathBuf,
+    pub group: Option<String>,
+    pub label: Option<String>,
     pub colors: Colors,
     pub env: Vec<(OsString, OsString)>,
     pub transcript_share: watch::Receiver<usize>,
@@ -114,6 +120,7 @@ impl Table {
             settings,
             colors: Colors::default(),
             closing: false,
+            templates: BTreeMap::new(),
             ended: Ended::default(),
             last_terminal: 0,
         }
@@ -142,6 +149,7 @@ impl Table {
         for run in self.sessions.iter().flat_map(|session| &session.runs) {
             // A run too busy to hear it finds out with its next frame.
             let _ = run.asks.try_send(Ask::Detach(client));
+            let _ = run.asks.try_send(Ask::Unfollow(client));
         }
     }
 
@@ -182,6 +190,8 @@ impl Table {
             session_name: session.name.clone(),
             terminal_name: names::terminal_name(&session.id, &mut self.last_terminal),
             cwd: wish.cwd.unwrap_or_else(|| session.cwd.clone()),
+            group: session.group.clone(),
+            label: session.label.clone(),
             colors: self.colors,
             transcript_share: session.transcript_share.subscribe(),
             env: self.env_of(&session_env(&self.sessions[at].id, &run_id)),

@@ -10,7 +10,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::process::{Proc, descendants};
+use crate::process::{Proc, descendants, tree};
 
 /// Between signalling the program's own group and looking for others: most runs are over by then, and a look
 /// at all of `/proc` is what an ending costs.
@@ -92,14 +92,16 @@ impl Ending {
         if self.stage == Stage::Group && !due {
             return false;
         }
-        let below = descendants(pid_of_self());
-        let targets: Vec<&Proc> = below
-            .iter()
-            .filter(|process| match self.scope {
-                Scope::Tree => true,
-                Scope::Session(session) => process.session == session,
-            })
-            .collect();
+        let is_target = |process: &Proc| match self.scope {
+            Scope::Tree => true,
+            Scope::Session(session) => process.session == session,
+        };
+        // Many shims may be at this at once: all of `/proc` is only read to be sure that nobody is left.
+        let mut below = tree(pid_of_self());
+        if !below.iter().any(is_target) {
+            below = descendants(pid_of_self());
+        }
+        let targets: Vec<&Proc> = below.iter().filter(|process| is_target(process)).collect();
         if targets.is_empty() {
             // What is left is not of this ending's scope, and lives on.
             self.left = below.len();
@@ -166,7 +168,7 @@ fn freeze(targets: &[&Proc], scope: Scope) {
         if fresh == 0 || known.len() == 1 {
             return;
         }
-        found = descendants(pid_of_self());
+        found = tree(pid_of_self());
         if let Scope::Session(session) = scope {
             found.retain(|process| process.session == session);
         }

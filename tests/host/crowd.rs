@@ -4,7 +4,7 @@ use std::{collections::HashSet, thread};
 
 use serde_json::json;
 
-use crate::support::{Host, Run, eventually, proc};
+use crate::support::{Home, Host, Run, eventually, proc};
 
 const SESSIONS: usize = 20;
 
@@ -62,6 +62,48 @@ fn assert_only_own_markers(host: &Host, runs: &[Run]) {
             assert!(!state.views[&run.run_id].data.contains(&stray), "{stray} in the view of {n}");
         }
     }
+}
+
+/// Fault 17. The host is given far fewer descriptors than it needs, and raises that; programs get what was given.
+#[test]
+fn five_hundred_sessions_at_once() {
+    const MANY: usize = 500;
+    const THREADS: usize = 10;
+    let host = Home::new().host().by_shell("ulimit -Sn 256; exec \"$TERMI\" host").start();
+    let before = proc::resident_bytes(host.pid());
+    let runs: Vec<Run> = thread::scope(|scope| {
+        let start = |thread: usize| {
+            let host = &host;
+            move || -> Vec<Run> {
+                (0..MANY / THREADS)
+                    .map(|n| host.run(json!({"cmd": ["cat"], "name": format!("s{thread}-{n}")})))
+                    .collect()
+            }
+        };
+        let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(start(thread))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    let active = |sessions: &serde_json::Value| -> u64 {
+        sessions.as_object().unwrap().values().map(|session| session["active_processes"].as_u64().unwrap()).sum()
+    };
+    let sessions = host.ask("sessions", json!({}));
+    assert_eq!((sessions.as_object().unwrap().len(), active(&sessions)), (MANY, MANY as u64));
+    // All live: each says back what it is told.
+    let sent = host.ask("send", json!({"target": "all", "data": "hello", "enter": true}));
+    assert_eq!(sent, json!({"sent": MANY, "refused": 0}));
+    for run in runs.iter().step_by(25).chain(runs.last()) {
+        host.wait_pattern(run, "^hello$");
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", run.pid)).unwrap();
+        let open_files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+        assert!(open_files.split_whitespace().nth(3) == Some("256"), "{open_files}");
+    }
+    let each = (proc::resident_bytes(host.pid()) - before) / MANY as u64;
+    assert!(each < 500_000, "a session takes {each} bytes");
+    let one = host.ask("kill", json!({"target": runs[250].session_id}));
+    assert_eq!((&one["killed"], &one["total"]), (&json!(1), &json!(1)));
+    let all = host.ask("kill", json!({"target": "all"}));
+    assert_eq!((&all["killed"], &all["total"]), (&json!(MANY - 1), &json!(MANY - 1)));
+    eventually("nothing is left", || proc::below(host.pid()).is_empty());
 }
 
 #[test]

@@ -1,176 +1,186 @@
-//! JSON-RPC 2.0: the same protocol, written otherwise.
+//! Runs whose output is JSON lines. Fault 30: lines of any size, lines that are not JSON, clients that do not read.
+
+use std::{
+    io::{self, Write},
+    os::unix::net::UnixStream,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Home, Host, Speech, json_rpc::framed, proc};
+use crate::support::{Client, Host, Run, proc};
 
-fn json_host() -> Host {
-    Home::new().host().json().start()
-}
-
-#[test]
-fn a_whole_life_over_json() {
-    let mut host = Home::new().host().json().start_silent();
-    let introduced = host.initialize();
-    assert_eq!(introduced["protocol"], 1);
-    assert_eq!(introduced["pid"], host.pid());
-    let run = host.run_seen("while read line; do echo \"got $line\"; stty size; done");
-    host.notify("resize", json!({"run_id": run.run_id, "rows": 30, "cols": 90}));
-    host.input(&run.run_id, "hello\r");
-    host.wait_screen(&run.run_id, "its answer", |screen| {
-        screen.contains(&"got hello".into()) && screen.contains(&"30 90".into())
-    });
-    let snapshot = host.ask("snapshot", json!({"run_id": run.run_id}));
-    assert_eq!(snapshot["size"], json!({"rows": 30, "cols": 90}));
-    assert_eq!(host.info(&run)["status"], "active");
-    assert_eq!(host.ask("kill", json!({"target": run.session_id}))["killed"], 1);
-    assert_eq!(host.ask("wait", json!({"target": run.run_id, "until": "exit"}))["reason"], "exit");
+/// The lines of a run that have come, once its end has.
+fn lines_to_the_end(host: &Host, run: &Run) -> Vec<Json> {
     host.wait_exited(&run.run_id);
-    assert_eq!(host.ask("shutdown", json!({})), json!({}));
-    assert!(host.wait_end().success());
-    assert!(proc::gone(run.pid));
+    let state = host.state();
+    let of_run: Vec<&Json> = state.events.iter().filter(|event| event["run_id"] == run.run_id.as_str()).collect();
+    assert_eq!(of_run.last().unwrap()["type"], "run_exited", "the end comes after the last line");
+    of_run.into_iter().filter(|event| event["type"] == "json").cloned().collect()
+}
+
+fn start(host: &Host, line: &str) -> Run {
+    host.run(json!({"cmd": line, "stream": "json"}))
 }
 
 #[test]
-fn frames_of_rows_come_over_json() {
-    let host = json_host();
-    let run = host.run(json!({"cmd": "printf '\\033[31mred\\033[m plain'; exec sleep 1000", "attach": "spans"}));
-    host.wait_for("a frame with the text", |state| {
-        let frame = &state.views.get(&run.run_id)?.last;
-        frame.to_string().contains("red plain").then_some(())
-    });
-    assert_eq!(host.state().views[&run.run_id].last["format"], "spans");
-}
-
-#[test]
-fn an_answer_comes_before_the_first_frame_and_the_events_of_its_run() {
-    let host = json_host();
-    for _ in 0..50 {
-        let call = host.begin("run", json!({"cmd": ["true"], "attach": "ansi"}));
-        let id = call.id();
-        let run = call.answer().unwrap()["run_id"].clone();
-        host.wait_exited(run.as_str().unwrap());
-        let state = host.state();
-        let at = |what: &str, fits: &dyn Fn(&Json) -> bool| {
-            state.arrivals.iter().position(fits).unwrap_or_else(|| panic!("no {what}"))
-        };
-        let answer = at("answer", &|arrival| arrival["answer"] == id);
-        assert!(answer < at("start", &|arrival| arrival["type"] == "run_started" && arrival["run_id"] == run));
-        assert!(answer < at("frame", &|arrival| arrival["frame"] == run));
-    }
-}
-
-#[test]
-fn every_byte_can_be_typed() {
-    let host = json_host();
-    let run = host.run_line("stty raw -echo; echo ready; head -c 512 >typed; echo done");
-    host.wait_pattern(&run, "ready");
-    let all: Vec<u8> = (0..=255).collect();
-    host.input(&run.run_id, &all);
-    for byte in 0..=127_u8 {
-        host.input(&run.run_id, [byte]);
-    }
-    host.input(&run.run_id, "ä".repeat(64));
-    host.wait_exited(&run.run_id);
-    let typed = std::fs::read(host.home().path().join("typed")).unwrap();
-    let expected = [&all[..], &all[..128], "ä".repeat(64).as_bytes()].concat();
-    assert!(typed == expected, "what was typed is not what was read");
-}
-
-#[test]
-fn typing_as_a_request_stays_in_order_too() {
-    let host = json_host();
-    let run = host.run_line("stty raw -echo; echo ready; head -c 2890 >typed");
-    host.wait_pattern(&run, "ready");
-    let calls: Vec<_> =
-        (0..1000).map(|n| host.begin("input", json!({"run_id": run.run_id, "data": n.to_string()}))).collect();
-    for call in calls {
-        assert_eq!(call.answer(), Ok(json!({})));
-    }
-    host.wait_exited(&run.run_id);
-    let typed = std::fs::read_to_string(host.home().path().join("typed")).unwrap();
-    assert_eq!(typed, (0..1000).map(|n| n.to_string()).collect::<String>());
-}
-
-#[test]
-fn a_neovim_is_told_to_speak_msgpack() {
-    let host = Home::new().host().json().start_silent();
-    let refusal = host.refusal("initialize", json!({"protocol": 1, "frontend": "nvim"}));
-    assert_eq!(refusal.code, "invalid_params");
-    assert!(refusal.message.contains("--rpc msgpack"), "{}", refusal.message);
-    host.initialize();
-}
-
-#[test]
-fn refusals_have_the_standards_codes_and_termis_own() {
-    let host = json_host();
-    let code = |content: &str| {
-        // With an id that the client does not give itself, the answer is left for the test.
-        host.send_bytes(&framed(content));
-        let failure = host.wait_for("the answer", |state| {
-            let answered = state.answer(1_000_000).cloned();
-            answered.map(Result::unwrap_err).or_else(|| state.refusals.last().cloned())
-        });
-        host.state().refusals.clear();
-        (failure.code, failure.message)
-    };
-    assert!(code("{").1.contains("not JSON"));
-    assert!(code("{\"jsonrpc\": \"2.0\", \"id\": 1000000}").1.contains("method"));
-    host.forget(1_000_000);
-    assert_eq!(host.refusal("start", json!({})).code, "unknown_method");
-    assert_eq!(host.refusal("kill", json!({})).code, "invalid_params");
-    assert_eq!(host.refusal("kill", json!({"target": "nobody"})).code, "not_found");
-    for params in ["5", "\"text\"", "[1]", "[{}]", "true"] {
-        let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":1000000,\"method\":\"kill\",\"params\":{params}}}");
-        let refusal = code(&line);
-        assert_eq!(refusal.0, "invalid_params", "{params}: {}", refusal.1);
-        host.forget(1_000_000);
-    }
-    assert_eq!(host.begin_with("sessions", rmpv::Value::Nil).answer(), Ok(json!({})));
-}
-
-#[test]
-fn a_batch_is_answered_by_one_message_of_all_answers() {
-    let home = Home::new();
-    let mut host = home.host().json().command();
-    let mut host = host.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let (mut input, mut output) = (host.stdin.take().unwrap(), std::io::BufReader::new(host.stdout.take().unwrap()));
-    let mut exchange = |content: &str| -> Json {
-        std::io::Write::write_all(&mut input, &framed(content)).unwrap();
-        serde_json::from_slice(&crate::support::json_rpc::read_content(&mut output).unwrap()).unwrap()
-    };
-    let answers = exchange(
-        r#"[{"jsonrpc":"2.0","id":"a","method":"sessions"}, {"jsonrpc":"2.0","method":"$/ignored"}, 5,
-            {"jsonrpc":"2.0","method":"nothing"}, {"jsonrpc":"2.0","id":2,"method":"kill","params":{"target":"x"}}]"#,
-    );
-    let shape: Vec<_> = answers.as_array().unwrap().iter().map(|one| (&one["id"], &one["error"]["code"])).collect();
-    assert_eq!(shape, [(&json!("a"), &Json::Null), (&Json::Null, &json!(-32600)), (&json!(2), &json!(-32000))]);
-    // Of notifications alone nothing comes: the next answer is the next call's.
-    std::io::Write::write_all(&mut input, &framed(r#"[{"jsonrpc":"2.0","method":"nothing"}]"#)).unwrap();
-    let mut exchange = |content: &str| -> Json {
-        std::io::Write::write_all(&mut input, &framed(content)).unwrap();
-        serde_json::from_slice(&crate::support::json_rpc::read_content(&mut output).unwrap()).unwrap()
-    };
-    assert_eq!(exchange("[]")["error"]["code"], -32600);
-    assert_eq!(
-        exchange(r#"{"jsonrpc":"2.0","id":1.5,"method":"sessions"}"#),
-        json!({"jsonrpc": "2.0", "id": 1.5, "result": {}})
-    );
-    drop(input);
-    assert!(host.wait().unwrap().success());
-}
-
-#[test]
-fn over_the_hosts_socket_one_may_speak_either() {
+fn lines_come_parsed_and_raw_in_order_and_what_is_not_json_as_text() {
     let host = Host::start();
-    let run = host.run_line("echo seen by both; exec sleep 1000");
-    host.wait_pattern(&run, "seen");
-    for speech in [Speech::Msgpack, Speech::Json] {
-        let guest = host.connect_speaking(speech);
-        guest.initialize();
-        assert!(guest.ask("sessions", json!({})).get(&run.session_id).is_some());
-        assert_eq!(guest.refusal("kill", json!({"target": "all"})).code, "forbidden");
-        guest.ask("attach", json!({"run_id": run.run_id, "format": "ansi"}));
-        guest.wait_screen(&run.run_id, "the text", |screen| screen == ["seen by both"]);
+    let run = start(
+        &host,
+        r#"printf '{"type": "unknown", "n": [1, null], "z": 1, "a": "\\u00e9"}\nplain text\n\n{"half": \n42\n{"last": tr'; sleep 0.1; printf ue}"#,
+    );
+    let lines = lines_to_the_end(&host, &run);
+    let of = |key: &str| lines.iter().map(|line| line[key].clone()).collect::<Vec<_>>();
+    assert_eq!(of("seq"), (0..6).map(Json::from).collect::<Vec<_>>());
+    let object = json!({"type": "unknown", "n": [1, null], "z": 1, "a": "\u{e9}"});
+    let null = Json::Null;
+    assert_eq!(of("value"), [object, null.clone(), null.clone(), null.clone(), json!(42), json!({"last": true})]);
+    assert_eq!(lines[0]["raw"], r#"{"type": "unknown", "n": [1, null], "z": 1, "a": "\u00e9"}"#);
+    assert_eq!(of("text"), [null.clone(), json!("plain text"), json!(""), json!("{\"half\": "), null.clone(), null]);
+    assert_eq!(
+        (&lines[0]["session_id"], &lines[0]["session_name"]),
+        (&json!(run.session_id), &run.reply["session_name"])
+    );
+    // A terminal shows the same lines, each at its row's start.
+    assert_eq!(host.text(&run)[1..], ["plain text", "", "{\"half\":", "42", "{\"last\": true}"]);
+    assert_eq!(host.info(&run)["stream"], "json");
+}
+
+#[test]
+fn what_is_typed_is_not_echoed_into_the_lines() {
+    let host = Host::start();
+    let run = start(&host, "echo ready; read line; echo \"{\\\"got\\\": \\\"$line\\\"}\"; head -c 6000 | wc -c");
+    host.wait_pattern(&run, "ready");
+    host.ask("send", json!({"target": run.run_id, "data": "hello", "enter": true}));
+    host.wait_pattern(&run, "got");
+    // More than a terminal that puts lines together would take.
+    host.ask("send", json!({"target": run.run_id, "data": "x".repeat(6000)}));
+    let lines = lines_to_the_end(&host, &run);
+    let values: Vec<&Json> = lines.iter().map(|line| &line["value"]).collect();
+    assert_eq!(values, [&Json::Null, &json!({"got": "hello"}), &json!(6000)], "{lines:?}");
+}
+
+#[test]
+fn a_line_of_a_hundred_megabytes_is_held_to_the_limit() {
+    let host = Host::start();
+    let before = proc::resident_bytes(host.pid());
+    let run = start(&host, "head -c 100000000 /dev/zero | tr '\\0' x; echo; echo '{\"after\": 1}'");
+    let lines = lines_to_the_end(&host, &run);
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["truncated_bytes"], 100_000_000 - 500_000);
+    assert_eq!(lines[0]["text"].as_str().unwrap().len(), 500_000);
+    assert_eq!((&lines[1]["value"], &lines[1]["seq"]), (&json!({"after": 1}), &json!(1)));
+    let grown = proc::resident_bytes(host.pid()).saturating_sub(before);
+    assert!(grown < 30_000_000, "the host has grown by {grown} bytes");
+    assert_eq!(host.info(&run)["exit"]["code"], 0);
+}
+
+#[test]
+fn lines_nested_too_deeply_or_not_utf8_are_text() {
+    let host = Host::start();
+    let run = start(&host, "head -c 200000 /dev/zero | tr '\\0' '['; echo; printf '\"\\377\"\\n{}\\n'");
+    let lines = lines_to_the_end(&host, &run);
+    assert_eq!(lines[0]["text"].as_str().unwrap().len(), 200_000);
+    assert_eq!(lines[1]["text"], "\"\u{fffd}\"");
+    assert_eq!(lines[2]["value"], json!({}));
+}
+
+/// Writes until it is closed; then everything is swallowed, as by a client that does not answer.
+struct Gate(UnixStream, Arc<AtomicBool>);
+
+impl Write for Gate {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.1.load(Ordering::Relaxed) { Ok(bytes.len()) } else { self.0.write(bytes) }
     }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_client_that_does_not_answer_costs_a_bounded_backlog_and_nobody_else() {
+    const LINES: u64 = 60_000;
+    let host = Host::start();
+    let go = host.home().fifo("go");
+    let run = start(
+        &host,
+        &format!(
+            "read x <{}; seq -f '{{\"n\": %.0f, \"pad\": \"0123456789012345678901234567890123456789\"}}' {LINES}",
+            go.display()
+        ),
+    );
+    let stream = UnixStream::connect(host.socket()).unwrap();
+    let shut = Arc::new(AtomicBool::new(false));
+    let deaf = Client::new(stream.try_clone().unwrap(), Gate(stream, Arc::clone(&shut)));
+    deaf.initialize();
+    assert_eq!(deaf.ask("subscribe", json!({"run_id": run.run_id})), json!({"run_id": run.run_id, "next_seq": 0}));
+    shut.store(true, Ordering::Relaxed);
+    let before = proc::resident_bytes(host.pid());
+    host.home().release(&go);
+    let lines = lines_to_the_end(&host, &run);
+    let mut next = 0;
+    for line in &lines {
+        next += line["lost_lines"].as_u64().unwrap();
+        assert_eq!(line["seq"], next, "what is missing is told");
+        assert_eq!(line["value"]["n"], next + 1);
+        next += 1;
+    }
+    assert_eq!(next, LINES, "the newest are always there");
+    let grown = proc::resident_bytes(host.pid()).saturating_sub(before);
+    assert!(grown < 40_000_000, "the host has grown by {grown} bytes");
+    let told = deaf.state().events.iter().filter(|event| event["type"] == "json").count();
+    assert_eq!(told, 1, "one is in flight");
+    // It has not been told of the end: that would come after its lines.
+    assert!(deaf.state().events.iter().all(|event| event["type"] != "run_exited"));
+}
+
+#[test]
+fn who_subscribes_later_gets_the_lines_from_then_on_and_can_stop() {
+    let host = Host::start();
+    let run = start(&host, "echo 1; read x; echo 2; read x; echo 3; read x");
+    let go = |pattern: &str| {
+        host.wait_pattern(&run, pattern);
+        host.ask("send", json!({"target": run.run_id, "enter": true}));
+    };
+    host.wait_pattern(&run, "1");
+    let guest = host.connect();
+    guest.initialize();
+    assert_eq!(guest.ask("subscribe", json!({"run_id": run.run_id}))["next_seq"], 1);
+    go("1");
+    guest.wait_event("the second line", |event| event["value"] == 2);
+    guest.ask("unsubscribe", json!({"run_id": run.run_id}));
+    go("2");
+    go("3");
+    guest.wait_exited(&run.run_id);
+    let values = |client: &Client| -> Vec<Json> {
+        client
+            .state()
+            .events
+            .iter()
+            .filter(|event| event["type"] == "json")
+            .map(|event| event["value"].clone())
+            .collect()
+    };
+    assert_eq!(values(&guest), [2]);
+    host.wait_exited(&run.run_id);
+    assert_eq!(values(&host), [1, 2, 3]);
+    let plain = host.run_line("true");
+    let refusal = host.refusal("subscribe", json!({"run_id": plain.run_id}));
+    assert_eq!(refusal.code, "invalid_params");
+    assert!(refusal.message.contains("stream = \"json\""), "{}", refusal.message);
+}
+
+#[test]
+fn the_lines_go_on_after_a_restart() {
+    let host = Host::start();
+    let run = start(&host, "echo '{}'");
+    assert_eq!(lines_to_the_end(&host, &run).len(), 1);
+    host.ask("restart", json!({"target": run.run_id}));
+    let again = host.wait_event("the line of the second life", |event| event["type"] == "json" && event["seq"] == 1);
+    assert_eq!(again["value"], json!({}));
 }

@@ -101,6 +101,10 @@ fn over_the_socket_one_may_look_and_not_touch() {
         ("restart", json!({"target": "shared"})),
         ("send", json!({"target": "shared", "data": "x"})),
         ("configure", json!({"keep_ended": 0})),
+        ("templates", json!({"set": {}})),
+        ("parse_templates", json!({"text": "", "path": ""})),
+        ("up", json!({})),
+        ("down", json!({})),
         ("remove", json!({"target": "shared"})),
         ("colors", json!({"foreground": "#000000"})),
         ("shutdown", json!({})),
@@ -138,4 +142,44 @@ fn a_program_reaches_its_own_host_by_the_socket_in_its_environment() {
     let run = host.run_line("test -S \"$TERMI_SOCKET\" && echo \"at $TERMI_SOCKET\"");
     host.wait_exited(&run.run_id);
     assert_eq!(host.text(&run).concat(), format!("at {}", host.socket().display()));
+}
+
+#[test]
+fn lines_of_json_templates_and_history_leave_no_secret_either() {
+    const TEMPLATE_ENV: &str = "templatesecret-11aa";
+    const IN_JSON: &str = "jsonsecret-22bb";
+    const SENT: &str = "sentsecret-33cc";
+    let home = Home::new();
+    let host = home.host().env("TERMI_STREAM_DEBUG", "1").start();
+    host.ask(
+        "templates",
+        json!({"set": {"agent": {
+            "cmd": "read x; echo \"{\\\"said\\\": \\\"$SAYS\\\"}\"; echo \"$SAYS\"",
+            "env": {"TOKEN": TEMPLATE_ENV, "SAYS": IN_JSON}, "stream": "json",
+            "limits": {"memory_bytes": 500_000_000, "processes": 50},
+        }}}),
+    );
+    assert_eq!(host.ask("up", json!({}))["failed"], json!([]));
+    host.ask("send", json!({"target": "agent", "data": SENT, "enter": true}));
+    host.wait_event("its line", |event| event["value"]["said"] == IN_JSON);
+    host.wait_event("its end", |event| event["type"] == "run_exited");
+    let refusal = host.refusal("templates", json!({"set": {"x": {"env": {"A": format!("{TEMPLATE_ENV}\0")}}}}));
+    assert!(!refusal.message.contains(TEMPLATE_ENV), "{}", refusal.message);
+    assert_eq!(host.ask("history", json!({}))["total"], 1);
+    drop(host);
+    let log = home.log();
+    for detail in [
+        "template \"agent\" is started",
+        "line seq=0 kind=\"json\"",
+        "line seq=1 kind=\"text\"",
+        "watched for its limits",
+    ] {
+        assert!(log.contains(detail), "{detail} is not in:\n{log}");
+    }
+    for file in files_below(&home.state()).into_iter().filter(|path| path.is_file()) {
+        let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
+        for secret in [TEMPLATE_ENV, IN_JSON, SENT] {
+            assert_eq!(text.lines().find(|line| line.contains(secret)), None, "{} holds {secret}", file.display());
+        }
+    }
 }

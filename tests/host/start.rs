@@ -186,7 +186,21 @@ fn sessions_has_the_shape_of_the_contract() {
     assert_eq!(sessions.as_object().unwrap().len(), 1);
     let session = &sessions[&run.session_id];
     let keys: Vec<&String> = session.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["active_processes", "cwd", "group", "label", "name", "processes", "run_ids"]);
+    let expected = [
+        "active_processes",
+        "bytes",
+        "cpu_percent",
+        "created_at",
+        "cwd",
+        "group",
+        "label",
+        "limits",
+        "memory_bytes",
+        "name",
+        "processes",
+        "run_ids",
+    ];
+    assert_eq!(keys, expected);
     assert_eq!(session["name"], "build");
     assert_eq!(session["label"], label);
     assert_eq!(session["group"], "web");

@@ -18,23 +18,31 @@ macro_rules! method {
 }
 
 mod connect;
+mod follow;
+mod health;
+mod history;
 mod kill;
 mod run;
 mod send;
 mod sessions;
 mod settings;
 mod snapshot;
+mod template;
 mod terminal;
 mod view;
 mod wait;
 
 pub use connect::*;
+pub use follow::*;
+pub use health::*;
+pub use history::*;
 pub use kill::*;
 pub use run::*;
 pub use send::*;
 pub use sessions::*;
 pub use settings::*;
 pub use snapshot::*;
+pub use template::*;
 pub use terminal::*;
 pub use view::*;
 pub use wait::*;

@@ -19,7 +19,7 @@ method!(
 
 /// A command: a line for the user's shell, or an argument vector.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a command is a string, or an array of strings")]
 pub enum CommandSpec {
     /// Given to the user's shell.
     Line(String),

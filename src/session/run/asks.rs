@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::oneshot;
 use tracing::{debug, warn};
 
-use super::{Life, Run};
+use super::{Life, Run, begin_output};
 use crate::{
     protocol::{
         AttachReply, Code, Error, Event, Format, LinkReply, PromptsReply, Result, RunInfo, Size, SnapshotFormat,
@@ -14,7 +14,9 @@ use crate::{
     pty::spawn,
     session::{
         client::{Acked, Client, ClientId},
-        input, start_error,
+        input,
+        json::Follower,
+        start_error,
         viewer::Viewer,
         waiter::{Condition, Waiter},
     },
@@ -74,6 +76,12 @@ pub enum Ask {
         reply: oneshot::Sender<AttachReply>,
     },
     Detach(ClientId),
+    /// Sends a client its lines; answered with the number of the next, or nothing when it has no lines.
+    Follow {
+        client: Client,
+        reply: oneshot::Sender<Option<u64>>,
+    },
+    Unfollow(ClientId),
     Visible {
         client: ClientId,
         visible: bool,
@@ -137,6 +145,8 @@ impl Run {
             Ask::Passed { shim, reason } => self.passed(shim, reason).await,
             Ask::Resize { rows, cols } => self.wanted_size = Some(clamp_size(rows, cols)),
             Ask::Attach { client, format, size, reply } => self.attach(client, format, size, reply),
+            Ask::Follow { client, reply } => _ = reply.send(self.follow(client)),
+            Ask::Unfollow(client) => self.drop_followers(|follower| follower.client.id() == client),
             Ask::Detach(client) => self.drop_viewers(|viewer| viewer.client.id() == client),
             Ask::Visible { client, visible } => {
                 if let Some(viewer) = self.viewers.iter_mut().find(|viewer| viewer.client.id() == client) {
@@ -213,6 +223,13 @@ impl Run {
     }
 
     pub(super) fn acked(&mut self, acked: Acked) {
+        if let Some(follower) = self.followers.iter_mut().find(|follower| follower.id == acked.view) {
+            follower.acked();
+            if !acked.accepted {
+                self.drop_followers(|follower| follower.id == acked.view);
+            }
+            return;
+        }
         if acked.accepted {
             if let Some(viewer) = self.viewers.iter_mut().find(|viewer| viewer.id == acked.view) {
                 viewer.acked(acked.seq);
@@ -221,6 +238,27 @@ impl Run {
             debug!("a client has no such view any more: {:?}", acked.view);
             self.drop_viewers(|viewer| viewer.id == acked.view);
         }
+    }
+
+    fn follow(&mut self, client: Client) -> Option<u64> {
+        let next = self.lines.as_ref()?.next_seq();
+        self.drop_followers(|follower| follower.client.id() == client.id());
+        self.followers.push(Follower::new(Viewer::next_id(), client, *self.identity.transcript_limit.borrow()));
+        Some(next)
+    }
+
+    fn drop_followers(&mut self, which: impl Fn(&Follower) -> bool) {
+        let exit_event = self.told_exit();
+        self.followers.retain(|follower| {
+            let goes = which(follower);
+            if goes
+                && follower.exit_due
+                && let Some(event) = &exit_event
+            {
+                follower.client.event(event.clone());
+            }
+            !goes
+        });
     }
 
     /// Closes views. A client that still waits to be told of the run's end is told now.
@@ -274,6 +312,10 @@ impl Run {
                 viewer.exit_due = false;
                 viewer.client.event(event.clone());
             }
+            for follower in self.followers.iter_mut().filter(|follower| follower.exit_due) {
+                follower.exit_due = false;
+                follower.client.event(event.clone());
+            }
         }
         self.terminal.start_over(&format!("── {} · started again ──", self.identity.command.text));
         self.terminal_name = terminal_name;
@@ -281,8 +323,11 @@ impl Run {
         (self.pid, self.shim_pid) = (spawned.pid, spawned.shim_pid);
         self.watch = self.services.watcher.watch(self.shim_pid, &self.identity.limits, &self.own);
         (self.life, self.status, self.reason, self.left_running) = (Life::Active, Status::Active, None, 0);
+        self.settled = false;
         let now = Instant::now();
         (self.started, self.started_at, self.last_output, self.last_activity) = (now, SystemTime::now(), now, now);
+        self.output = begin_output(&self.services, &self.identity, self.started_at);
+        self.output_path = self.output.as_ref().map(|output| output.path().to_string_lossy().into_owned());
         self.changed();
         let (session_id, session_name, run_id) = self.who();
         let pid = self.pid.unsigned_abs();

@@ -21,9 +21,11 @@ use focus::Focus;
 use heard::Heard;
 pub use report::unix_ms;
 
+use super::json::{Follower, Lines};
 use crate::{
+    history::Output,
     process,
-    protocol::{Event, Exit, Limits, RunId, SessionId, Size, Status, Stream},
+    protocol::{CommandSpec, Event, Exit, Limits, RunId, SessionId, Size, Status, Stream},
     pty::{Master, ShimLink, Spawn, Spawned},
     shim::Report,
     term::{Colors, Terminal},
@@ -63,6 +65,13 @@ pub struct Identity {
     /// The control group it was started in, where there is one.
     pub cgroup: Option<Cgroup>,
     pub stream: Stream,
+    pub group: Option<String>,
+    pub label: Option<String>,
+    pub template: Option<String>,
+    /// What takes its work up where it was.
+    pub resume: Option<CommandSpec>,
+    /// What the file that keeps its whole output may take; none for no such file.
+    pub output_limit: Option<u64>,
 }
 
 enum Turn {
@@ -118,6 +127,8 @@ pub struct Run {
     /// The kernel ended the program for a limit: what it started is to go too.
     rest_goes: bool,
     left_running: usize,
+    /// The shim has said that nothing is left below it.
+    settled: bool,
     /// Read, and not yet taken in.
     unfed: Vec<u8>,
     /// How much of it has been.
@@ -129,6 +140,9 @@ pub struct Run {
     input: InputQueue,
     wanted_size: Option<Size>,
     viewers: Vec<Viewer>,
+    /// Puts its lines together, where its output is JSON lines.
+    lines: Option<Lines>,
+    followers: Vec<Follower>,
     acks: (mpsc::UnboundedSender<Acked>, mpsc::UnboundedReceiver<Acked>),
     waiters: Vec<Waiter>,
     started: Instant,
@@ -138,6 +152,10 @@ pub struct Run {
     heard: Heard,
     focus: Focus,
     bytes: u64,
+    /// Keeps its whole output.
+    output: Option<Output>,
+    /// Where it is kept, after its end too.
+    output_path: Option<String>,
     cuts: u64,
 }
 
@@ -149,14 +167,17 @@ impl Run {
         services: Services,
         own: mpsc::WeakSender<Ask>,
         spawned: Spawned,
-        size: Size,
         colors: Colors,
     ) -> Self {
-        let now = Instant::now();
+        let (now, started_at) = (Instant::now(), SystemTime::now());
         let transcript_limit = *identity.transcript_limit.borrow_and_update();
-        let mut terminal = Terminal::new(size, transcript_limit);
+        let mut terminal = Terminal::new(identity.spawn.size, transcript_limit);
         terminal.set_colors(colors);
+        let lines = (identity.stream == Stream::Json).then(|| Lines::new(transcript_limit));
+        let output = begin_output(&services, &identity, started_at);
         Self {
+            output_path: output.as_ref().map(|output| output.path().to_string_lossy().into_owned()),
+            output,
             watch: services.watcher.watch(spawned.shim_pid, &identity.limits, &own),
             identity,
             session_name,
@@ -174,6 +195,7 @@ impl Run {
             killing: None,
             rest_goes: false,
             left_running: 0,
+            settled: false,
             unfed: Vec::new(),
             fed: 0,
             slice: 4096,
@@ -181,10 +203,12 @@ impl Run {
             input: InputQueue::new(),
             wanted_size: None,
             viewers: Vec::new(),
+            lines,
+            followers: Vec::new(),
             acks: mpsc::unbounded_channel(),
             waiters: Vec::new(),
             started: now,
-            started_at: SystemTime::now(),
+            started_at,
             last_output: now,
             last_activity: now,
             heard: Heard::default(),
@@ -232,6 +256,7 @@ impl Run {
             }
             self.check_clock().await;
             self.report_focus();
+            self.send_lines();
             self.look_around();
             if flooded {
                 // A program that never stops printing leaves its run always ready: everybody else has a turn
@@ -299,11 +324,31 @@ impl Run {
         let whole = self.terminal.sync_deadline().is_none();
         for viewer in self.viewers.iter_mut().filter(|_| whole) {
             viewer.send(&self.identity.run_id, &self.identity.session_id, &self.terminal, &self.acks.0);
+            let reads_on = |follower: &Follower| follower.client.id() == viewer.client.id() && !follower.is_settled();
             if let Some(event) = &exit_event
                 && viewer.is_exit_due()
+                && !self.followers.iter().any(reads_on)
             {
                 viewer.exit_due = false;
                 viewer.client.event(event.clone());
+            }
+        }
+    }
+
+    /// Lines that can go out, and ends that can be told to those who wait for lines alone.
+    fn send_lines(&mut self) {
+        if self.followers.is_empty() {
+            return;
+        }
+        let (who, exit_event) = (self.who(), self.told_exit());
+        for follower in &mut self.followers {
+            follower.send(&who, &self.acks.0);
+            if let Some(event) = &exit_event
+                && follower.exit_due
+                && follower.is_settled()
+            {
+                follower.exit_due = false;
+                follower.client.event(event.clone());
             }
         }
     }
@@ -326,6 +371,7 @@ impl Run {
         .into_iter()
         .flatten()
         .chain(self.viewers.iter().filter(|_| whole).filter_map(Viewer::due))
+        .chain(self.followers.iter().filter_map(Follower::due))
         .chain(self.waiters.iter().filter_map(|waiter| waiter.deadline(self.last_output)))
         .min()
     }
@@ -351,6 +397,12 @@ impl Run {
             .map(|limit| (self.last_activity + limit, format!("was idle longer than its idle timeout of {limit:?}")));
         whole.into_iter().chain(idle).min_by_key(|(deadline, _)| *deadline)
     }
+}
+
+/// The file that keeps a life's whole output, if one is wanted.
+fn begin_output(services: &Services, identity: &Identity, started_at: SystemTime) -> Option<Output> {
+    let (disk, limit) = services.disk.as_ref().zip(identity.output_limit)?;
+    Some(disk.output(&format!("{}-{}.log", identity.run_id, unix_ms(started_at)), limit))
 }
 
 async fn next_report(link: Option<&mut ShimLink>) -> Option<Report> {

@@ -1,6 +1,9 @@
 //! The program's side of a run: what it prints and is typed, and its end.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -10,9 +13,10 @@ use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
 use super::{DRAIN_PATIENCE, KILL_PATIENCE, Kill, KillOutcome, Killing, Life, REOPEN_INTERVAL, Run, TURN};
+use crate::session::json::{Follower, Lines, for_terminal};
 use crate::{
     process,
-    protocol::{Event, Exit, Status},
+    protocol::{Event, Exit, JsonLine, Status},
     pty::{Master, Read},
     session::{Announcement, cgroup::Cgroup, input, limits, viewer::Viewer},
     shim::{Order, Report},
@@ -34,8 +38,8 @@ impl Run {
                     Read::Bytes(count) => {
                         total += count;
                         self.unfed.clear();
-                        self.unfed.extend_from_slice(&buffer[..count]);
                         self.fed = 0;
+                        self.arrived(&buffer[..count]);
                     }
                     Read::Empty => break,
                     Read::End => {
@@ -54,6 +58,22 @@ impl Run {
         }
         if closed {
             self.terminal_closed();
+        }
+    }
+
+    /// Output as it comes: kept whole where that is wanted, put together to lines where it is lines, and laid out for
+    /// the terminal.
+    fn arrived(&mut self, bytes: &[u8]) {
+        if let Some(output) = &mut self.output {
+            output.push(bytes);
+        }
+        match &mut self.lines {
+            None => self.unfed.extend_from_slice(bytes),
+            Some(lines) => {
+                self.unfed.extend(for_terminal(bytes));
+                let followers = &mut self.followers;
+                lines.push(bytes, |line| told_line(line, followers));
+            }
         }
     }
 
@@ -82,15 +102,18 @@ impl Run {
         while self.fed < self.unfed.len() {
             self.feed_slice();
         }
-        let Some(master) = &self.master else { return };
         let mut buffer = [0; 16 << 10];
         let mut total = 0;
         while total < MOST
             && begun.elapsed() < PATIENCE
+            && let Some(master) = &self.master
             && let Read::Bytes(count) = master.read_now(&mut buffer)
         {
             total += count;
-            self.terminal.feed(&buffer[..count]);
+            self.unfed.clear();
+            self.arrived(&buffer[..count]);
+            self.terminal.feed(&self.unfed);
+            self.fed = self.unfed.len();
         }
         self.took_in(total);
     }
@@ -176,11 +199,13 @@ impl Run {
                 self.read();
             }
             Report::Settled { left } => {
+                self.settled = left == 0;
                 self.left_running = left;
                 // Whoever shared the terminal is gone: what it holds now is all there is.
                 self.finish_draining();
             }
             Report::Killed { processes, left } => {
+                self.settled = left == 0;
                 self.finish_draining();
                 self.left_running = left;
                 self.answer_killing(processes, left);
@@ -212,8 +237,9 @@ impl Run {
     pub(super) fn shim_gone(&mut self) {
         self.link = None;
         self.watch = None;
-        // A shim that was ended from outside leaves its tree to the host.
-        let processes = process::end_strays(self.pid, self.identity.run_id.as_str());
+        // A shim that was ended from outside leaves its tree to the host. To look for it means to read of every
+        // process, which for hundreds of runs that end at once would be most of what the host does.
+        let processes = if self.settled { 0 } else { process::end_strays(self.pid, self.identity.run_id.as_str()) };
         if matches!(self.life, Life::Active) {
             self.status = Status::Failed;
             self.reason = Some("the process that watched over it was ended from outside".to_owned());
@@ -248,6 +274,9 @@ impl Run {
             return;
         }
         self.terminal.end_sync();
+        if let Some(line) = self.lines.as_mut().and_then(Lines::end) {
+            told_line(line, &mut self.followers);
+        }
         self.master = None;
         self.input.clear();
         let lasted = self.started.elapsed();
@@ -256,14 +285,21 @@ impl Run {
             self.status = Status::Exited;
         }
         info!("{} {}", self.identity.command.program, describe(exit));
+        self.remember(exit, lasted);
         self.changed();
         self.stop_hearing();
         for viewer in &mut self.viewers {
             viewer.exit_due = true;
         }
         let event = self.exit_event(exit, lasted);
-        // Who has a view is told once it shows everything.
-        let except = self.viewers.iter().map(|viewer| viewer.client.id()).collect();
+        // Who has a view is told once it shows everything, who follows its lines once it has them all.
+        let mut except: Vec<_> = self.viewers.iter().map(|viewer| viewer.client.id()).collect();
+        for follower in &mut self.followers {
+            if !except.contains(&follower.client.id()) {
+                except.push(follower.client.id());
+                follower.exit_due = true;
+            }
+        }
         self.services.announcer.announce(Announcement { event, except });
     }
 
@@ -308,6 +344,16 @@ impl Run {
                 let _ = reply.send(outcome);
             }
         }
+    }
+}
+
+/// A line for those who follow the run.
+fn told_line(line: JsonLine, followers: &mut [Follower]) {
+    let kind = if line.value.is_some() { "json" } else { "text" };
+    debug!(seq = line.seq, kind, truncated = line.truncated_bytes, "line");
+    let line = Arc::new(line);
+    for follower in followers {
+        follower.push(&line);
     }
 }
 

@@ -5,10 +5,12 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::{Life, Run};
+use super::{Identity, Life, Run};
 use crate::{
     process,
-    protocol::{Event, Exit, RunId, RunInfo, SessionId, SnapshotFormat, SnapshotLine, SnapshotReply, Status},
+    protocol::{
+        Event, Exit, HistoryRecord, RunId, RunInfo, SessionId, SnapshotFormat, SnapshotLine, SnapshotReply, Status,
+    },
     session::Announcement,
     view::encode_line,
 };
@@ -36,7 +38,10 @@ impl Run {
     /// The event that tells of the run's end, once it has ended and while a client may not know.
     pub(super) fn told_exit(&self) -> Option<Event> {
         match self.life {
-            Life::Ended { exit, lasted, .. } if self.viewers.iter().any(|viewer| viewer.exit_due) => {
+            Life::Ended { exit, lasted, .. }
+                if self.viewers.iter().any(|viewer| viewer.exit_due)
+                    || self.followers.iter().any(|follower| follower.exit_due) =>
+            {
                 Some(self.exit_event(exit, lasted))
             }
             _ => None,
@@ -55,6 +60,33 @@ impl Run {
             duration_ms: millis(lasted),
             left_running: self.left_running,
         }
+    }
+
+    /// Writes this end into the history, and closes the file of the whole output.
+    pub(super) fn remember(&mut self, exit: Exit, lasted: Duration) {
+        self.output = None;
+        let Some(disk) = &self.services.disk else { return };
+        let Identity { session_id, run_id, command, spawn, group, label, .. } = &self.identity;
+        disk.record(HistoryRecord {
+            session_id: session_id.clone(),
+            session_name: self.session_name.clone(),
+            group: group.clone(),
+            label: label.clone(),
+            run_id: run_id.clone(),
+            command: command.text.clone(),
+            program: command.program.clone(),
+            cwd: spawn.cwd.to_string_lossy().into_owned(),
+            started_at: unix_ms(self.started_at),
+            ended_at: unix_ms(SystemTime::now()),
+            duration_ms: millis(lasted),
+            status: self.status,
+            exit,
+            reason: self.reason.clone(),
+            bytes: self.bytes,
+            template: self.identity.template.clone(),
+            output_path: self.output_path.clone(),
+            host_pid: std::process::id(),
+        });
     }
 
     pub(super) fn snapshot(&self, format: SnapshotFormat, scrollback: usize) -> SnapshotReply {
@@ -116,9 +148,9 @@ impl Run {
             idle_timeout_ms: self.identity.idle_timeout.map(millis),
             unread_input_bytes: self.input.bytes(),
             stream: self.identity.stream,
-            output_path: None,
-            template: None,
-            resume: None,
+            output_path: self.output_path.clone(),
+            template: self.identity.template.clone(),
+            resume: self.identity.resume.clone(),
             left_running: self.left_running,
             attached: !self.viewers.is_empty(),
         }

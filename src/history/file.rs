@@ -1,0 +1,214 @@
+//! The history's files: JSON, one record a line, appended by any number of hosts, and rotated.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::{paths, protocol::HistoryRecord};
+
+/// The newest records.
+pub const FILE: &str = "history.jsonl";
+/// The records before them.
+pub const OLD_FILE: &str = "history.1.jsonl";
+
+/// When a file is this long, the next record begins another: two files hold some ten thousand runs.
+const ROTATE_AT: u64 = 4 << 20;
+
+/// A longer command is cut: a line must stay one that is quickly read.
+const LONGEST_COMMAND: usize = 4096;
+
+/// How long another host may hold the lock. One that was stopped in the middle must not hold up this one.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Appends records.
+pub struct Appender {
+    folder: PathBuf,
+}
+
+impl Appender {
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// Appends one record. The folder and the file are made again if they are gone.
+    pub fn append(&self, record: &HistoryRecord) -> io::Result<()> {
+        let mut line = serde_json::to_vec(&cut(record))?;
+        line.push(b'\n');
+        paths::make_folder(&self.folder)?;
+        let (file, locked) = self.open()?;
+        let mut file = file;
+        let length = file.metadata()?.len();
+        if locked && length > 0 && length + line.len() as u64 > ROTATE_AT {
+            fs::rename(self.folder.join(FILE), self.folder.join(OLD_FILE))?;
+            // Whoever waits for the old file's lock finds that it is not the newest any more.
+            file = self.open()?.0;
+        }
+        let length = file.metadata()?.len();
+        // One write: another host's line cannot come in between.
+        let written = file.write(&line);
+        match written {
+            Ok(count) if count == line.len() => Ok(()),
+            Ok(_) => {
+                // The disk is full: half a line would spoil the next one too.
+                file.set_len(length)?;
+                Err(io::Error::from_raw_os_error(libc::ENOSPC))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The file, and whether it is locked.
+    fn open(&self) -> io::Result<(LockedFile, bool)> {
+        let path = self.folder.join(FILE);
+        let begun = Instant::now();
+        loop {
+            let file = OpenOptions::new()
+                .append(true)
+                .create(true)
+                .mode(0o600)
+                .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+                .open(&path)?;
+            let opened = file.metadata()?;
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(locked) => {
+                    if fs::metadata(&path).is_ok_and(|now| now.ino() == opened.ino()) {
+                        return Ok((LockedFile::Locked(locked), true));
+                    }
+                }
+                Err((file, _)) if begun.elapsed() > LOCK_PATIENCE => return Ok((LockedFile::Plain(file), false)),
+                Err(_) => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+    }
+}
+
+/// A file with its lock, or without where it could not be had.
+enum LockedFile {
+    Locked(Flock<File>),
+    Plain(File),
+}
+
+impl std::ops::Deref for LockedFile {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        match self {
+            Self::Locked(file) => file,
+            Self::Plain(file) => file,
+        }
+    }
+}
+
+impl Write for LockedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&**self).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn cut(record: &HistoryRecord) -> HistoryRecord {
+    let mut record = record.clone();
+    if record.command.len() > LONGEST_COMMAND {
+        let end = (0..=LONGEST_COMMAND).rev().find(|&at| record.command.is_char_boundary(at)).unwrap_or(0);
+        record.command.truncate(end);
+        record.command.push('…');
+    }
+    record
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::protocol::{Exit, RunId, SessionId, Status};
+
+    pub fn record(command: &str) -> HistoryRecord {
+        HistoryRecord {
+            session_id: SessionId::new(),
+            session_name: "s".into(),
+            group: None,
+            label: None,
+            run_id: RunId::new(),
+            command: command.into(),
+            program: "p".into(),
+            cwd: "/".into(),
+            started_at: 0,
+            ended_at: 0,
+            duration_ms: 0,
+            status: Status::Exited,
+            exit: Exit { code: Some(0), signal: None },
+            reason: None,
+            bytes: 0,
+            template: None,
+            output_path: None,
+            host_pid: 1,
+        }
+    }
+
+    #[test]
+    fn hosts_that_append_at_once_lose_no_line_and_the_files_stay_bounded() {
+        const HOSTS: usize = 4;
+        const RECORDS: usize = 500;
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("termi");
+        let long = "x".repeat(10_000);
+        std::thread::scope(|scope| {
+            for host in 0..HOSTS {
+                let (state, long) = (&state, &long);
+                scope.spawn(move || {
+                    let appender = Appender::new(state.clone());
+                    for n in 0..RECORDS {
+                        appender.append(&record(&format!("{host}-{n} {long}"))).unwrap();
+                    }
+                });
+            }
+        });
+        let read = |name: &str| fs::read_to_string(state.join(name)).unwrap();
+        let (old, new) = (read(OLD_FILE), read(FILE));
+        assert!(old.len() as u64 <= ROTATE_AT && new.len() as u64 <= ROTATE_AT);
+        let lines: Vec<HistoryRecord> =
+            old.lines().chain(new.lines()).map(|line| serde_json::from_str(line).unwrap()).collect();
+        // Two thousand records of some 4.5 kB: the first of them were rotated away, none of the others is missing.
+        for host in 0..HOSTS {
+            let prefix = format!("{host}-");
+            let of_host: Vec<usize> = lines
+                .iter()
+                .filter_map(|record| record.command.strip_prefix(&prefix)?.split(' ').next()?.parse().ok())
+                .collect();
+            assert_eq!(of_host.last(), Some(&(RECORDS - 1)));
+            assert!(of_host.windows(2).all(|pair| pair[1] == pair[0] + 1), "{host}: {of_host:?}");
+        }
+        assert!(lines.iter().all(|record| record.command.len() < LONGEST_COMMAND + 8));
+    }
+
+    #[test]
+    fn a_folder_that_was_deleted_is_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("termi");
+        let appender = Appender::new(state.clone());
+        appender.append(&record("a")).unwrap();
+        fs::remove_dir_all(&state).unwrap();
+        appender.append(&record("b")).unwrap();
+        assert_eq!(fs::read_to_string(state.join(FILE)).unwrap().lines().count(), 1);
+        assert_eq!(fs::metadata(state.join(FILE)).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(&state).unwrap().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_planted_link_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let victim = folder.path().join("victim");
+        fs::write(&victim, "").unwrap();
+        std::os::unix::fs::symlink(&victim, folder.path().join(FILE)).unwrap();
+        assert!(Appender::new(folder.path().to_owned()).append(&record("a")).is_err());
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "");
+    }
+}

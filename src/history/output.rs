@@ -1,0 +1,219 @@
+//! A run's whole output in a file, as the program wrote it: capped, and what is missing is marked.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use super::Disk;
+use crate::paths;
+
+/// Where outputs are, below the state folder.
+pub const FOLDER: &str = "logs";
+
+/// What an output may take if nobody says otherwise.
+pub const DEFAULT_BYTES: u64 = 16 << 20;
+
+/// What all outputs together may take when one more begins: the oldest go.
+const ALL_BYTES: u64 = 512 << 20;
+
+/// What of one output may wait for the disk. A page cache takes gigabytes a second; a disk that does not keep up
+/// with a program costs a marked gap, never memory.
+const WAITING_BYTES: usize = 8 << 20;
+
+/// A run's output on its way to its file. Dropping it closes the file.
+#[derive(Debug)]
+pub struct Output {
+    disk: Disk,
+    id: u64,
+    path: PathBuf,
+    limit: u64,
+    written: u64,
+    lost: u64,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// A part of it.
+#[derive(Debug)]
+pub struct Chunk {
+    id: u64,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Open(PathBuf),
+    Bytes(Vec<u8>, Arc<AtomicUsize>),
+    Close,
+}
+
+impl Output {
+    pub(super) fn new(disk: Disk, path: PathBuf, limit: u64) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        disk.chunk(Chunk { id, what: What::Open(path.clone()) });
+        Self { disk, id, path, limit, written: 0, lost: 0, waiting: Arc::default() }
+    }
+
+    /// Where it is kept.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Keeps some more of it.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() || self.written >= self.limit {
+            return;
+        }
+        if self.waiting.load(Ordering::Relaxed) + bytes.len() > WAITING_BYTES {
+            self.lost += bytes.len() as u64;
+            return;
+        }
+        let mut out = Vec::with_capacity(bytes.len());
+        if self.lost > 0 {
+            out.extend_from_slice(
+                marker(&format!("{} bytes are missing: the disk was too slow", self.lost)).as_bytes(),
+            );
+            self.lost = 0;
+        }
+        let room = usize::try_from(self.limit - self.written).unwrap_or(usize::MAX);
+        let fits = bytes.len().min(room);
+        out.extend_from_slice(&bytes[..fits]);
+        self.written += fits as u64;
+        if self.written >= self.limit {
+            out.extend_from_slice(
+                marker(&format!("the output goes on, {} bytes of it are kept", self.limit)).as_bytes(),
+            );
+        }
+        self.waiting.fetch_add(out.len(), Ordering::Relaxed);
+        self.disk.chunk(Chunk { id: self.id, what: What::Bytes(out, Arc::clone(&self.waiting)) });
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.disk.chunk(Chunk { id: self.id, what: What::Close });
+    }
+}
+
+fn marker(text: &str) -> String {
+    format!("\n[termi: {text}]\n")
+}
+
+/// The thread's side: the open files.
+#[derive(Default)]
+pub struct Writers(HashMap<u64, File>);
+
+impl Writers {
+    /// Takes a part in; says what came of it where something was written. After a failure nothing more of that
+    /// output is.
+    pub fn take(&mut self, chunk: Chunk) -> Option<io::Result<()>> {
+        match chunk.what {
+            What::Open(path) => {
+                let file = open(&path);
+                Some(file.map(|file| _ = self.0.insert(chunk.id, file)))
+            }
+            What::Bytes(bytes, waiting) => {
+                waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
+                let written = self.0.get_mut(&chunk.id)?.write_all(&bytes);
+                if written.is_err() {
+                    self.0.remove(&chunk.id);
+                }
+                Some(written)
+            }
+            What::Close => {
+                self.0.remove(&chunk.id);
+                None
+            }
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    if let Some(state) = folder.parent() {
+        paths::make_folder(state)?;
+    }
+    paths::make_folder(folder)?;
+    make_room(folder, ALL_BYTES);
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Removes the oldest outputs until all together take no more than `most`.
+fn make_room(folder: &Path, most: u64) {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let mut files: Vec<_> = entries
+        .filter_map(|entry| {
+            let meta = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+            Some((meta.modified().ok()?, meta.len(), entry.path()))
+        })
+        .collect();
+    files.sort();
+    let mut all: u64 = files.iter().map(|(_, length, _)| length).sum();
+    for (_, length, path) in files {
+        if all <= most {
+            return;
+        }
+        if fs::remove_file(path).is_ok() {
+            all -= length;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_output_is_kept_as_it_is_to_its_cap_and_says_where_it_stops() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::start(folder.path().join("termi"));
+        let mut output = disk.output("a.log", 10);
+        output.push(b"\x1b[1mab");
+        output.push(b"\r\ncdefgh");
+        output.push(b"never");
+        disk.flush().await;
+        let text = fs::read_to_string(output.path()).unwrap();
+        assert_eq!(text, "\x1b[1mab\r\ncd\n[termi: the output goes on, 10 bytes of it are kept]\n");
+        assert_eq!(disk.trouble(), None);
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_cannot_be_written_is_told_once_and_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("termi");
+        fs::write(&state, "a file, not a folder").unwrap();
+        let disk = Disk::start(state.clone());
+        disk.record(super::super::file::tests::record("lost"));
+        disk.output("a.log", 10).push(b"lost");
+        disk.flush().await;
+        assert!(disk.trouble().is_some());
+        fs::remove_file(&state).unwrap();
+        disk.record(super::super::file::tests::record("kept"));
+        disk.flush().await;
+        assert_eq!(disk.trouble(), None);
+        assert_eq!(super::super::search(&state, &Default::default()).total, 1);
+    }
+
+    #[test]
+    fn the_oldest_outputs_give_way() {
+        let folder = tempfile::tempdir().unwrap();
+        for n in 0..4_u64 {
+            let file = File::create(folder.path().join(n.to_string())).unwrap();
+            file.set_len(100).unwrap();
+            file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(n)).unwrap();
+        }
+        make_room(folder.path(), 250);
+        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["2", "3"]);
+    }
+}
