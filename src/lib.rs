@@ -23,6 +23,7 @@
 //! - [`rpc`]: connections; msgpack-RPC, the guard in front of it, and the one place where methods meet
 //!   sessions.
 //! - [`host`]: a whole host on standard input and output: its life, its socket, its signals.
+//! - [`client`]: the other end of a connection, for whatever of Termi's own speaks to a host or daemon.
 //! - [`cli`]: the command line.
 //! - [`process`], [`paths`], [`log`]: what the kernel says of processes, where files are, what is logged.
 //!
@@ -34,6 +35,7 @@
 //! - No process is ever signalled that is not below the run's own shim.
 
 pub mod cli;
+pub mod client;
 pub mod host;
 pub mod log;
 pub mod paths;

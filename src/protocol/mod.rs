@@ -42,7 +42,7 @@ pub trait Method {
     /// What a caller must be allowed to do.
     const ACCESS: Access;
     /// What the caller sends.
-    type Params: DeserializeOwned + Send;
+    type Params: Serialize + DeserializeOwned + Send;
     /// What the host answers.
-    type Reply: Serialize + Send;
+    type Reply: Serialize + DeserializeOwned + Send;
 }

@@ -52,7 +52,7 @@ pub struct ColorsParams {
 }
 
 /// Parameters of `initialize`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct InitializeParams {
     /// The protocol version that the client speaks.
     pub protocol: u32,
