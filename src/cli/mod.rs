@@ -1,5 +1,7 @@
 //! The command line.
 
+mod daemon;
+
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -21,7 +23,12 @@ enum Command {
         /// How to speak with the editor
         #[arg(long, value_enum, default_value = "msgpack")]
         rpc: Rpc,
+        /// Join the user's daemon, starting it when there is none: sessions outlive the editor
+        #[arg(long)]
+        persist: bool,
     },
+    /// Serves the user's clients on a socket; its sessions outlive them
+    Daemon(daemon::DaemonArgs),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,7 +46,9 @@ pub fn main(mut args: Vec<OsString>) -> ExitCode {
     }
     let Cli { command } = Cli::parse_from(args);
     match command {
-        Command::Host { rpc: Rpc::Msgpack } => run_host(),
+        Command::Host { persist: true, .. } => daemon::bridge(),
+        Command::Host { rpc: Rpc::Msgpack, persist: false } => run_host(),
+        Command::Daemon(args) => daemon::run(&args),
     }
 }
 

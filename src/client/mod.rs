@@ -23,6 +23,7 @@
 //! second event before the first was taken out, and a view has one frame in flight.
 
 mod inbox;
+mod join;
 mod stream;
 mod wire;
 
@@ -43,6 +44,7 @@ use tokio::{
 };
 
 pub use inbox::{FrameAck, Inbox, Message};
+pub use join::{join, whereabouts};
 pub use stream::{Stream, connect, open, socket};
 
 use crate::protocol::{self, Frontend, Initialize, InitializeParams, InitializeReply, Method, PROTOCOL, Peer};

@@ -52,6 +52,18 @@ pub(super) fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, Client
     rmp_serde::from_slice(&bytes).map_err(|error| garbled(error.to_string()))
 }
 
+/// The answer to one's own request, as a whole message.
+pub(super) fn answer_to(id: u64, mut message: &[u8]) -> Result<Result<Value, Error>, ClientError> {
+    let garbled = || ClientError::Garbled("it is no answer".into());
+    let Ok(Value::Array(parts)) = rmpv::decode::read_value(&mut message) else { return Err(garbled()) };
+    match <[Value; 4]>::try_from(parts) {
+        Ok([kind, of, error, result]) if kind.as_u64() == Some(RESPONSE) && of.as_u64() == Some(id) => {
+            Ok(if error.is_nil() { Ok(result) } else { Err(from_value(&error)?) })
+        }
+        _ => Err(garbled()),
+    }
+}
+
 /// Writes what there is until nobody has anything to say any more, or the stream is closed.
 pub(super) async fn write_all(
     mut writer: impl AsyncWrite + Unpin,

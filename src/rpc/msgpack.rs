@@ -17,11 +17,12 @@ use tokio_util::compat::{Compat, TokioAsyncReadCompatExt, TokioAsyncWriteCompatE
 use tracing::{Instrument, debug, info, warn};
 
 use super::{
+    Caller, Origin,
     dispatch::{Connection, Host, to_value},
     guard::{GuardedReader, GuardedWriter, Traffic},
 };
 use crate::{
-    protocol::{Access, Attach, Code, Error, Event, Frame, Frontend, Input, Method, Resize, Run, Visible, Wait},
+    protocol::{Attach, Code, Error, Event, Frame, Frontend, Input, Method, Resize, Run, Visible, Wait},
     session::{Client, FrameJob, Outbox},
 };
 
@@ -53,7 +54,7 @@ pub async fn serve(
     host: Host,
     reader: impl AsyncRead + Send + Unpin + 'static,
     writer: Box<dyn AsyncWrite + Send + Unpin>,
-    access: Access,
+    caller: impl Into<Caller>,
 ) -> Ended {
     let traffic = Traffic::default();
     // Dropped when this ends, which gives up what the client still waits for.
@@ -64,7 +65,9 @@ pub async fn serve(
     let id = client.id();
     let frontend = tokio::sync::watch::Sender::new(None);
     let mut initialized = frontend.subscribe();
-    let connection = Connection { host: host.clone(), access, client, frontend };
+    let origin = watch::Sender::new(Origin::default());
+    let looks_at = watch::Sender::default();
+    let connection = Connection { host: host.clone(), caller: caller.into(), looks_at, origin, client, frontend };
     let (peer, io) = Neovim::new(
         reader,
         writer,

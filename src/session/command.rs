@@ -97,6 +97,16 @@ pub fn no_nul(key: &str, text: &str) -> Result<()> {
     if text.contains('\0') { Err(Error::invalid(key, text, "must not hold a NUL character")) } else { Ok(()) }
 }
 
+/// Whether a variable of a client's environment is one for its programs: not one of the terminal that the client is
+/// in, and not one that Termi sets itself.
+#[must_use]
+pub fn is_inherited(key: &str) -> bool {
+    is_env_name(key)
+        && !NOT_INHERITED.contains(&key)
+        && !matches!(key, "TERM" | "COLORTERM")
+        && !key.starts_with("TERMI_")
+}
+
 /// What of the host's own environment programs get.
 pub fn inherited_env() -> Vec<(OsString, OsString)> {
     std::env::vars_os().filter(|(key, _)| !NOT_INHERITED.iter().any(|name| key == name)).collect()

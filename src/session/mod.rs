@@ -3,6 +3,7 @@
 //! The [`Supervisor`] alone owns the table of sessions; each run is a task of its own that owns all of its
 //! state. They speak through bounded channels; nothing is shared and nothing is locked.
 
+mod callers;
 mod client;
 mod command;
 mod input;
@@ -18,7 +19,9 @@ mod waiter;
 
 use tokio::sync::mpsc;
 
+pub use callers::Touched;
 pub use client::{Ack, Client, ClientId, Events, FrameJob, Outbox};
+pub use command::is_inherited;
 pub use settings::Settings;
 pub use supervisor::Supervisor;
 

@@ -9,7 +9,7 @@ use super::{
     Client, Supervisor,
     command::{self, Command},
     names,
-    run::{Ask, Identity, Run},
+    run::{Ask, AttachWish, Identity, Run},
     start_error,
     supervisor::{ASKS_WAITING, LONGEST_MS, run_gone},
     table::{Reserved, RunHandle, SessionWish},
@@ -97,7 +97,7 @@ impl Supervisor {
         let (asks, asks_in) = mpsc::channel(ASKS_WAITING);
         let handle = RunHandle { run_id: reserved.run_id.clone(), session_id: reserved.session_id.clone(), asks };
         let view_id = match (params.attach, client) {
-            (Some(format), Some(client)) => Some(queue_attach(&handle, client, format)?),
+            (Some(format), Some(client)) => Some(queue_attach(&handle, client, format, params.size)?),
             _ => None,
         };
         let inserted = handle.clone();
@@ -120,9 +120,15 @@ impl Supervisor {
 }
 
 /// Puts an attach into a new run's queue before anything else can come.
-fn queue_attach(run: &RunHandle, client: &Client, format: Format) -> Result<oneshot::Receiver<AttachReply>> {
+fn queue_attach(
+    run: &RunHandle,
+    client: &Client,
+    format: Format,
+    size: Option<Size>,
+) -> Result<oneshot::Receiver<AttachReply>> {
     let (reply, answer) = oneshot::channel();
-    let attach = Ask::Attach { client: client.clone(), format, size: None, reply };
+    let wish = AttachWish { format, size, read_only: false };
+    let attach = Ask::Attach { client: client.clone(), wish, reply };
     run.asks.try_send(attach).map_err(|_| run_gone())?;
     Ok(answer)
 }

@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::{
     Announcement, Announcer, Client, ClientId, Settings,
-    run::{Ask, DEFAULT_GRACE, Kill, KillOutcome},
+    run::{Ask, AttachWish, DEFAULT_GRACE, Kill, KillOutcome},
     table::{RunHandle, Table},
     waiter::Condition,
 };
@@ -20,7 +20,7 @@ use crate::{
         SessionsReply, SignalSpec, SnapshotParams, SnapshotReply, Status, Target, Until, VisibleParams, WaitParams,
         WaitReason, WaitReply,
     },
-    term::Colors,
+    term::{Colors, clamp_size},
 };
 
 /// Asks that may wait for one run. The run answers in microseconds; a client that asks faster waits.
@@ -179,14 +179,14 @@ impl Supervisor {
     }
 
     /// Types into a run.
-    pub async fn input(&self, params: InputParams) -> Result<Empty> {
-        let Bytes(data) = params.data;
-        self.tell(params.run_id, Ask::Input { data, paste: params.paste }).await
+    pub async fn input(&self, params: InputParams, client: ClientId) -> Result<Empty> {
+        let InputParams { run_id, data: Bytes(data), paste } = params;
+        self.tell(run_id, Ask::Input { client, data, paste }).await
     }
 
-    /// Sizes a run's terminal.
-    pub async fn resize(&self, params: ResizeParams) -> Result<Empty> {
-        self.tell(params.run_id, Ask::Resize { rows: params.rows, cols: params.cols }).await
+    /// Sizes a client's view of a run, and with it the run's terminal if that is the client's to size.
+    pub async fn resize(&self, params: ResizeParams, client: ClientId) -> Result<Empty> {
+        self.tell(params.run_id, Ask::Resize { client, size: clamp_size(params.rows, params.cols) }).await
     }
 
     /// Closes a client's view of a run.
@@ -207,8 +207,9 @@ impl Supervisor {
     /// Opens a client's view of a run.
     pub async fn attach(&self, params: AttachParams, client: &Client) -> Result<AttachReply> {
         let run = self.one(params.run_id).await?;
-        let (format, size, client) = (params.format, params.size, client.clone());
-        ask(&run, |reply| Ask::Attach { client, format, size, reply }).await.ok_or_else(run_gone)
+        let wish = AttachWish { format: params.format, size: params.size, read_only: params.read_only };
+        let client = client.clone();
+        ask(&run, |reply| Ask::Attach { client, wish, reply }).await.ok_or_else(run_gone)
     }
 
     /// A run's screen and transcript.
@@ -310,7 +311,7 @@ impl Supervisor {
 }
 
 /// Asks a run; none when it is gone.
-async fn ask<T>(run: &RunHandle, what: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Option<T> {
+pub(super) async fn ask<T>(run: &RunHandle, what: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Option<T> {
     let (reply, answer) = oneshot::channel();
     run.asks.send(what(reply)).await.ok()?;
     answer.await.ok()

@@ -7,7 +7,7 @@ use std::{
 
 use super::client::{Ack, Acked, Client, FrameJob};
 use crate::{
-    protocol::{Event, Format, Frame, RunId, SessionId, ViewId},
+    protocol::{Event, Format, Frame, RunId, SessionId, Size, ViewId},
     term::Terminal,
     view::{NextFrame, View},
 };
@@ -27,6 +27,10 @@ const FIRST_INTERVAL: Duration = Duration::from_millis(1);
 pub struct Viewer {
     pub id: ViewId,
     pub client: Client,
+    /// How large the client's own terminal is, if it has told.
+    pub size: Option<Size>,
+    /// It only looks.
+    pub read_only: bool,
     view: View,
     visible: bool,
     dirty: bool,
@@ -48,10 +52,12 @@ impl Viewer {
         ViewId(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub fn new(id: ViewId, client: Client, format: Format, terminal: &Terminal) -> Self {
+    pub fn new(id: ViewId, client: Client, format: Format, read_only: bool, terminal: &Terminal) -> Self {
         Self {
             id,
             client,
+            size: None,
+            read_only,
             view: View::new(format, terminal),
             visible: true,
             dirty: true,
@@ -75,8 +81,16 @@ impl Viewer {
 
     /// Everything is to be sent again, as after a new size.
     pub fn start_over(&mut self, terminal: &Terminal) {
+        self.view.fit(self.size);
         self.view.start_over(terminal);
         self.dirty = true;
+    }
+
+    /// Starts over if the client's size is not the one its frames are made for.
+    pub fn refit(&mut self, terminal: &Terminal) {
+        if self.view.fit(self.size) {
+            self.start_over(terminal);
+        }
     }
 
     pub fn show(&mut self, visible: bool) {

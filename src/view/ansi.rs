@@ -8,16 +8,20 @@ use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthChar;
 
-use super::{Part, View, skip_marker};
+use super::{Part, View, letterbox::letterbox, skip_marker};
 use crate::{
     protocol::{FrameBody, Paint, Span, SpanLine, Style, Underline},
     term::{CursorShape, Modes, MouseReport, Terminal},
 };
 
-/// The update, and the rows that the client's screen has after it.
-pub(super) fn frame(view: &View, terminal: &Terminal, part: &Part) -> (FrameBody, Vec<SpanLine>) {
+/// The update, and the rows and the cursor's place that the client's screen has after it.
+pub(super) fn frame(view: &View, terminal: &Terminal, part: &Part) -> (FrameBody, Vec<SpanLine>, (u16, u16)) {
     let modes = terminal.modes();
-    let target = target_rows(terminal, part);
+    let (window, at) = (view.letterbox(terminal), terminal.cursor());
+    let (target, cursor) = match window {
+        Some(window) => letterbox(terminal, window),
+        None => (target_rows(terminal, part), (at.row, at.col)),
+    };
     let mut data = String::new();
     if view.starts_over {
         data.push_str("\x1b[?1049l\x1b[m\x1b[H\x1b[2J\x1b[3J");
@@ -31,22 +35,21 @@ pub(super) fn frame(view: &View, terminal: &Terminal, part: &Part) -> (FrameBody
         data.push_str("\x1b[3J");
     }
     let known = (!view.starts_over && !other_screen && view.rows.len() == target.len()).then_some(&view.rows);
-    let cols = usize::from(terminal.size().cols);
+    let cols = usize::from(window.unwrap_or(terminal.size()).cols);
     match known {
         Some(rows) if part.skipped == 0 && part.len() <= rows.len() => change(&mut data, rows, &target, terminal, part),
         _ if part.skipped == 0 && part.len() == 0 => place(&mut data, &target, cols),
         _ => flow(&mut data, &target, terminal, part),
     }
-    let cursor = terminal.cursor();
-    if !data.is_empty() || view.cursor != Some((cursor.row, cursor.col)) {
+    if !data.is_empty() || view.cursor != Some(cursor) {
         // Writing to a String cannot fail.
-        let _ = write!(data, "\x1b[{};{}H", cursor.row + 1, cursor.col + 1);
+        let _ = write!(data, "\x1b[{};{}H", cursor.0 + 1, cursor.1 + 1);
     }
     mirror_modes(&mut data, view.modes, modes);
     if terminal.title() != view.title {
         let _ = write!(data, "\x1b]2;{}\x1b\\", terminal.title());
     }
-    (FrameBody::Ansi { data }, target)
+    (FrameBody::Ansi { data }, target, cursor)
 }
 
 /// What is to stand on the client's screen: the terminal's, or on the way there the rows that follow those sent.

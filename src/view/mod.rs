@@ -5,12 +5,13 @@
 mod ansi;
 #[cfg(test)]
 mod law;
+mod letterbox;
 mod spans;
 
 pub use ansi::encode_line;
 
 use crate::{
-    protocol::{Format, FrameBody, SpanLine},
+    protocol::{Format, FrameBody, Size, SpanLine},
     term::{Modes, Terminal},
 };
 
@@ -30,6 +31,8 @@ const ROWS_AT_START: u64 = 5000;
 #[derive(Debug)]
 pub struct View {
     format: Format,
+    /// How large the client's own terminal is; none is as large as the run's.
+    window: Option<Size>,
     /// The transcript's row that comes next.
     next_row: u64,
     /// Rows that were skipped and not yet marked.
@@ -56,6 +59,7 @@ impl View {
     pub fn new(format: Format, terminal: &Terminal) -> Self {
         let mut view = Self {
             format,
+            window: None,
             next_row: 0,
             skipped: 0,
             behind: false,
@@ -69,6 +73,16 @@ impl View {
         };
         view.start_over(terminal);
         view
+    }
+
+    /// The client's own terminal has this size; returns whether that is news. The caller then starts it over.
+    pub fn fit(&mut self, window: Option<Size>) -> bool {
+        std::mem::replace(&mut self.window, window) != window
+    }
+
+    /// The client's size, if it shows only a part of the terminal. Who has rows of text can cut them itself.
+    fn letterbox(&self, terminal: &Terminal) -> Option<Size> {
+        self.window.filter(|window| self.format == Format::Ansi && *window != terminal.size())
     }
 
     /// Begins again with nothing: the client's emulator has reflowed by rules of its own, or lost track.
@@ -85,19 +99,20 @@ impl View {
     /// Rows were skipped, and can be had by starting over.
     #[must_use]
     pub fn is_behind(&self, terminal: &Terminal) -> bool {
-        self.behind && !terminal.modes().alternate_screen
+        self.behind && !terminal.modes().alternate_screen && self.letterbox(terminal).is_none()
     }
 
     /// The next frame; none when there is nothing to tell.
     pub fn next_frame(&mut self, terminal: &Terminal) -> Option<NextFrame> {
         let part = self.choose(terminal);
-        let (body, rows) = match self.format {
+        let cursor = terminal.cursor();
+        let at = (cursor.row, cursor.col);
+        let (body, rows, cursor) = match self.format {
             Format::Ansi => ansi::frame(self, terminal, &part),
-            Format::Spans => (spans::frame(terminal, &part), Vec::new()),
+            Format::Spans => (spans::frame(terminal, &part), Vec::new(), at),
         };
         self.rows = rows;
-        let cursor = terminal.cursor();
-        self.cursor = Some((cursor.row, cursor.col));
+        self.cursor = Some(cursor);
         let reset = std::mem::take(&mut self.starts_over);
         self.filling &= !part.current;
         self.next_row = part.end;
@@ -122,7 +137,8 @@ impl View {
         // Rows that a larger screen took back are to be sent again when they leave it.
         self.next_row = self.next_row.min(end);
         // The primary screen is out of sight, and with it what scrolls off: it is sent when it is back.
-        if terminal.modes().alternate_screen {
+        // A part of the screen is all that a client of another size has.
+        if terminal.modes().alternate_screen || self.letterbox(terminal).is_some() {
             return Part { start: self.next_row, end: self.next_row, skipped: 0, cleared, current: true };
         }
         let most = if self.filling { ROWS_AT_START + MAX_BEHIND } else { MAX_BEHIND };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Empty, Format};
+use crate::protocol::{CrossSession, Empty, Format};
 
 method!(
     /// Introduces the client; the first call of a connection.
@@ -65,6 +65,10 @@ pub struct InitializeParams {
     /// The client's colours, told to programs that ask.
     #[serde(default)]
     pub colors: ColorsParams,
+    /// What programs inside a session may do to other sessions from now on; none leaves it as it is. Only the
+    /// owner's clients can set it.
+    #[serde(default)]
+    pub cross_session: Option<CrossSession>,
 }
 
 /// Answer of `initialize`.

@@ -17,6 +17,7 @@ macro_rules! method {
 }
 
 mod connect;
+mod daemon;
 mod kill;
 mod run;
 mod sessions;
@@ -25,6 +26,7 @@ mod view;
 mod wait;
 
 pub use connect::*;
+pub use daemon::*;
 pub use kill::*;
 pub use run::*;
 pub use sessions::*;

@@ -18,7 +18,7 @@ use crate::{
         viewer::Viewer,
         waiter::{Condition, Waiter},
     },
-    term::{Colors, clamp_size},
+    term::Colors,
 };
 
 /// What became of a kill.
@@ -45,18 +45,55 @@ pub struct Restarted {
     pub process_name: String,
 }
 
+/// How a client wants to look at a run.
+#[derive(Debug, Clone, Copy)]
+pub struct AttachWish {
+    pub format: Format,
+    pub size: Option<Size>,
+    pub read_only: bool,
+}
+
 /// What a run can be asked.
 pub enum Ask {
-    Input { data: Vec<u8>, paste: bool },
-    Resize { rows: u32, cols: u32 },
-    Attach { client: Client, format: Format, size: Option<Size>, reply: oneshot::Sender<AttachReply> },
+    Input {
+        client: ClientId,
+        data: Vec<u8>,
+        paste: bool,
+    },
+    Resize {
+        client: ClientId,
+        size: Size,
+    },
+    Attach {
+        client: Client,
+        wish: AttachWish,
+        reply: oneshot::Sender<AttachReply>,
+    },
+    /// The shim that watches over its program, while there is one.
+    Shim(oneshot::Sender<Option<i32>>),
     Detach(ClientId),
-    Visible { client: ClientId, visible: bool },
-    Snapshot { format: SnapshotFormat, scrollback: usize, reply: oneshot::Sender<SnapshotReply> },
-    Kill { kill: Kill, reply: oneshot::Sender<KillOutcome> },
-    Wait { condition: Condition, reply: oneshot::Sender<WaitReply> },
+    Visible {
+        client: ClientId,
+        visible: bool,
+    },
+    Snapshot {
+        format: SnapshotFormat,
+        scrollback: usize,
+        reply: oneshot::Sender<SnapshotReply>,
+    },
+    Kill {
+        kill: Kill,
+        reply: oneshot::Sender<KillOutcome>,
+    },
+    Wait {
+        condition: Condition,
+        reply: oneshot::Sender<WaitReply>,
+    },
     Info(oneshot::Sender<(RunInfo, Option<i32>)>),
-    Restart { terminal_name: String, reply: oneshot::Sender<Result<Restarted>> },
+    Restart {
+        terminal_name: String,
+        reply: oneshot::Sender<Result<Restarted>>,
+    },
     Colors(Colors),
     Renamed(String),
     Close,
@@ -65,12 +102,16 @@ pub enum Ask {
 impl Run {
     pub(super) async fn answer(&mut self, ask: Ask) {
         match ask {
-            Ask::Input { data, paste: true } => {
-                self.type_in(input::pasted(&data, self.terminal.modes().bracketed_paste))
+            Ask::Input { client, data, paste } => {
+                self.typed_by(client);
+                // The program has the size before it has the key.
+                self.apply_size();
+                let bracketed = self.terminal.modes().bracketed_paste;
+                self.type_in(if paste { input::pasted(&data, bracketed) } else { data });
             }
-            Ask::Input { data, paste: false } => self.type_in(data),
-            Ask::Resize { rows, cols } => self.wanted_size = Some(clamp_size(rows, cols)),
-            Ask::Attach { client, format, size, reply } => self.attach(client, format, size, reply),
+            Ask::Resize { client, size } => self.sized(client, size),
+            Ask::Attach { client, wish, reply } => self.attach(client, wish, reply),
+            Ask::Shim(reply) => _ = reply.send(self.link.is_some().then_some(self.shim_pid)),
             Ask::Detach(client) => self.drop_viewers(|viewer| viewer.client.id() == client),
             Ask::Visible { client, visible } => {
                 if let Some(viewer) = self.viewers.iter_mut().find(|viewer| viewer.client.id() == client) {
@@ -95,19 +136,16 @@ impl Run {
         }
     }
 
-    pub(super) fn attach(
-        &mut self,
-        client: Client,
-        format: Format,
-        size: Option<Size>,
-        reply: oneshot::Sender<AttachReply>,
-    ) {
-        if let Some(size) = size {
-            self.wanted_size = Some(clamp_size(size.rows.into(), size.cols.into()));
-            self.apply_size();
-        }
-        self.drop_viewers(|viewer| viewer.client.id() == client.id());
+    pub(super) fn attach(&mut self, client: Client, wish: AttachWish, reply: oneshot::Sender<AttachReply>) {
+        self.viewers.retain(|viewer| viewer.client.id() != client.id());
         let id = Viewer::next_id();
+        let client_id = client.id();
+        self.viewers.push(Viewer::new(id, client, wish.format, wish.read_only, &self.terminal));
+        match wish.size {
+            Some(size) => self.sized(client_id, size),
+            None => self.hand_on_size(),
+        }
+        self.apply_size();
         let (session_id, session_name, run_id) = self.who();
         let _ = reply.send(AttachReply {
             view_id: id,
@@ -119,7 +157,6 @@ impl Run {
             title: self.terminal.title().to_owned(),
             exit: self.exit(),
         });
-        self.viewers.push(Viewer::new(id, client, format, &self.terminal));
     }
 
     pub(super) fn acked(&mut self, acked: Acked) {
@@ -146,10 +183,11 @@ impl Run {
             }
             !goes
         });
+        self.hand_on_size();
     }
 
     pub(super) fn apply_size(&mut self) {
-        let Some(size) = self.wanted_size.take() else { return };
+        let Some(size) = self.wanted_size.take() else { return self.refit_views() };
         if self.terminal.resize(size) {
             if let Some(master) = &self.master {
                 master.resize(size);
@@ -158,8 +196,18 @@ impl Run {
         }
         // A client's own emulator has reflowed what it had; even when a burst of sizes ends where it began,
         // frames may have met it at another size.
+        self.refit = false;
         for viewer in &mut self.viewers {
             viewer.start_over(&self.terminal);
+        }
+    }
+
+    /// Views that have another size by now than the one that the terminal keeps.
+    fn refit_views(&mut self) {
+        if std::mem::take(&mut self.refit) {
+            for viewer in &mut self.viewers {
+                viewer.refit(&self.terminal);
+            }
         }
     }
 

@@ -3,14 +3,22 @@
 mod asks;
 mod program;
 mod report;
+mod sizing;
 
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use super::{Announcer, client::Acked, command::Command, input::InputQueue, viewer::Viewer, waiter::Waiter};
-pub use asks::{Ask, Kill, KillOutcome};
+use super::{
+    Announcer,
+    client::{Acked, ClientId},
+    command::Command,
+    input::InputQueue,
+    viewer::Viewer,
+    waiter::Waiter,
+};
+pub use asks::{Ask, AttachWish, Kill, KillOutcome};
 
 use crate::{
     process,
@@ -110,6 +118,10 @@ pub struct Run {
     closed_until: Option<Instant>,
     input: InputQueue,
     wanted_size: Option<Size>,
+    /// The client whose size the terminal has.
+    size_of: Option<ClientId>,
+    /// A view that the size is not for has another one: it is to be fitted anew.
+    refit: bool,
     viewers: Vec<Viewer>,
     acks: (mpsc::UnboundedSender<Acked>, mpsc::UnboundedReceiver<Acked>),
     waiters: Vec<Waiter>,
@@ -156,6 +168,8 @@ impl Run {
             closed_until: None,
             input: InputQueue::new(),
             wanted_size: None,
+            size_of: None,
+            refit: false,
             viewers: Vec::new(),
             acks: mpsc::unbounded_channel(),
             waiters: Vec::new(),

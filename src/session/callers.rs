@@ -1,0 +1,59 @@
+//! What a server must know of its sessions to judge who calls.
+
+use futures::future::join_all;
+
+use super::{Supervisor, run::Ask, supervisor::ask};
+use crate::protocol::{Result, SessionId, Target};
+
+/// A session that a call is about, seen from the session that the caller runs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touched {
+    /// Its name.
+    pub name: String,
+    /// It is the caller's own.
+    pub is_own: bool,
+    /// It is in the caller's group.
+    pub same_group: bool,
+}
+
+impl Supervisor {
+    /// The session whose program a shim watches over.
+    pub async fn session_of_shim(&self, shim: i32) -> Option<SessionId> {
+        let runs = self.with(|table| table.runs().cloned().collect::<Vec<_>>()).await.ok()?;
+        let shims = join_all(runs.iter().map(|run| ask(run, Ask::Shim))).await;
+        let found = shims.into_iter().zip(&runs).find(|(pid, _)| pid.flatten() == Some(shim));
+        found.map(|(_, run)| run.session_id.clone())
+    }
+
+    /// The sessions that a call with this target is about, for a caller in session `own`.
+    ///
+    /// # Errors
+    /// When there is no such session or run, or several.
+    pub async fn touched_by(&self, target: Target, own: SessionId) -> Result<Vec<Touched>> {
+        self.with(move |table| {
+            let group = table.sessions.iter().find(|session| session.id == own).and_then(|own| own.group.clone());
+            let runs = table.resolve(&target)?;
+            let named = table.sessions.iter().filter(|session| runs.iter().any(|run| run.session_id == session.id));
+            Ok(named
+                .map(|session| Touched {
+                    name: session.name.clone(),
+                    is_own: session.id == own,
+                    same_group: group.is_some() && session.group == group,
+                })
+                .collect())
+        })
+        .await?
+    }
+
+    /// How many sessions there are, and how many of their runs have not ended.
+    ///
+    /// # Errors
+    /// When the supervisor is gone.
+    pub async fn counts(&self) -> Result<(usize, usize)> {
+        self.with(|table| {
+            let active = table.runs().filter(|run| !table.ended.contains(&run.run_id)).count();
+            (table.sessions.len(), active)
+        })
+        .await
+    }
+}
