@@ -230,6 +230,14 @@ M.table = {
     complete = complete.target,
   },
   {
+    name = 'restore',
+    usage = 'restore [name]',
+    desc = 'start again what a reboot ended (persist)',
+    run = function(call)
+      require('termi.persist').restore_and_say(call.rest)
+    end,
+  },
+  {
     name = 'log',
     usage = 'log',
     desc = "open the host's log",

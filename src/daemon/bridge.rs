@@ -4,7 +4,7 @@
 //! end, or is killed, only the connection ends: the sessions live on.
 
 use anyhow::{Context, bail};
-use tokio::io::{AsyncWriteExt, copy};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tracing::{info, warn};
 
 use super::{Joined, join};
@@ -46,22 +46,37 @@ async fn pass() -> anyhow::Result<Bridged> {
     info!(daemon = daemon.pid, version = daemon.server.version, "joined");
     let (mut input, mut output) = rpc::stdio().context("standard input and output")?;
     let (mut from, mut to) = stream.into_split();
-    let editor_left = tokio::select! {
-        _ = copy(&mut input, &mut to) => true,
-        result = copy(&mut from, &mut output) => match result {
-            Ok(_) => false,
-            // It is the editor that does not listen any more.
-            Err(_) => true,
-        },
+    let daemon_left = tokio::select! {
+        ended = pass_on(&mut input, &mut to) => ended == Ended::Writer,
+        ended = pass_on(&mut from, &mut output) => ended == Ended::Reader,
     };
-    if editor_left {
+    if !daemon_left {
         let _ = to.shutdown().await;
         return Ok(Bridged::Left);
     }
-    let _ = output.flush().await;
     match join(&whereabouts("bridge"), false).await {
         Ok(now) if now.daemon.pid == daemon.pid && now.daemon.generation > daemon.generation => Ok(Bridged::Replaced),
         _ => bail!("the daemon (process {}) ended, its sessions and programs with it", daemon.pid),
+    }
+}
+
+/// Which side of a direction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Reader,
+    Writer,
+}
+
+async fn pass_on(reader: &mut (impl AsyncRead + Unpin), writer: &mut (impl AsyncWrite + Unpin)) -> Ended {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let count = match reader.read(&mut buffer).await {
+            Ok(0) | Err(_) => return Ended::Reader,
+            Ok(count) => count,
+        };
+        if writer.write_all(&buffer[..count]).await.is_err() || writer.flush().await.is_err() {
+            return Ended::Writer;
+        }
     }
 }
 

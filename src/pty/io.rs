@@ -50,6 +50,12 @@ impl Master {
         Ok(Self { fd })
     }
 
+    /// The descriptor's number, for a process that takes this one's place.
+    #[must_use]
+    pub fn number(&self) -> i32 {
+        self.fd.as_raw_fd()
+    }
+
     /// Waits until there may be something to read.
     pub async fn readable(&self) {
         // The runtime's driver is gone only when the host is.

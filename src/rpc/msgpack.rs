@@ -227,6 +227,8 @@ impl Handler for Served {
     type Writer = Writer;
 
     async fn handle_request(&self, name: String, args: Vec<Value>, _: Neovim<Writer>) -> Result<Value, Value> {
+        // From here on it is carried out, whatever becomes of the connection.
+        drop(self.traffic.taking());
         debug!(method = name, "request");
         let answer = match one(args) {
             Ok(params) => self.carry_out(&name, params).await,
@@ -239,6 +241,7 @@ impl Handler for Served {
     }
 
     async fn handle_notify(&self, name: String, args: Vec<Value>, peer: Neovim<Writer>) {
+        let _taking = self.traffic.taking();
         debug!(method = name, "notification");
         let params = match one(args) {
             Ok(params) => params,

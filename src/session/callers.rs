@@ -1,9 +1,15 @@
 //! What a server must know of its sessions to judge who calls.
 
+use std::time::{Duration, Instant};
+
 use futures::future::join_all;
 
 use super::{Supervisor, run::Ask, supervisor::ask};
 use crate::protocol::{Result, SessionId, Target};
+
+/// From a program's first word to its run being known it is a matter of milliseconds.
+const STARTING_PATIENCE: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// A session that a call is about, seen from the session that the caller runs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,10 +25,23 @@ pub struct Touched {
 impl Supervisor {
     /// The session whose program a shim watches over.
     pub async fn session_of_shim(&self, shim: i32) -> Option<SessionId> {
-        let runs = self.with(|table| table.runs().cloned().collect::<Vec<_>>()).await.ok()?;
-        let shims = join_all(runs.iter().map(|run| ask(run, Ask::Shim))).await;
-        let found = shims.into_iter().zip(&runs).find(|(pid, _)| pid.flatten() == Some(shim));
-        found.map(|(_, run)| run.session_id.clone())
+        let until = Instant::now() + STARTING_PATIENCE;
+        loop {
+            let (runs, starting) = self
+                .with(|table| {
+                    let starting = table.sessions.iter().any(|session| session.starting > 0);
+                    (table.runs().cloned().collect::<Vec<_>>(), starting)
+                })
+                .await
+                .ok()?;
+            let shims = join_all(runs.iter().map(|run| ask(run, Ask::Shim))).await;
+            let found = shims.into_iter().zip(&runs).find(|(pid, _)| pid.flatten() == Some(shim));
+            // A program may be quicker to call than its run is to be known.
+            if found.is_some() || !starting || Instant::now() > until {
+                return found.map(|(_, run)| run.session_id.clone());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// The sessions that a call with this target is about, for a caller in session `own`.

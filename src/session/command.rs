@@ -7,6 +7,7 @@ use std::{
 };
 
 use nix::unistd::{Uid, User};
+use serde::{Deserialize, Serialize};
 
 use crate::protocol::{CommandSpec, Error, Result};
 
@@ -35,7 +36,7 @@ const NOT_INHERITED: [&str; 20] = [
 ];
 
 /// A command, ready to be executed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
     /// The program and its arguments.
     pub argv: Vec<OsString>,

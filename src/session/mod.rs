@@ -10,7 +10,9 @@ mod input;
 mod names;
 mod run;
 mod settings;
+mod replacing;
 mod starting;
+mod state;
 mod supervisor;
 mod table;
 mod usage;
@@ -22,7 +24,9 @@ use tokio::sync::mpsc;
 pub use callers::Touched;
 pub use client::{Ack, Client, ClientId, Events, FrameJob, Outbox};
 pub use command::is_inherited;
+pub use replacing::Frozen;
 pub use settings::Settings;
+pub use state::{FORMAT, State, StateError};
 pub use supervisor::Supervisor;
 
 use crate::{

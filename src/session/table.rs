@@ -55,9 +55,11 @@ pub struct Table {
     pub colors: Colors,
     /// The host is ending: nothing is started any more.
     pub closing: bool,
+    /// Another binary is being put in this one's place: nothing is started for the moment.
+    pub paused: bool,
     /// Runs that have ended, the oldest first.
     pub ended: VecDeque<RunId>,
-    last_terminal: u128,
+    pub last_terminal: u128,
 }
 
 /// What is fixed for a run before it is started.
@@ -91,6 +93,7 @@ impl Table {
             settings,
             colors: Colors::default(),
             closing: false,
+            paused: false,
             ended: VecDeque::new(),
             last_terminal: 0,
         }
@@ -130,6 +133,9 @@ impl Table {
     pub fn reserve(&mut self, wish: SessionWish) -> Result<Reserved> {
         if self.closing {
             return Err(Error::new(Code::ShuttingDown, "the host is ending; start another"));
+        }
+        if self.paused {
+            return Err(Error::new(Code::ShuttingDown, "the daemon is just being replaced; try again in a moment"));
         }
         let found = match &wish.session {
             None => None,

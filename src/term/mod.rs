@@ -4,7 +4,9 @@
 
 mod line;
 mod modes;
+mod saved;
 mod screen;
+mod tail;
 mod transcript;
 
 use std::time::Instant;
@@ -12,11 +14,13 @@ use std::time::Instant;
 use alacritty_terminal::vte::ansi::{Processor, StdSyncHandler};
 
 pub use modes::{CursorShape, Modes, MouseReport};
+pub use saved::SavedTerminal;
 pub use screen::Colors;
 pub use transcript::{Row, Transcript};
 
 use crate::protocol::{CursorInfo, Size, SpanLine};
 use screen::Screen;
+use tail::Tail;
 
 /// The smallest and largest terminal. The emulator needs two columns for a wide character; the upper
 /// bounds keep a screen's memory (24 bytes a cell, two screens) under 24 MB.
@@ -43,18 +47,20 @@ pub struct Asked {
 pub struct Terminal {
     screen: Screen,
     parser: Processor<StdSyncHandler>,
+    tail: Tail,
 }
 
 impl Terminal {
     /// An empty terminal. `transcript_limit` is in bytes.
     #[must_use]
     pub fn new(size: Size, transcript_limit: usize) -> Self {
-        Self { screen: Screen::new(size, Transcript::new(transcript_limit)), parser: Processor::new() }
+        Self { screen: Screen::new(size, Transcript::new(transcript_limit)), parser: Processor::new(), tail: Tail::default() }
     }
 
     /// Takes in output of the program.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.parser.advance(&mut self.screen, bytes);
+        self.tail.note(bytes);
     }
 
     /// What the program asked for since this was called last.
@@ -124,10 +130,27 @@ impl Terminal {
         self.screen.set_colors(colors);
     }
 
+    /// Puts the terminal down as data, for another process to go on with it. A synchronized update that has begun is
+    /// shown.
+    pub fn save(&mut self) -> SavedTerminal {
+        self.end_sync();
+        SavedTerminal { screen: self.screen.save(), unfinished: self.tail.unfinished().to_vec() }
+    }
+
+    /// Takes a terminal up where another process has put it down.
+    #[must_use]
+    pub fn restore(saved: SavedTerminal) -> Self {
+        let mut terminal =
+            Self { screen: Screen::restore(saved.screen), parser: Processor::new(), tail: Tail::default() };
+        terminal.feed(&saved.unfinished);
+        terminal
+    }
+
     /// Puts a line of Termi's own above an empty screen, as before a restart: what was on the screen
     /// goes to the transcript, and every mode is as at the start.
     pub fn start_over(&mut self, line: &str) {
         self.parser = Processor::new();
+        self.tail = Tail::default();
         self.screen.start_over();
         self.feed(format!("\x1b[2m{line}\x1b[m\r\n").as_bytes());
     }

@@ -3,6 +3,8 @@
 //! The emulator keeps no history of its own (it takes 24 bytes a cell): a row that is about to scroll
 //! off is read just before and goes to the transcript. Everything else is passed on as it is.
 
+mod save;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use alacritty_terminal::{
@@ -128,6 +130,8 @@ pub struct Screen {
     transcript: Transcript,
     /// The scrolling region's first row and the one past its last, as the emulator has them (it does not tell).
     region: (i32, i32),
+    /// Which of its four charsets is in use, from 0 (it does not tell that either).
+    charset: u8,
     title: String,
     colors: Colors,
     config: Config,
@@ -143,6 +147,7 @@ impl Screen {
             inbox,
             transcript,
             region: (0, i32::from(size.rows)),
+            charset: 0,
             title: String::new(),
             colors: Colors::default(),
             config,
@@ -289,6 +294,7 @@ impl Screen {
         self.inbox = Inbox::default();
         self.term = Term::new(self.config.clone(), &Cells(size), self.inbox.clone());
         self.region = (0, self.lines());
+        self.charset = 0;
         self.title.clear();
     }
 
@@ -406,9 +412,15 @@ impl Handler for Screen {
         self.term.set_scrolling_region(top, bottom);
     }
 
+    fn set_active_charset(&mut self, index: CharsetIndex) {
+        self.charset = index as u8;
+        self.term.set_active_charset(index);
+    }
+
     fn reset_state(&mut self) {
         self.term.reset_state();
         self.region = (0, self.lines());
+        self.charset = 0;
         self.title.clear();
     }
 
@@ -468,7 +480,6 @@ impl Handler for Screen {
         report_private_mode(mode: PrivateMode);
         set_keypad_application_mode();
         unset_keypad_application_mode();
-        set_active_charset(index: CharsetIndex);
         configure_charset(index: CharsetIndex, charset: StandardCharset);
         set_color(index: usize, color: Rgb);
         reset_color(index: usize);

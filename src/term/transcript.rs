@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, mem};
 
+use super::saved::{SavedRow, SavedTranscript};
 use crate::protocol::{Span, SpanLine};
 
 /// What a row costs beside its text: the struct itself.
@@ -40,6 +41,27 @@ impl Transcript {
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self { rows: VecDeque::new(), first: 0, bytes: 0, limit, dropped_bytes: 0, cuts: 0, cleared_at: 0 }
+    }
+
+    pub(super) fn save(&self) -> SavedTranscript {
+        let rows = self.rows.iter().map(|row| SavedRow { line: row.line.clone(), wrapped: row.wrapped });
+        SavedTranscript {
+            rows: rows.collect(),
+            first: self.first,
+            limit: self.limit,
+            dropped_bytes: self.dropped_bytes,
+            cuts: self.cuts,
+            cleared_at: self.cleared_at,
+        }
+    }
+
+    pub(super) fn restore(saved: SavedTranscript) -> Self {
+        let mut transcript = Self::new(usize::MAX);
+        saved.rows.into_iter().for_each(|SavedRow { line, wrapped }| transcript.push(Row { line, wrapped }));
+        (transcript.first, transcript.limit) = (saved.first, saved.limit);
+        (transcript.dropped_bytes, transcript.cuts) = (saved.dropped_bytes, saved.cuts);
+        transcript.cleared_at = saved.cleared_at;
+        transcript
     }
 
     pub(super) fn push(&mut self, mut row: Row) {

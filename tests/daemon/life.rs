@@ -77,7 +77,7 @@ fn a_daemon_that_nobody_needs_ends_and_takes_its_socket_away() {
     client.wait_exited(&run.run_id);
     client.ask("remove", json!({"target": run.session_id}));
     let pid = daemon.pid();
-    drop(client);
+    client.close();
     eventually("it ends by itself", || proc::gone(pid));
     assert!(!daemon.socket().exists());
 }

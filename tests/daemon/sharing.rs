@@ -17,7 +17,7 @@ fn size_of(client: &Client, run: &str) -> (u64, u64) {
 #[test]
 fn the_size_follows_whoever_typed_last_and_the_others_show_what_fits() {
     let home = Home::new();
-    let daemon = Daemon::of(&home);
+    let daemon = Daemon::start(&home);
     let script = daemon.connect();
     let line = "stty -echo; trap 'stty size' WINCH; echo ready; while :; do read x && echo \"read $x\"; done";
     let run = script.ask("run", json!({"cmd": line}))["run_id"].as_str().unwrap().to_owned();
@@ -51,7 +51,7 @@ fn the_size_follows_whoever_typed_last_and_the_others_show_what_fits() {
 #[test]
 fn who_attached_to_look_only_cannot_type_or_size() {
     let home = Home::new();
-    let daemon = Daemon::of(&home);
+    let daemon = Daemon::start(&home);
     let (owner, guest) = (daemon.connect(), daemon.connect());
     let run = owner.ask("run", json!({"cmd": "cat", "attach": "ansi"}))["run_id"].as_str().unwrap().to_owned();
     let size = json!({"rows": 3, "cols": 9});
@@ -76,7 +76,7 @@ fn who_attached_to_look_only_cannot_type_or_size() {
 #[test]
 fn a_client_that_stopped_holds_up_nobody_and_is_put_right_when_it_goes_on() {
     let home = Home::new();
-    let daemon = Daemon::of(&home);
+    let daemon = Daemon::start(&home);
     let (quick, stuck) = (daemon.connect(), daemon.connect());
     let line = "i=0; while [ $i -lt 60000 ]; do echo \"line $i\"; i=$((i+1)); done; echo all; read x; echo \"got $x\"; \
                 exec sleep 1000";

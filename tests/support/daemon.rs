@@ -19,6 +19,15 @@ impl Daemon {
         Self { home: Arc::clone(home) }
     }
 
+    /// Starts the daemon of a home.
+    #[track_caller]
+    #[must_use]
+    pub fn start(home: &Arc<Home>) -> Self {
+        let daemon = Self::of(home);
+        assert!(daemon.command(&["daemon", "--detach"]).status().unwrap().success());
+        daemon
+    }
+
     /// Its socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
@@ -49,7 +58,7 @@ impl Daemon {
     #[must_use]
     pub fn try_connect(&self) -> Option<Client> {
         let stream = UnixStream::connect(self.socket()).ok()?;
-        Some(Client::new(stream.try_clone().unwrap(), stream))
+        Some(Client::new(stream.try_clone().unwrap(), HangsUp(stream)))
     }
 
     /// A client over its socket that has introduced itself.
@@ -72,12 +81,30 @@ impl Daemon {
     /// A command of the binary under test in this home.
     #[must_use]
     pub fn command(&self, args: &[&str]) -> std::process::Command {
-        let mut command = self.home.host().command();
-        let mut of_termi = std::process::Command::new(TERMI);
-        of_termi.args(args).env_clear().current_dir(self.home.path());
-        of_termi.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
-        command = of_termi;
+        let host = self.home.host().command();
+        let mut command = std::process::Command::new(TERMI);
+        command.args(args).env_clear().current_dir(self.home.path());
+        command.envs(host.get_envs().filter_map(|(key, value)| Some((key, value?))));
         command
+    }
+}
+
+/// A stream that ends for its reader too when its writer is closed.
+struct HangsUp(UnixStream);
+
+impl std::io::Write for HangsUp {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Drop for HangsUp {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(std::net::Shutdown::Both);
     }
 }
 

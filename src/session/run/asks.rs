@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tracing::debug;
 
 use super::{Life, Run};
@@ -15,6 +15,7 @@ use crate::{
     session::{
         client::{Acked, Client, ClientId},
         input, start_error,
+        state::SavedRun,
         viewer::Viewer,
         waiter::{Condition, Waiter},
     },
@@ -96,6 +97,11 @@ pub enum Ask {
     },
     Colors(Colors),
     Renamed(String),
+    /// To put itself down, and do nothing more until the other end of `thaw` is dropped.
+    Freeze {
+        reply: oneshot::Sender<Box<SavedRun>>,
+        thaw: watch::Receiver<()>,
+    },
     Close,
 }
 
@@ -131,13 +137,19 @@ impl Run {
                 let _ = reply.send(outcome);
             }
             Ask::Colors(colors) => self.terminal.set_colors(colors),
+            Ask::Freeze { reply, mut thaw } => {
+                self.take_reports();
+                let _ = reply.send(Box::new(self.save()));
+                // Nothing is ever sent: it ends with an error when the process goes on after all.
+                let _ = thaw.changed().await;
+            }
             Ask::Renamed(name) => self.session_name = name,
             Ask::Close => {}
         }
     }
 
     pub(super) fn attach(&mut self, client: Client, wish: AttachWish, reply: oneshot::Sender<AttachReply>) {
-        self.viewers.retain(|viewer| viewer.client.id() != client.id());
+        self.close_viewers(|viewer| viewer.client.id() == client.id());
         let id = Viewer::next_id();
         let client_id = client.id();
         self.viewers.push(Viewer::new(id, client, wish.format, wish.read_only, &self.terminal));
@@ -170,8 +182,14 @@ impl Run {
         }
     }
 
-    /// Closes views. A client that still waits to be told of the run's end is told now.
+    /// Closes views for good.
     pub(super) fn drop_viewers(&mut self, which: impl Fn(&Viewer) -> bool) {
+        self.close_viewers(which);
+        self.hand_on_size();
+    }
+
+    /// Closes views. A client that still waits to be told of the run's end is told now.
+    fn close_viewers(&mut self, which: impl Fn(&Viewer) -> bool) {
         let exit_event = self.told_exit();
         self.viewers.retain(|viewer| {
             let goes = which(viewer);
@@ -183,7 +201,6 @@ impl Run {
             }
             !goes
         });
-        self.hand_on_size();
     }
 
     pub(super) fn apply_size(&mut self) {

@@ -3,6 +3,7 @@
 mod asks;
 mod program;
 mod report;
+mod saving;
 mod sizing;
 
 use std::time::{Duration, Instant, SystemTime};

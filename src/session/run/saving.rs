@@ -1,0 +1,157 @@
+//! A run put down as data, and taken up by the process that has this one's place.
+
+use std::{
+    io,
+    os::fd::{FromRawFd, OwnedFd},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use futures::FutureExt;
+use tokio::sync::mpsc;
+
+use super::{Identity, Life, Run};
+use crate::{
+    protocol::SessionId,
+    pty::{Master, ShimLink, Spawn},
+    session::{
+        Announcer,
+        input::InputQueue,
+        state::{SavedLife, SavedRun, SavedSpawn},
+    },
+    term::Terminal,
+};
+
+impl Run {
+    /// Takes what the shim has said and is here already: the next process has only what is still in the pipe.
+    pub(super) fn take_reports(&mut self) {
+        while let Some(report) = self.link.as_mut().and_then(|link| link.report().now_or_never()) {
+            match report {
+                Some(report) => self.reported(report),
+                None => self.shim_gone(),
+            }
+        }
+    }
+
+    pub(super) fn save(&mut self) -> SavedRun {
+        let spawn = &self.identity.spawn;
+        SavedRun {
+            run_id: self.identity.run_id.clone(),
+            process_name: self.identity.process_name.clone(),
+            command: self.identity.command.clone(),
+            spawn: SavedSpawn {
+                argv: spawn.argv.clone(),
+                env: spawn.env.clone(),
+                cwd: spawn.cwd.clone().into_os_string(),
+                size: spawn.size,
+                process_name: spawn.process_name.clone(),
+                umask: spawn.umask,
+                open_files: spawn.open_files,
+            },
+            timeout: self.identity.timeout,
+            idle_timeout: self.identity.idle_timeout,
+            transcript_limit: self.identity.transcript_limit,
+            terminal_name: self.terminal_name.clone(),
+            terminal: self.terminal.save(),
+            master: self.master.as_ref().map(Master::number),
+            shim: self.link.as_ref().map(ShimLink::numbers),
+            pid: self.pid,
+            shim_pid: self.shim_pid,
+            life: match self.life {
+                Life::Active => SavedLife::Active,
+                Life::Draining { exit, until } => {
+                    SavedLife::Draining { exit, left: until.saturating_duration_since(Instant::now()) }
+                }
+                Life::Ended { exit, at, lasted } => SavedLife::Ended { exit, at_ms: unix_ms(at), lasted },
+            },
+            status: self.status,
+            reason: self.reason.clone(),
+            left_running: self.left_running,
+            unfed: self.unfed[self.fed..].to_vec(),
+            input: self.input.waiting(),
+            started: self.started.elapsed(),
+            started_at_ms: unix_ms(self.started_at),
+            last_output: self.last_output.elapsed(),
+            last_activity: self.last_activity.elapsed(),
+            bytes: self.bytes,
+            cuts: self.cuts,
+        }
+    }
+
+    /// Takes a run up.
+    ///
+    /// # Errors
+    /// When its descriptors cannot be watched.
+    pub fn restore(
+        saved: SavedRun,
+        session_id: SessionId,
+        session_name: String,
+        announcer: Announcer,
+    ) -> io::Result<Self> {
+        let SavedSpawn { argv, env, cwd, size, process_name, umask, open_files } = saved.spawn;
+        let cwd = cwd.into();
+        let identity = Identity {
+            run_id: saved.run_id,
+            session_id,
+            process_name: saved.process_name,
+            command: saved.command,
+            spawn: Spawn { argv, env, cwd, size, process_name, umask, open_files },
+            timeout: saved.timeout,
+            idle_timeout: saved.idle_timeout,
+            transcript_limit: saved.transcript_limit,
+        };
+        let now = Instant::now();
+        let ago = |how_long: Duration| now.checked_sub(how_long).unwrap_or(now);
+        let mut input = InputQueue::new();
+        // It fitted before.
+        let _ = input.push(saved.input);
+        Ok(Self {
+            identity,
+            session_name,
+            terminal_name: saved.terminal_name,
+            announcer,
+            terminal: Terminal::restore(saved.terminal),
+            master: saved.master.map(|fd| Master::new(own(fd))).transpose()?,
+            link: saved.shim.map(|(orders, reports)| ShimLink::take_over(own(orders), own(reports))).transpose()?,
+            pid: saved.pid,
+            shim_pid: saved.shim_pid,
+            life: match saved.life {
+                SavedLife::Active => Life::Active,
+                SavedLife::Draining { exit, left } => Life::Draining { exit, until: now + left },
+                SavedLife::Ended { exit, at_ms, lasted } => {
+                    Life::Ended { exit, at: UNIX_EPOCH + Duration::from_millis(at_ms), lasted }
+                }
+            },
+            status: saved.status,
+            reason: saved.reason,
+            killing: None,
+            left_running: saved.left_running,
+            unfed: saved.unfed,
+            fed: 0,
+            slice: 4096,
+            closed_until: None,
+            input,
+            wanted_size: None,
+            size_of: None,
+            refit: false,
+            viewers: Vec::new(),
+            acks: mpsc::unbounded_channel(),
+            waiters: Vec::new(),
+            started: ago(saved.started),
+            started_at: UNIX_EPOCH + Duration::from_millis(saved.started_at_ms),
+            last_output: ago(saved.last_output),
+            last_activity: ago(saved.last_activity),
+            last_bell: None,
+            bytes: saved.bytes,
+            cuts: saved.cuts,
+        })
+    }
+}
+
+fn own(fd: i32) -> OwnedFd {
+    // SAFETY: the state names it once, and the process that wrote the state has left it to this one.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+fn unix_ms(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
