@@ -87,6 +87,20 @@ function M.exited(chan, code)
   end
 end
 
+--- Holds what is typed, while the daemon is given another binary; or sends what was held.
+---@param begins boolean
+function M.hold(begins)
+  if begins then
+    held = held or {}
+    return
+  end
+  local typed = held or {}
+  held = nil
+  for _, call in ipairs(typed) do
+    M.notify(call[1], call[2])
+  end
+end
+
 --- Joins the daemon again after another binary was put in its place, and shows everything again. What is typed
 --- meanwhile arrives after that.
 function M.join_again()
@@ -95,18 +109,13 @@ function M.join_again()
   for _, callback in pairs(waiting) do
     pcall(callback, { code = 'host_replaced', message = 'the daemon was just given another binary; try again' })
   end
-  held = {}
-  local function let_go()
-    local typed = held or {}
-    held = nil
-    for _, call in ipairs(typed) do
-      M.notify(call[1], call[2])
-    end
-  end
+  M.hold(true)
   vim.schedule(function()
     local ok, why = pcall(M.ensure)
     if ok then
-      return require('termi.persist').reattach(let_go)
+      return require('termi.persist').reattach(function()
+        M.hold(false)
+      end)
     end
     held = nil
     for _, listener in ipairs(death_listeners) do

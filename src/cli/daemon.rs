@@ -26,6 +26,18 @@ pub(super) struct DaemonArgs {
     /// What programs inside a session may do to other sessions
     #[arg(long, value_enum, default_value = "read", value_name = "POLICY")]
     cross_session: Policy,
+    /// Remember the last text of each run, for `restore` after a reboot
+    #[arg(long)]
+    keep_text: bool,
+    /// Put this binary in the place of the daemon that runs: its sessions go on
+    #[arg(long, conflicts_with = "detach")]
+    replace: bool,
+    /// Whether the state on standard input can be gone on with
+    #[arg(long, hide = true)]
+    check_state: bool,
+    /// Go on with the state at this descriptor
+    #[arg(long, hide = true)]
+    resume: Option<i32>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -52,6 +64,12 @@ impl From<Policy> for CrossSession {
 }
 
 pub(super) fn run(args: &DaemonArgs) -> ExitCode {
+    if args.check_state {
+        return code(daemon::check_state());
+    }
+    if args.replace {
+        return code(daemon::replace_running());
+    }
     // Before the log, which has a thread.
     let ready = if args.detach {
         match daemon::detach() {
@@ -68,7 +86,8 @@ pub(super) fn run(args: &DaemonArgs) -> ExitCode {
     }
     let from_variable = || std::env::var(IDLE_VARIABLE).ok()?.parse().ok();
     let idle_exit = args.idle_exit.or_else(from_variable).map_or(daemon::IDLE_EXIT, Duration::from_secs);
-    let options = Options { idle_exit, cross_session: args.cross_session.into() };
+    let options =
+        Options { idle_exit, cross_session: args.cross_session.into(), keep_text: args.keep_text, resume: args.resume };
     code(daemon::run(log.as_ref().ok(), options, ready))
 }
 

@@ -8,6 +8,9 @@ mod bridge;
 mod detach;
 mod join;
 mod place;
+mod record;
+mod replace;
+mod restore;
 
 use std::{
     path::PathBuf,
@@ -23,6 +26,8 @@ pub use bridge::{Bridged, REPLACED_EXIT_CODE, bridge};
 pub use detach::{Detached, Ready, detach};
 pub use join::{JoinError, Joined, join};
 pub use place::{ClaimError, Place};
+use record::Keeper;
+pub use replace::{check_state, replace_running};
 
 use crate::{
     log::Log,
@@ -45,11 +50,15 @@ pub struct Options {
     pub idle_exit: Duration,
     /// What programs inside a session may do to others.
     pub cross_session: CrossSession,
+    /// Whether the last text of each run is remembered for a restore.
+    pub keep_text: bool,
+    /// The descriptor of what another binary has put down for this one to go on with.
+    pub resume: Option<i32>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { idle_exit: IDLE_EXIT, cross_session: CrossSession::default() }
+        Self { idle_exit: IDLE_EXIT, cross_session: CrossSession::default(), keep_text: false, resume: None }
     }
 }
 
@@ -69,24 +78,46 @@ pub fn run(log: Option<&Log>, options: Options, ready: Ready) -> anyhow::Result<
 
 async fn serve(inherited: Inherited, log: Option<&Log>, options: Options, ready: Ready) -> anyhow::Result<()> {
     server::reap_children()?;
-    let place = match Place::claim().await {
-        Ok(place) => place,
-        Err(error) => {
-            ready.refuse(&error);
-            return Err(error.into());
-        }
+    let handed = options.resume.map(replace::take_over).transpose().context("what the last binary has left")?;
+    let (place, handed) = match handed {
+        Some(handed) => (handed.place, Some((handed.generation, handed.inherited, handed.policy, handed.state))),
+        None => match Place::claim().await {
+            Ok(place) => (place, None),
+            Err(error) => {
+                ready.refuse(&error);
+                return Err(error.into());
+            }
+        },
     };
+    let inherited = handed.as_ref().map_or(inherited, |(_, inherited, ..)| *inherited);
     let (asks, asks_in) = mpsc::channel(16);
     let mut host = Host::new(
         Supervisor::start(settings(inherited, place.path().to_owned())),
         log.map(|log| log.path.to_string_lossy().into_owned()),
     );
     host.cross_session.send_replace(options.cross_session);
-    host.daemon = Some(Daemon { generation: 0, asks });
-    info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "daemon started");
+    let mut generation = 0;
+    if let Some((count, _, policy, state)) = handed {
+        generation = count;
+        host.cross_session.send_replace(policy);
+        host.supervisor.take_over(state).await.context("the sessions of the last binary")?;
+    }
+    host.daemon = Some(Daemon { generation, asks });
+    info!(generation, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "daemon started");
     let signals = Signals::watch()?;
     ready.say();
-    let serving = Serving { host, place, options, asks: asks_in, open: Arc::new(()), quiet_since: Instant::now() };
+    let keeper = Keeper::start(&host.supervisor, options.keep_text, generation > 0);
+    let serving = Serving {
+        keeper,
+        host,
+        place,
+        inherited,
+        generation,
+        options,
+        asks: asks_in,
+        open: Arc::new(()),
+        quiet_since: Instant::now(),
+    };
     serving.run(signals).await;
     Ok(())
 }
@@ -102,7 +133,10 @@ fn settings(inherited: Inherited, socket: PathBuf) -> Settings {
 /// A daemon at work.
 struct Serving {
     host: Host,
+    keeper: Keeper,
     place: Place,
+    inherited: Inherited,
+    generation: u32,
     options: Options,
     asks: mpsc::Receiver<DaemonAsk>,
     /// One more holder for each open connection.
@@ -135,11 +169,17 @@ impl Serving {
         // Whoever comes from now on starts another, which waits for the lock only.
         self.host.ending.send_replace(true);
         self.place.leave();
+        match why {
+            // As at a shutdown of the machine: what runs can be started again.
+            "a signal" => self.keeper.stop().await,
+            _ => self.keeper.forget_live(),
+        }
         let killed = self.host.supervisor.shutdown(server::SHUTDOWN_GRACE).await;
         if why == "a client asked for it" {
             // Its answer is still on its way.
             let mut shutdown = self.host.shutdown.subscribe();
             let _ = tokio::time::timeout(server::SHUTDOWN_GRACE, shutdown.wait_for(|done| *done)).await;
+            tokio::time::sleep(LAST_WORD).await;
         }
         server::reap_last().await;
         info!(?killed, "daemon ends: {why}");
@@ -155,7 +195,17 @@ impl Serving {
 
     async fn answer(&mut self, ask: DaemonAsk) {
         match ask {
-            DaemonAsk::Replace(..) | DaemonAsk::Restorable(..) | DaemonAsk::Restore(..) => {}
+            DaemonAsk::Replace(params, reply) => {
+                // It comes back only when it could not be done.
+                let error = self.replace(&params.binary).await;
+                error!("not replaced: {error}");
+                let _ = reply.send(Err(error));
+            }
+            DaemonAsk::Restorable(reply) => _ = reply.send(self.restorable()),
+            DaemonAsk::Restore(params, origin, reply) => {
+                let restored = self.restore(params, &origin).await;
+                let _ = reply.send(restored);
+            }
         }
     }
 
@@ -173,3 +223,6 @@ impl Serving {
 /// How often it is looked whether anybody needs the daemon.
 const LEAST_LOOK: Duration = Duration::from_millis(20);
 const MOST_LOOK: Duration = Duration::from_secs(5);
+
+/// How long the answer to a client's `shutdown` has to be written.
+const LAST_WORD: Duration = Duration::from_millis(50);

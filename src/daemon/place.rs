@@ -3,7 +3,10 @@
 use std::{
     fs::{File, OpenOptions},
     io,
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::{MetadataExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -45,7 +48,7 @@ pub struct Place {
     path: PathBuf,
     listener: UnixListener,
     /// Held for as long as the process lives: it is what another daemon waits for.
-    _lock: Flock<File>,
+    lock: Flock<File>,
 }
 
 impl Place {
@@ -57,7 +60,20 @@ impl Place {
         let path = paths::daemon_socket()?;
         let lock = claim_lock(&path).await?;
         let listener = server::listen(&path).map_err(ClaimError::Refused)?;
-        Ok(Self { path, listener, _lock: lock })
+        Ok(Self { path, listener, lock })
+    }
+
+    /// The descriptors of socket and lock, for a process that takes this one's place.
+    pub(super) fn descriptors(&self) -> (i32, i32) {
+        (self.listener.as_raw_fd(), self.lock.as_raw_fd())
+    }
+
+    /// Takes the place over from the process whose place this one has.
+    pub(super) fn take_over(path: PathBuf, listener: OwnedFd, lock: OwnedFd) -> io::Result<Self> {
+        let listener = UnixListener::from_std(listener.into())?;
+        // The same open file: it is locked already.
+        let lock = Flock::lock(File::from(lock), FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| errno)?;
+        Ok(Self { path, listener, lock })
     }
 
     /// The socket's path.

@@ -34,8 +34,8 @@ impl ShimLink {
 
     /// The descriptors' numbers: orders, then reports.
     #[must_use]
-    pub fn numbers(&self) -> (i32, i32) {
-        (self.orders.as_raw_fd(), self.reports.get_ref().get_ref().as_raw_fd())
+    pub fn numbers(&mut self) -> (i32, i32) {
+        (self.orders.as_raw_fd(), self.reports.get_mut().get_ref().as_raw_fd())
     }
 
     /// The next report; none when the shim has ended.

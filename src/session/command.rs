@@ -93,6 +93,26 @@ impl Command {
     }
 }
 
+impl Command {
+    /// Whether it is an interactive shell.
+    pub fn is_shell(&self) -> bool {
+        self.shell.is_some() && self.argv.len() == 1
+    }
+
+    /// The wish it was made from; none when its arguments cannot be told, as they are not UTF-8.
+    #[allow(clippy::option_option, reason = "no wish at all is one: an interactive shell")]
+    pub fn spec(&self) -> Option<Option<CommandSpec>> {
+        if self.is_shell() {
+            return Some(None);
+        }
+        if self.shell.is_some() {
+            return Some(Some(CommandSpec::Line(self.text.clone())));
+        }
+        let argv: Option<Vec<String>> = self.argv.iter().map(|arg| arg.to_str().map(str::to_owned)).collect();
+        argv.map(|argv| Some(CommandSpec::Argv(argv)))
+    }
+}
+
 /// Refuses text the kernel would cut at a NUL.
 pub fn no_nul(key: &str, text: &str) -> Result<()> {
     if text.contains('\0') { Err(Error::invalid(key, text, "must not hold a NUL character")) } else { Ok(()) }

@@ -29,6 +29,18 @@ impl Supervisor {
     /// # Errors
     /// Says what was wrong with the parameters, or why the program could not be started; no session is left behind.
     pub async fn run(&self, params: RunParams, client: Option<&Client>) -> Result<RunReply> {
+        self.run_with(params, client, None).await
+    }
+
+    /// Starts a run below the text of an earlier one, with escape sequences for looks.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub async fn run_under(&self, params: RunParams, text: String) -> Result<RunReply> {
+        self.run_with(params, None, Some(text)).await
+    }
+
+    async fn run_with(&self, params: RunParams, client: Option<&Client>, under: Option<String>) -> Result<RunReply> {
         let wish = check_run(&params)?;
         let command = Command::new(params.cmd.as_ref())?;
         let base = self.settings.cwd.clone();
@@ -37,7 +49,7 @@ impl Supervisor {
         let reserved = self.with(move |table| table.reserve(SessionWish { cwd, program, ..wish })).await??;
         let session_id = reserved.session_id.clone();
         let span = info_span!("session", id = session_id.short());
-        let started = self.start_run(params, command, reserved, client).instrument(span).await;
+        let started = self.start_run(params, command, reserved, client, under).instrument(span).await;
         if started.is_err() {
             self.with(move |table| table.release(&session_id)).await?;
         }
@@ -50,6 +62,7 @@ impl Supervisor {
         command: Command,
         reserved: Reserved,
         client: Option<&Client>,
+        under: Option<String>,
     ) -> Result<RunReply> {
         let size =
             params.size.map_or(Size { rows: 24, cols: 80 }, |size| clamp_size(size.rows.into(), size.cols.into()));
@@ -85,7 +98,7 @@ impl Supervisor {
             transcript_limit: self.settings.transcript_limit,
         };
         let announcer = self.announcer.clone();
-        let run = Run::new(
+        let mut run = Run::new(
             identity,
             reserved.session_name.clone(),
             reserved.terminal_name.clone(),
@@ -94,6 +107,9 @@ impl Supervisor {
             size,
             reserved.colors,
         );
+        if let Some(text) = under {
+            run.begin_under(&text);
+        }
         let (asks, asks_in) = mpsc::channel(ASKS_WAITING);
         let handle = RunHandle { run_id: reserved.run_id.clone(), session_id: reserved.session_id.clone(), asks };
         let view_id = match (params.attach, client) {

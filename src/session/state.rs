@@ -17,7 +17,9 @@ pub const FORMAT: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// It is of another form.
-    #[error("the state is of form {0}, this version of termi reads form {FORMAT}; end the daemon and start the new one")]
+    #[error(
+        "the state is of form {0}, this version of termi reads form {FORMAT}; end the daemon and start the new one"
+    )]
     Form(u32),
     /// It is not whole.
     #[error("the state cannot be read: {0}")]

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     process,
     protocol::{
-        AttachParams, AttachReply, Bytes, Code, ColorsParams, Empty, Error, InputParams, KillParams, KillReply,
+        AttachParams, AttachReply, Bytes, Code, ColorsParams, Empty, Error, Event, InputParams, KillParams, KillReply,
         RemoveReply, RenameParams, RenameReply, ResizeParams, Result, RunId, RunReply, SessionId, SessionInfo,
         SessionsReply, SignalSpec, SnapshotParams, SnapshotReply, Status, Target, Until, VisibleParams, WaitParams,
         WaitReason, WaitReply,
@@ -69,6 +69,11 @@ impl Supervisor {
         let job: Job = Box::new(move |table| _ = reply.send(job(table)));
         self.jobs.send(job).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())
+    }
+
+    /// Tells every client something.
+    pub fn announce(&self, event: Event) {
+        self.announcer.announce(Announcement { event, except: Vec::new() });
     }
 
     /// Makes a client known: it gets events from now on.

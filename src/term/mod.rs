@@ -54,7 +54,11 @@ impl Terminal {
     /// An empty terminal. `transcript_limit` is in bytes.
     #[must_use]
     pub fn new(size: Size, transcript_limit: usize) -> Self {
-        Self { screen: Screen::new(size, Transcript::new(transcript_limit)), parser: Processor::new(), tail: Tail::default() }
+        Self {
+            screen: Screen::new(size, Transcript::new(transcript_limit)),
+            parser: Processor::new(),
+            tail: Tail::default(),
+        }
     }
 
     /// Takes in output of the program.

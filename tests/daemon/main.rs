@@ -7,5 +7,8 @@ mod support;
 mod callers;
 mod life;
 mod place;
+mod replace;
+mod restore;
 mod sharing;
 mod skew;
+mod soak;

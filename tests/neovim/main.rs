@@ -42,6 +42,7 @@ macro_rules! in_each_neovim {
 mod api;
 mod ends;
 mod list;
+mod persist;
 mod programs;
 mod reading;
 mod run;

@@ -14,7 +14,9 @@ use crate::{
     pty::spawn,
     session::{
         client::{Acked, Client, ClientId},
-        input, start_error,
+        input,
+        outline::RunOutline,
+        start_error,
         state::SavedRun,
         viewer::Viewer,
         waiter::{Condition, Waiter},
@@ -95,6 +97,11 @@ pub enum Ask {
         terminal_name: String,
         reply: oneshot::Sender<Result<Restarted>>,
     },
+    /// What is worth remembering of it, with so many of its last lines; nothing when it has ended.
+    Outline {
+        lines: Option<usize>,
+        reply: oneshot::Sender<Option<RunOutline>>,
+    },
     Colors(Colors),
     Renamed(String),
     /// To put itself down, and do nothing more until the other end of `thaw` is dropped.
@@ -137,6 +144,7 @@ impl Run {
                 let _ = reply.send(outcome);
             }
             Ask::Colors(colors) => self.terminal.set_colors(colors),
+            Ask::Outline { lines, reply } => _ = reply.send(self.outline(lines)),
             Ask::Freeze { reply, mut thaw } => {
                 self.take_reports();
                 let _ = reply.send(Box::new(self.save()));

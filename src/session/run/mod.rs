@@ -184,6 +184,12 @@ impl Run {
         }
     }
 
+    /// Puts an earlier run's text above the program's first word.
+    pub fn begin_under(&mut self, text: &str) {
+        self.terminal.feed(text.as_bytes());
+        self.terminal.take_asked();
+    }
+
     /// Runs until it is closed, or nobody can ask it anything any more.
     pub async fn serve(mut self, mut asks: mpsc::Receiver<Ask>) {
         // A view that was asked for with the run is there before the program's first word, and its last.

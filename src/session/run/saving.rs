@@ -53,7 +53,7 @@ impl Run {
             terminal_name: self.terminal_name.clone(),
             terminal: self.terminal.save(),
             master: self.master.as_ref().map(Master::number),
-            shim: self.link.as_ref().map(ShimLink::numbers),
+            shim: self.link.as_mut().map(ShimLink::numbers),
             pid: self.pid,
             shim_pid: self.shim_pid,
             life: match self.life {

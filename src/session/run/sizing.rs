@@ -14,7 +14,10 @@ impl Run {
         let size = clamp_size(size.rows.into(), size.cols.into());
         let owner = self.size_owner();
         match self.viewers.iter_mut().find(|viewer| viewer.client.id() == client) {
-            Some(viewer) if viewer.read_only => viewer.size = Some(size),
+            Some(viewer) if viewer.read_only => {
+                viewer.size = Some(size);
+                self.refit = true;
+            }
             Some(viewer) => {
                 viewer.size = Some(size);
                 if owner.is_none_or(|owner| owner == client) {

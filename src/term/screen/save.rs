@@ -9,7 +9,8 @@ use alacritty_terminal::{
         color::{COUNT, Colors as Palette},
     },
     vte::ansi::{
-        CharsetIndex, CursorShape, CursorStyle, Handler, NamedMode, NamedPrivateMode, PrivateMode, StandardCharset, TabulationClearMode,
+        CharsetIndex, CursorShape, CursorStyle, Handler, NamedMode, NamedPrivateMode, PrivateMode, StandardCharset,
+        TabulationClearMode,
     },
 };
 
@@ -64,7 +65,11 @@ impl Screen {
             transcript: self.transcript.save(),
             primary,
             alternate,
-            private_modes: SWITCHES.iter().filter(|(_, _, flag)| mode.contains(*flag)).map(|(code, ..)| *code).collect(),
+            private_modes: SWITCHES
+                .iter()
+                .filter(|(_, _, flag)| mode.contains(*flag))
+                .map(|(code, ..)| *code)
+                .collect(),
             insert: mode.contains(TermMode::INSERT),
             linefeed_newline: mode.contains(TermMode::LINE_FEED_NEW_LINE),
             app_keypad: mode.contains(TermMode::APP_KEYPAD),
@@ -93,7 +98,11 @@ impl Screen {
         let here = saved.alternate.as_ref().unwrap_or(&saved.primary);
         for (code, mode, _) in SWITCHES {
             let mode = PrivateMode::Named(mode);
-            if saved.private_modes.contains(&code) { term.set_private_mode(mode) } else { term.unset_private_mode(mode) }
+            if saved.private_modes.contains(&code) {
+                term.set_private_mode(mode)
+            } else {
+                term.unset_private_mode(mode)
+            }
         }
         for (on, mode) in [(saved.insert, NamedMode::Insert), (saved.linefeed_newline, NamedMode::LineFeedNewLine)] {
             if on { term.set_mode(mode.into()) } else { term.unset_mode(mode.into()) }
