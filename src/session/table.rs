@@ -49,7 +49,7 @@ pub struct Session {
 
 impl Session {
     /// Every run that is there holds text, the ended ones too until they are dismissed: each gets the same share.
-    fn share_transcript(&mut self) {
+    pub fn share_transcript(&mut self) {
         let share = self.transcript_limit / self.runs.len().max(1);
         self.transcript_share.send_if_modified(|told| std::mem::replace(told, share) != share);
     }
@@ -73,9 +73,11 @@ pub struct Table {
     pub colors: Colors,
     /// The host is ending: nothing is started any more.
     pub closing: bool,
+    /// Another binary is being put in this one's place: nothing is started for the moment.
+    pub paused: bool,
     /// Runs that have ended, the oldest first.
     pub ended: Ended,
-    last_terminal: u128,
+    pub last_terminal: u128,
 }
 
 /// What is fixed for a run before it is started.
@@ -114,6 +116,7 @@ impl Table {
             settings,
             colors: Colors::default(),
             closing: false,
+            paused: false,
             ended: Ended::default(),
             last_terminal: 0,
         }
@@ -149,6 +152,9 @@ impl Table {
     pub fn reserve(&mut self, wish: SessionWish) -> Result<Reserved> {
         if self.closing {
             return Err(Error::new(Code::ShuttingDown, "the host is ending; start another"));
+        }
+        if self.paused {
+            return Err(Error::new(Code::ShuttingDown, "the daemon is just being replaced; try again in a moment"));
         }
         let found = match &wish.session {
             None => None,

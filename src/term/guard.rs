@@ -7,6 +7,7 @@
 //! they are halves of characters. What does not belong to a string passes through untouched, in slices.
 
 use memchr::{memchr, memchr3};
+use serde::{Deserialize, Serialize};
 
 const BEL: u8 = 0x07;
 const CAN: u8 = 0x18;
@@ -57,7 +58,7 @@ pub trait Sink {
     fn refused(&mut self, start: &[u8]);
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
     Text,
     /// After an ESC, which the emulator has already.
@@ -71,7 +72,7 @@ enum State {
 }
 
 /// The state between two pieces of output: every cut of a stream gives the same.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
     state: State,
     osc: Vec<u8>,

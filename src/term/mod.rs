@@ -13,7 +13,9 @@ mod modes;
 mod osc;
 mod packed;
 mod prompts;
+mod saved;
 mod screen;
+mod tail;
 mod transcript;
 
 use std::time::{Duration, Instant};
@@ -25,12 +27,14 @@ pub use colors::Colors;
 pub use guard::CLIPBOARD_MAX;
 pub use modes::{CursorShape, Modes, MouseReport};
 pub use prompts::Prompt;
+pub use saved::SavedTerminal;
 pub use transcript::{Row, Transcript};
 
 use crate::protocol::{CursorInfo, Size, SpanLine};
 use guard::{End, Guard, Sink};
 use osc::Osc;
 use screen::Screen;
+use tail::Tail;
 
 /// The smallest and largest terminal. The emulator needs two columns for a wide character; the upper
 /// bounds keep a screen's memory (24 bytes a cell, two screens) under 24 MB.
@@ -63,17 +67,20 @@ pub struct Terminal {
     guard: Guard,
     parser: Processor<NeverHeld>,
     screen: Screen,
+    tail: Tail,
 }
 
 /// The parser and the screen behind the guard.
 struct Behind<'a> {
     parser: &'a mut Processor<NeverHeld>,
     screen: &'a mut Screen,
+    tail: &'a mut Tail,
 }
 
 impl Sink for Behind<'_> {
     fn pass(&mut self, bytes: &[u8]) {
         self.parser.advance(self.screen, bytes);
+        self.tail.note(bytes);
     }
 
     fn osc(&mut self, content: &[u8], end: End) {
@@ -96,8 +103,16 @@ impl Terminal {
     /// An empty terminal. `transcript_limit` is in bytes.
     #[must_use]
     pub fn new(size: Size, transcript_limit: usize) -> Self {
-        let screen = Screen::new(size, Transcript::new(transcript_limit));
-        Self { guard: Guard::new(), parser: Processor::new(), screen }
+        Self::with(Screen::new(size, Transcript::new(transcript_limit)))
+    }
+
+    fn with(screen: Screen) -> Self {
+        Self { guard: Guard::new(), parser: Processor::new(), screen, tail: Tail::default() }
+    }
+
+    fn behind(&mut self) -> (&mut Guard, Behind<'_>) {
+        let Self { guard, parser, screen, tail } = self;
+        (guard, Behind { parser, screen, tail })
     }
 
     /// Takes in output of the program.
@@ -110,7 +125,8 @@ impl Terminal {
     /// The same up to the end of a synchronized update, if one ends in it, so that it can be shown before the next
     /// begins. Returns how many bytes it took.
     pub fn feed_update(&mut self, bytes: &[u8]) -> usize {
-        let taken = self.guard.advance(bytes, &mut Behind { parser: &mut self.parser, screen: &mut self.screen });
+        let (guard, mut behind) = self.behind();
+        let taken = guard.advance(bytes, &mut behind);
         self.screen.note_damage();
         taken
     }
@@ -218,10 +234,28 @@ impl Terminal {
         self.screen.set_colors(colors);
     }
 
+    /// Puts the terminal down as data, for another process to go on with it. It is afterwards what it was before.
+    pub fn save(&mut self) -> SavedTerminal {
+        let saved =
+            SavedTerminal { screen: self.screen.save(), guard: self.guard.clone(), unfinished: self.tail.unfinished() };
+        self.screen.note_damage();
+        saved
+    }
+
+    /// Takes a terminal up where another process has put it down.
+    #[must_use]
+    pub fn restore(saved: SavedTerminal) -> Self {
+        let mut terminal = Self::with(Screen::restore(saved.screen));
+        terminal.behind().1.pass(&saved.unfinished);
+        terminal.guard = saved.guard;
+        terminal.screen.note_damage();
+        terminal
+    }
+
     /// Puts a line of Termi's own above an empty screen, as before a restart: what was on the screen
     /// goes to the transcript, and every mode is as at the start.
     pub fn start_over(&mut self, line: &str) {
-        (self.guard, self.parser) = (Guard::new(), Processor::new());
+        (self.guard, self.parser, self.tail) = (Guard::new(), Processor::new(), Tail::default());
         self.screen.start_over();
         self.feed(format!("\x1b[2m{line}\x1b[m\r\n").as_bytes());
     }

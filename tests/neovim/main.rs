@@ -43,6 +43,7 @@ mod api;
 mod ends;
 mod following;
 mod list;
+mod persist;
 mod programs;
 mod reading;
 mod run;

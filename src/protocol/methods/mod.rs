@@ -18,6 +18,7 @@ macro_rules! method {
 }
 
 mod connect;
+mod daemon;
 mod kill;
 mod run;
 mod send;
@@ -29,6 +30,7 @@ mod view;
 mod wait;
 
 pub use connect::*;
+pub use daemon::*;
 pub use kill::*;
 pub use run::*;
 pub use send::*;

@@ -153,6 +153,11 @@ impl Handler for Screen {
         self.term.set_scrolling_region(top, bottom);
     }
 
+    fn set_active_charset(&mut self, index: CharsetIndex) {
+        self.charset = index as u8;
+        self.term.set_active_charset(index);
+    }
+
     fn reset_state(&mut self) {
         self.term.reset_state();
         self.forget_state();
@@ -218,7 +223,6 @@ impl Handler for Screen {
         report_private_mode(mode: PrivateMode);
         set_keypad_application_mode();
         unset_keypad_application_mode();
-        set_active_charset(index: CharsetIndex);
         configure_charset(index: CharsetIndex, charset: StandardCharset);
         set_color(index: usize, color: Rgb);
         reset_color(index: usize);

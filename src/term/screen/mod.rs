@@ -7,6 +7,7 @@
 mod handler;
 mod resize;
 mod said;
+mod save;
 
 use std::{
     collections::VecDeque,
@@ -84,6 +85,8 @@ pub struct Screen {
     transcript: Transcript,
     /// The scrolling region's first row and the one past its last, as the emulator has them (it does not tell).
     region: (i32, i32),
+    /// Which of its four charsets is in use, from 0 (it does not tell that either).
+    charset: u8,
     title: String,
     /// Titles that were put by to be had again (XTPUSHTITLE).
     titles: VecDeque<String>,
@@ -114,6 +117,7 @@ impl Screen {
             replies,
             transcript,
             region: (0, i32::from(size.rows)),
+            charset: 0,
             title: String::new(),
             titles: VecDeque::new(),
             colors: Colors::default(),
@@ -229,6 +233,7 @@ impl Screen {
     /// What is beside the emulator's own state, as at the start.
     fn forget_state(&mut self) {
         self.region = (0, self.lines());
+        self.charset = 0;
         self.title.clear();
         self.titles.clear();
         self.update = None;
