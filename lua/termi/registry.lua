@@ -10,6 +10,7 @@ local M = {}
 ---@field size termi.proto.Size as the host knows it
 ---@field seen boolean whether a window shows it, as the host knows it
 ---@field ended boolean
+---@field away? boolean it is to be attached again when a window shows it
 ---@field lost? boolean the host has ended, and perhaps the run with it
 ---@field written? boolean a frame was written into it
 

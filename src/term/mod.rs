@@ -135,7 +135,8 @@ impl Terminal {
     }
 
     /// Puts the terminal down as data, for another process to go on with it. A synchronized update that has begun is
-    /// shown.
+    /// shown; what it asked for is for the caller to take first ([`end_sync`](Self::end_sync), then
+    /// [`take_asked`](Self::take_asked)).
     pub fn save(&mut self) -> SavedTerminal {
         self.end_sync();
         SavedTerminal { screen: self.screen.save(), unfinished: self.tail.unfinished().to_vec() }

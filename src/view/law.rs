@@ -150,16 +150,15 @@ proptest! {
         for (bytes, cut, resize) in pieces {
             let (before, after) = bytes.split_at(cut.index(bytes.len() + 1));
             for part in [before, after] {
-                one.feed(part);
-                other.feed(part);
-                // As a run does after each piece of output.
-                one.take_asked();
-                other.take_asked();
+                // As a run does before it puts its terminal down.
+                for terminal in [&mut one, &mut other] {
+                    terminal.feed(part);
+                    terminal.end_sync();
+                    terminal.take_asked();
+                }
                 let put_down = serde_json::to_vec(&other.save()).unwrap();
                 other = Terminal::restore(serde_json::from_slice(&put_down).unwrap());
             }
-            // Shown at the same moments: a part of it that is not shown yet has not reached the screen.
-            one.end_sync();
             if resize == 0 {
                 let size = clamp_size(u32::from(cut.index(20) as u16) + 2, u32::from(cut.index(40) as u16) + 2);
                 one.resize(size);

@@ -147,6 +147,9 @@ impl Run {
             Ask::Outline { lines, reply } => _ = reply.send(self.outline(lines)),
             Ask::Freeze { reply, mut thaw } => {
                 self.take_reports();
+                // What a synchronized update holds back may ask for something.
+                self.terminal.end_sync();
+                self.changed();
                 let _ = reply.send(Box::new(self.save()));
                 // Nothing is ever sent: it ends with an error when the process goes on after all.
                 let _ = thaw.changed().await;
