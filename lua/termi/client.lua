@@ -26,6 +26,8 @@ local STDERR_BYTES = 4096
 local REPLACED = 75
 
 local connection ---@type termi.Connection?
+--- Channels of hosts that have ended: Neovim lists them for a moment longer.
+local dead = {} ---@type table<integer, true>
 --- Typed while the daemon is joined again, in order; nil at all other times.
 local held ---@type { [1]: string, [2]: table }[]?
 local pending = {} ---@type table<integer, termi.Callback>
@@ -47,7 +49,7 @@ function M.running()
     return connection
   end
   for _, chan in ipairs(vim.api.nvim_list_chans()) do
-    if chan.stream == 'job' and chan.client and chan.client.name == 'termi' then
+    if chan.stream == 'job' and chan.client and chan.client.name == 'termi' and not dead[chan.id] then
       connection = { chan = chan.id }
     end
   end
@@ -62,6 +64,7 @@ function M.exited(chan, code)
   end
   local wanted, persistent = connection.stopping, connection.persistent
   connection = nil
+  dead[chan] = true
   if code == REPLACED and not wanted and vim.v.exiting == vim.NIL then
     return M.join_again()
   end
@@ -71,7 +74,10 @@ function M.exited(chan, code)
   local what = persistent and 'the connection to the daemon ended unexpectedly (%s)'
     or 'the host ended unexpectedly (%s), its programs with it'
   local reason = what:format(how)
-  if said ~= '' then
+  if persistent and said ~= '' then
+    -- A bridge says in one line what became of the daemon: nobody is to press <Enter> for it.
+    reason = said
+  elseif said ~= '' then
     reason = reason .. ':\n' .. said
   end
   local waiting = pending

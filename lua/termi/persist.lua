@@ -112,10 +112,27 @@ function M.here_first(rows)
   return vim.list_extend(here, elsewhere)
 end
 
---- Shows again what every view showed, after the daemon was given another binary: its sessions went on.
+--- Attaches a view again after the daemon was given another binary: its run went on.
+---@param shown termi.View
+---@param on_done? fun()
+function M.attach_again(shown, on_done)
+  local params = { run_id = shown.run_id, format = 'ansi', size = shown.size }
+  shown.away = nil
+  require('termi.client').request('attach', params, function(err)
+    if err then
+      require('termi.view').ended(shown.run_id, ('[Termi: %s]'):format(err.message), true)
+    end
+    if on_done then
+      on_done()
+    end
+  end)
+end
+
+--- Shows again what the views showed, after the daemon was given another binary. One that no window shows waits until
+--- one does: Neovim 0.10 cannot empty its scrollback before.
 ---@param on_done fun() the last view is attached, or could not be
 function M.reattach(on_done)
-  local client, registry, view = require('termi.client'), require('termi.registry'), require('termi.view')
+  local registry = require('termi.registry')
   local left = 1
   local function done()
     left = left - 1
@@ -125,16 +142,12 @@ function M.reattach(on_done)
   end
   for _, shown in ipairs(registry.all()) do
     if shown.run_id and not shown.ended and vim.api.nvim_buf_is_valid(shown.buf) then
-      left = left + 1
-      local params = { run_id = shown.run_id, format = 'ansi', size = shown.size }
-      client.request('attach', params, function(err)
-        if err then
-          view.ended(shown.run_id, ('[Termi: %s]'):format(err.message), true)
-        elseif not shown.seen then
-          client.notify('visible', { run_id = shown.run_id, visible = false })
-        end
-        done()
-      end)
+      if require('termi.size').is_seen(shown.buf) then
+        left = left + 1
+        M.attach_again(shown, done)
+      else
+        shown.away = true
+      end
     end
   end
   done()

@@ -53,6 +53,9 @@ local function watch(view)
   end
   on('BufWinEnter', function()
     window.set_options(view.buf)
+    if view.away then
+      require('termi.persist').attach_again(view)
+    end
   end)
   on('BufEnter', function()
     registry.used(view)

@@ -225,4 +225,4 @@ const LEAST_LOOK: Duration = Duration::from_millis(20);
 const MOST_LOOK: Duration = Duration::from_secs(5);
 
 /// How long the answer to a client's `shutdown` has to be written.
-const LAST_WORD: Duration = Duration::from_millis(50);
+const LAST_WORD: Duration = Duration::from_millis(300);

@@ -18,15 +18,18 @@ use std::{
         unix::{ffi::OsStrExt, fs::PermissionsExt},
     },
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use anyhow::Context;
 use nix::{
     fcntl::{FcntlArg, FdFlag, fcntl},
-    sys::memfd::{MemFdCreateFlag, memfd_create},
-    unistd::execv,
+    sys::{
+        memfd::{MemFdCreateFlag, memfd_create},
+        signal::{Signal, kill},
+    },
+    unistd::{Pid, execv},
 };
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -34,6 +37,7 @@ use tracing::{info, warn};
 use super::{Options, Place, Serving, join, join::own_executable};
 use crate::{
     client::{Client, ClientError, whereabouts},
+    process::Proc,
     protocol::{Code, CrossSession, Error, Event, Replace, ReplaceParams},
     server::Inherited,
     session::{State, Supervisor},
@@ -62,6 +66,9 @@ pub(super) struct Handed {
 
 /// How long clients have to take note that they are to wait with what is typed.
 const NOTICE: Duration = Duration::from_millis(50);
+
+/// How long a binary may take to read a state: a hundred full sessions are a matter of a second.
+const CHECK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// As much of why not as is passed on.
 const MOST_SAID: u64 = 2000;
@@ -153,11 +160,8 @@ impl Serving {
             cross_session: *self.host.cross_session.borrow(),
         };
         let file = put_down(&head, &frozen.state).map_err(|error| refused(format!("{error:#}")))?;
-        let (asked, copy) = (binary.to_owned(), file.try_clone().map_err(|error| refused(error.to_string()))?);
-        tokio::task::spawn_blocking(move || ask_binary(&asked, copy))
-            .await
-            .map_err(|error| refused(error.to_string()))?
-            .map_err(refused)?;
+        let copy = file.try_clone().map_err(|error| refused(error.to_string()))?;
+        ask_binary(binary, copy).await.map_err(refused)?;
         (&file).rewind().map_err(|error| refused(error.to_string()))?;
         info!(binary = %binary.display(), "gives its place to another binary");
         let kept: Vec<i32> = frozen.state.descriptors().chain([listener, lock, file.as_raw_fd()]).collect();
@@ -192,29 +196,38 @@ fn check_binary(binary: &Path) -> Result<(), String> {
 }
 
 /// Has the new binary read the state, while this process can still go on.
-fn ask_binary(binary: &Path, state: File) -> Result<(), String> {
+async fn ask_binary(binary: &Path, state: File) -> Result<(), String> {
     let failed = |error: io::Error| format!("{} could not be asked: {error}", binary.display());
     let mut command = Command::new(binary);
     command.args(["daemon", "--check-state"]).stdin(state).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // Whoever reaps this process's children may have been quicker: then what it said decides.
-    let mut child = command.spawn().map_err(failed)?;
-    let mut answer = Vec::new();
-    if let Some(stdout) = &mut child.stdout {
-        stdout.take(READABLE.len() as u64 + 1).read_to_end(&mut answer).map_err(failed)?;
-    }
-    if answer == READABLE {
-        return Ok(());
-    }
-    let mut said = String::new();
-    if let Some(stderr) = &mut child.stderr {
-        stderr.take(MOST_SAID).read_to_string(&mut said).map_err(failed)?;
-    }
+    let child = command.spawn().map_err(failed)?;
+    let started = Proc::read(child.id().cast_signed());
+    let hearing = tokio::task::spawn_blocking(move || hear(child));
+    let Ok(heard) = tokio::time::timeout(CHECK_PATIENCE, hearing).await else {
+        if let Some(process) = started.filter(|was| Proc::read(was.pid).is_some_and(|now| now.started == was.started)) {
+            let _ = kill(Pid::from_raw(process.pid), Signal::SIGKILL);
+        }
+        return Err(format!("{} did not say within {CHECK_PATIENCE:?} whether it can go on", binary.display()));
+    };
+    let (answer, said) = heard.map_err(|error| error.to_string())?.map_err(failed)?;
     let said = said.trim().trim_start_matches("termi: ");
-    Err(format!(
-        "{} cannot go on with its sessions: {}",
-        binary.display(),
-        if said.is_empty() { "it does not say why" } else { said }
-    ))
+    match said {
+        _ if answer == READABLE => Ok(()),
+        "" => Err(format!("{} cannot go on with its sessions, and does not say why", binary.display())),
+        why => Err(format!("{} cannot go on with its sessions: {why}", binary.display())),
+    }
+}
+
+/// What a child says on its standard output and error. It is reaped by whoever reaps all children.
+fn hear(mut child: Child) -> io::Result<(Vec<u8>, String)> {
+    let (mut answer, mut said) = (Vec::new(), Vec::new());
+    if let Some(stdout) = &mut child.stdout {
+        stdout.take(READABLE.len() as u64 + 1).read_to_end(&mut answer)?;
+    }
+    if let Some(stderr) = child.stderr.as_mut().filter(|_| answer != READABLE) {
+        stderr.take(MOST_SAID).read_to_end(&mut said)?;
+    }
+    Ok((answer, String::from_utf8_lossy(&said).into_owned()))
 }
 
 fn exec(binary: &Path, state: i32, options: &Options, kept: &[i32]) -> nix::Error {

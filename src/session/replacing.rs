@@ -16,6 +16,8 @@ use crate::protocol::{Code, Error, Result};
 
 /// How long a program that is just being started may hold the freeze up.
 const STARTING_PATIENCE: Duration = Duration::from_secs(5);
+/// A run stops between two of its turns; one that just starts its program again takes longer.
+const FREEZING_PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Every run stands still: nothing is read, nothing is written. They go on when this is dropped.
@@ -89,10 +91,16 @@ impl Supervisor {
                 let (reply, saved) = oneshot::channel();
                 let ask = Ask::Freeze { reply, thaw: frozen.clone() };
                 // A run that was dismissed meanwhile is not there to be carried over.
-                if run.asks.send(ask).await.is_ok()
-                    && let Ok(saved) = saved.await
-                {
-                    session.runs.push(*saved);
+                if run.asks.send(ask).await.is_err() {
+                    continue;
+                }
+                match tokio::time::timeout(FREEZING_PATIENCE, saved).await {
+                    Ok(Ok(saved)) => session.runs.push(*saved),
+                    Ok(Err(_)) => {}
+                    Err(_) => {
+                        let why = format!("run {} does not stop where it is; try again", run.run_id.short());
+                        return Err(Error::new(Code::StillRunning, why));
+                    }
                 }
             }
             frozen_state.state.sessions.push(session);

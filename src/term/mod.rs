@@ -234,7 +234,8 @@ impl Terminal {
         self.screen.set_colors(colors);
     }
 
-    /// Puts the terminal down as data, for another process to go on with it. It is afterwards what it was before.
+    /// Puts the terminal down as data, for another process to go on with it. It is afterwards what it was before. What
+    /// the program asked for is for the caller to take first.
     pub fn save(&mut self) -> SavedTerminal {
         let saved =
             SavedTerminal { screen: self.screen.save(), guard: self.guard.clone(), unfinished: self.tail.unfinished() };

@@ -43,9 +43,9 @@ fn everything_that_can_be_seen_is_there_afterwards_and_programs_go_on() {
         "i=0; while [ $i -lt 300 ]; do printf '\\033[3%dmline %d\\033[m\\n' $((i % 8)) $i; i=$((i+1)); done; \
          printf '\\033]2;a title\\007half'; read x; echo \"got $x\"; read y",
         // A full screen with modes and a scrolling region, in the middle of a sequence.
-        "printf 'before\\n\\033[?1049h\\033[?1h\\033[?2004h\\033[?1002;1006h\\033[5 q\\033[3;10r\\033[7;5H\\033[1;31mred\\033[3'; \
+        "stty -echo; printf 'before\\n\\033[?1049h\\033[?1h\\033[?2004h\\033[?1002;1006h\\033[5 q\\033[3;10r\\033[7;5H\\033[1;31mred\\033[3'; \
          read x; printf '4mblue %s\\n\\n\\n\\n\\n' \"$x\"; read y",
-        "trap 'echo hung up' HUP; printf '\\033(0qqq\\033(B\\344\\275'; read x; printf '\\240 %s' \"$x\"; read y",
+        "stty -echo; trap 'echo hung up' HUP; printf '\\033(0qqq\\033(B\\344\\275'; read x; printf '\\240 %s' \"$x\"; read y",
     ];
     let runs: Vec<String> = lines
         .iter()

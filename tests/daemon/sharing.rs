@@ -86,7 +86,8 @@ fn a_client_that_stopped_holds_up_nobody_and_is_put_right_when_it_goes_on() {
     stuck.ask("attach", json!({"run_id": run, "format": "ansi"}));
     quick.input(&run, "\r");
     quick.wait_screen(&run, "the end of the flood", |screen| screen.last().is_some_and(|row| row == "all"));
-    let held = stuck.wait_for("its one frame", |state| (!state.unanswered.is_empty()).then_some(state.unanswered.len()));
+    let held =
+        stuck.wait_for("its one frame", |state| (!state.unanswered.is_empty()).then_some(state.unanswered.len()));
     assert_eq!(held, 1, "one frame is in flight, whatever was printed");
     // Answers that nobody waits for are nothing to anyone.
     stuck.answer(987_654, rmpv::Value::from(true));

@@ -48,6 +48,17 @@ fn pictures(editor: &mut Editor) -> Vec<Picture> {
     (0..10).map(|n| picture(editor, &format!("s{n}"))).collect()
 }
 
+/// The same, of views that are filled again only now that they are shown.
+fn refilled(editor: &mut Editor, name: &str, before: &Picture) -> Picture {
+    let until = std::time::Instant::now() + crate::home::PATIENCE;
+    loop {
+        let now = picture(editor, name);
+        if now == *before || std::time::Instant::now() > until {
+            return now;
+        }
+    }
+}
+
 fn compare(now: &[Picture], before: &[Picture]) {
     for (n, (now, before)) in now.iter().zip(before).enumerate() {
         assert_eq!(now.text, before.text, "text of s{n}");
@@ -131,10 +142,10 @@ in_each_neovim! {
         // Without doing anything but typing on.
         editor.input("a<BS>after<CR>");
         editor.sees("s3 got after");
-        let mut now = pictures_but(editor, 3);
         let mut wanted = before;
-        now.remove(3);
         wanted.remove(3);
+        let others = (0..10).filter(|n| *n != 3).zip(&wanted);
+        let now: Vec<Picture> = others.map(|(n, before)| refilled(editor, &format!("s{n}"), before)).collect();
         compare(&now, &wanted);
         for n in 0..10 {
             types(editor, &format!("s{n}"), "hello");
@@ -169,8 +180,7 @@ in_each_neovim! {
         let pids: Vec<_> = daemons.map(|(pid, _)| pid).collect();
         assert_eq!(pids.len(), 1);
         nix::sys::signal::kill(pids[0], nix::sys::signal::Signal::SIGKILL).unwrap();
-        let said = editor.hears("ended unexpectedly");
-        assert!(said.contains(&format!("the daemon (process {}) ended", pids[0])), "{said}");
+        editor.hears(&format!("the daemon (process {}) ended", pids[0]));
         editor.sees("host ended");
         editor.input("<C-\\><C-n>");
         editor.settle();
@@ -179,15 +189,4 @@ in_each_neovim! {
         editor.sees("a new daemon");
         end_daemon(editor);
     }
-}
-
-fn pictures_but(editor: &mut Editor, left_out: usize) -> Vec<Picture> {
-    (0..10)
-        .map(|n| {
-            if n == left_out {
-                return Picture { cells: Vec::new(), text: Vec::new(), title: String::new() };
-            }
-            picture(editor, &format!("s{n}"))
-        })
-        .collect()
 }

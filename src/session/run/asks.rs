@@ -194,6 +194,7 @@ impl Run {
             Ask::Outline { lines, reply } => _ = reply.send(self.outline(lines)),
             Ask::Freeze { reply, mut thaw } => {
                 self.take_reports();
+                self.changed();
                 self.void_clipboard_requests();
                 let _ = reply.send(Box::new(self.save()));
                 // Nothing is ever sent: it ends with an error when the process goes on after all.

@@ -123,7 +123,9 @@ impl Screen {
         }
         let (top, bottom) = saved.region;
         if let (Ok(top), Ok(bottom)) = (usize::try_from(top), usize::try_from(bottom)) {
-            screen.set_scrolling_region(top + 1, Some(bottom));
+            // Whoever asks for more than there is gets what is left of it: a single row at the bottom, or none.
+            let beyond = if bottom == usize::from(size.rows) { bottom + 2 } else { bottom };
+            screen.set_scrolling_region(top + 1, Some(beyond));
         }
         // Both have moved the cursor.
         restore_cursors(screen.term.grid_mut(), here);
