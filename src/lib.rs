@@ -24,7 +24,10 @@
 //! - [`session`]: the supervisor, sessions and runs. Knows no editor and no transport.
 //! - [`rpc`]: connections; msgpack-RPC behind a guard, JSON-RPC, and the one place where methods meet
 //!   sessions.
-//! - [`host`]: a whole host on standard input and output: its life, its socket, its signals.
+//! - [`server`]: what a host and the daemon share: the socket and who calls, children, signals.
+//! - [`host`]: a whole host on standard input and output, whose sessions end with it.
+//! - [`daemon`]: the same at a socket, whose sessions outlive their clients; and the way to it.
+//! - [`client`]: the other end of a connection, for whatever of Termi's own speaks to a host or daemon.
 //! - [`cli`]: the command line.
 //! - [`process`], [`paths`], [`log`]: what the kernel says of processes, where files are, what is logged.
 //!
@@ -36,6 +39,8 @@
 //! - No process is ever signalled that is not below the run's own shim.
 
 pub mod cli;
+pub mod client;
+pub mod daemon;
 pub mod history;
 pub mod host;
 pub mod log;
@@ -44,6 +49,7 @@ pub mod process;
 pub mod protocol;
 pub mod pty;
 pub mod rpc;
+pub mod server;
 pub mod session;
 pub mod shim;
 pub mod template;

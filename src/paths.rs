@@ -67,6 +67,14 @@ pub fn runtime() -> Result<PathBuf, FolderError> {
     private_folder(folder, "XDG_RUNTIME_DIR")
 }
 
+/// The daemon's socket. The folder is made if missing.
+///
+/// # Errors
+/// As for [`state`].
+pub fn daemon_socket() -> Result<PathBuf, FolderError> {
+    Ok(runtime()?.join("daemon.sock"))
+}
+
 fn home() -> PathBuf {
     absolute("HOME").unwrap_or_else(|| "/".into())
 }

@@ -18,10 +18,18 @@ local STDERR_BYTES = 4096
 ---@field chan integer
 ---@field info? termi.proto.InitializeResult nil until the handshake is done, or after a reload
 ---@field stopping? boolean a person wants it to end
+---@field persistent? boolean it is a bridge to the daemon, whose sessions go on without it
 
 ---@alias termi.Callback fun(err?: termi.proto.Error, result?: any)
 
+--- How a bridge exits when the daemon has been given another binary: it is to be joined again.
+local REPLACED = 75
+
 local connection ---@type termi.Connection?
+--- Channels of hosts that have ended: Neovim lists them for a moment longer.
+local dead = {} ---@type table<integer, true>
+--- Typed while the daemon is joined again, in order; nil at all other times.
+local held ---@type { [1]: string, [2]: table }[]?
 local pending = {} ---@type table<integer, termi.Callback>
 -- Starts anywhere: an answer to a call of a module that was since unloaded must find no taker.
 local last_id = vim.uv.hrtime() % 2 ^ 40
@@ -41,7 +49,7 @@ function M.running()
     return connection
   end
   for _, chan in ipairs(vim.api.nvim_list_chans()) do
-    if chan.stream == 'job' and chan.client and chan.client.name == 'termi' then
+    if chan.stream == 'job' and chan.client and chan.client.name == 'termi' and not dead[chan.id] then
       connection = { chan = chan.id }
     end
   end
@@ -54,13 +62,22 @@ function M.exited(chan, code)
   if not connection or connection.chan ~= chan then
     return
   end
-  local wanted = connection.stopping
+  local wanted, persistent = connection.stopping, connection.persistent
   connection = nil
+  dead[chan] = true
+  if code == REPLACED and not wanted and vim.v.exiting == vim.NIL then
+    return M.join_again()
+  end
   local said = vim.trim(stderr)
   -- A shell's way to tell a signal: 128 and its number.
   local how = code > 128 and require('termi.format').signal(code - 128) or ('exit code %d'):format(code)
-  local reason = ('the host ended unexpectedly (%s), its programs with it'):format(how)
-  if said ~= '' then
+  local what = persistent and 'the connection to the daemon ended unexpectedly (%s)'
+    or 'the host ended unexpectedly (%s), its programs with it'
+  local reason = what:format(how)
+  if persistent and said ~= '' then
+    -- A bridge says in one line what became of the daemon: nobody is to press <Enter> for it.
+    reason = said
+  elseif said ~= '' then
     reason = reason .. ':\n' .. said
   end
   local waiting = pending
@@ -74,6 +91,43 @@ function M.exited(chan, code)
   for _, listener in ipairs(death_listeners) do
     pcall(listener, wanted and 'the host was stopped, its programs with it' or reason, wanted)
   end
+end
+
+--- Holds what is typed, while the daemon is given another binary; or sends what was held.
+---@param begins boolean
+function M.hold(begins)
+  if begins then
+    held = held or {}
+    return
+  end
+  local typed = held or {}
+  held = nil
+  for _, call in ipairs(typed) do
+    M.notify(call[1], call[2])
+  end
+end
+
+--- Joins the daemon again after another binary was put in its place, and shows everything again. What is typed
+--- meanwhile arrives after that.
+function M.join_again()
+  local waiting = pending
+  pending = {}
+  for _, callback in pairs(waiting) do
+    pcall(callback, { code = 'host_replaced', message = 'the daemon was just given another binary; try again' })
+  end
+  M.hold(true)
+  vim.schedule(function()
+    local ok, why = pcall(M.ensure)
+    if ok then
+      return require('termi.persist').reattach(function()
+        M.hold(false)
+      end)
+    end
+    held = nil
+    for _, listener in ipairs(death_listeners) do
+      pcall(listener, tostring(why), false)
+    end
+  end)
 end
 
 ---@param data string[]
@@ -93,6 +147,10 @@ end
 ---@param method string
 ---@param params table
 function M.notify(method, params)
+  if held and method == 'input' then
+    held[#held + 1] = { method, params }
+    return
+  end
   local host = M.running()
   if host then
     -- A host that has just died: its on_exit follows and says so.
@@ -179,6 +237,7 @@ local function introduce(host)
     client = { name = 'nvim', version = ('%d.%d.%d'):format(version.major, version.minor, version.patch) },
     frontend = 'nvim',
     colors = colors(),
+    cross_session = config.get().cross_session or nil,
   }, config.get().timeout_ms)
 end
 
@@ -207,6 +266,9 @@ function M.ensure()
   end
   local path = binary.find()
   local command = { path, 'host' } ---@type string[]
+  if config.get().persist then
+    command[#command + 1] = '--persist'
+  end
   stderr = ''
   local ok, chan = pcall(vim.fn.jobstart, command, {
     rpc = true,
@@ -222,7 +284,7 @@ function M.ensure()
   if not ok or chan <= 0 then
     message.fail('%s cannot be started: %s', path, ok and 'it is not executable' or tostring(chan))
   end
-  host = { chan = chan }
+  host = { chan = chan, persistent = config.get().persist }
   connection = host
   handshake(host)
   return host

@@ -278,6 +278,14 @@ M.table = {
     end,
   },
   {
+    name = 'restore',
+    usage = 'restore [name]',
+    desc = 'start again what a reboot ended (persist)',
+    run = function(call)
+      require('termi.persist').restore_and_say(call.rest)
+    end,
+  },
+  {
     name = 'log',
     usage = 'log',
     desc = "open the host's log",

@@ -32,7 +32,7 @@ end
 
 ---@return termi.proto.Sessions
 local function known()
-  if client.running() then
+  if sessions.may_exist() then
     local ok, found = pcall(client.call, 'sessions', {}, { timeout_ms = PATIENCE_MS }) ---@type boolean, any
     if ok then
       state.replace(found)
@@ -49,7 +49,7 @@ function M.targets(lead)
   local found = known()
   local names, groups = {}, {} ---@type string[], table<string, true>
   local order = {} ---@type string[]
-  for _, row in ipairs(sessions.rows(found)) do
+  for _, row in ipairs(require('termi.persist').here_first(sessions.rows(found))) do
     if order[#order] ~= row.session_id then
       order[#order + 1] = row.session_id
       names[#names + 1] = row.session.name

@@ -64,6 +64,15 @@ local defaults = {
   ---@type boolean
   buflisted = true,
 
+  --- Sessions outlive the editor: they belong to the user's daemon, which is started when there is none.
+  ---@type boolean
+  persist = false,
+
+  --- What programs inside a session may do to other sessions over `$TERMI_SOCKET`: nothing, list and read them, the
+  --- same and everything within their own group, or everything. `false`: leave it as it is, which is `read` at first.
+  ---@type 'off'|'read'|'group'|'full'|false
+  cross_session = false,
+
   --- Environment variables added to each run.
   ---@type table<string, string>
   env = {},
@@ -167,6 +176,10 @@ local function template_map(value)
   end
 end
 
+rules['cross_session'] = function(value)
+  local allowed = { 'off', 'read', 'group', 'full', false }
+  return not vim.tbl_contains(allowed, value) and 'must be off, read, group, full or false' or nil
+end
 rules['open'] = { 'split', 'vsplit', 'tab', 'float', 'current', 'none' }
 rules['split.position'] = { 'below', 'above' }
 rules['split.size'] = positive
@@ -191,7 +204,11 @@ end
 
 --- Options with more than one type.
 ---@type table<string, string[]>
-local types = { binary = { 'string', 'boolean' }, ['float.border'] = { 'string', 'table' } }
+local types = {
+  binary = { 'string', 'boolean' },
+  cross_session = { 'string', 'boolean' },
+  ['float.border'] = { 'string', 'table' },
+}
 
 ---@param path string
 ---@param value any

@@ -139,6 +139,9 @@ local handlers = {
     state.renamed(event.session_id, name)
     view.renamed(event.session_id, name)
   end,
+  replacing = function(event)
+    require('termi.client').hold(event.begins == true)
+  end,
   events_lost = function()
     sessions.fetch_soon(function() end)
   end,

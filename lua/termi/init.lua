@@ -29,6 +29,9 @@ local M = {}
 ---@param opts? table any part of |termi.Config|
 function M.setup(opts)
   require('termi.config').set(opts)
+  if opts and opts.persist then
+    require('termi.persist').watch()
+  end
 end
 
 --- Starts a program in a session and shows it.

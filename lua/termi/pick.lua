@@ -41,7 +41,7 @@ end
 ---@param prompt string
 ---@param on_choice fun(target: string)
 function M.any(prompt, on_choice)
-  ask(prompt, sessions.rows(sessions.fetch()), function(row)
+  ask(prompt, require('termi.persist').here_first(sessions.rows(sessions.fetch())), function(row)
     on_choice(sessions.target(row))
   end)
 end

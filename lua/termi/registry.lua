@@ -14,6 +14,7 @@ local M = {}
 ---@field waiting_rows? integer rows that the host has for it while it is held
 ---@field held_ending? { text: string, failed: boolean } the run ended while it was held
 ---@field ended boolean
+---@field away? boolean it is to be attached again when a window shows it
 ---@field lost? boolean the host has ended, and perhaps the run with it
 ---@field written? boolean a frame was written into it
 

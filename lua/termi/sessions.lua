@@ -13,7 +13,7 @@ local M = {}
 --- Whether there can be sessions: not before the first command of an editor that owns its host.
 ---@return boolean
 function M.may_exist()
-  return client.running() ~= nil
+  return client.running() ~= nil or require('termi.persist').may_have_sessions()
 end
 
 --- Raises when something cannot be a target, or when there is nothing that it could name.

@@ -205,6 +205,7 @@
 ---@field pending_bytes? integer
 ---@field dropped_bytes? integer
 ---@field limit_bytes? integer
+---@field begins? boolean of `replacing`
 
 ---@class termi.proto.RunEvent : termi.proto.Event
 ---@field run_id string

@@ -53,6 +53,9 @@ local function watch(view)
   end
   on('BufWinEnter', function()
     window.set_options(view.buf)
+    if view.away then
+      require('termi.persist').attach_again(view)
+    end
   end)
   on('BufEnter', function()
     registry.used(view)
@@ -285,7 +288,7 @@ client.on_death(function(reason, wanted)
   for _, view in ipairs(registry.all()) do
     if view.run_id and not view.ended and api.nvim_buf_is_valid(view.buf) then
       view.lost = true
-      local fate = 'this program is gone'
+      local fate = config.get().persist and ':Termi attach shows it if it lives on' or 'this program is gone'
       M.ended(view.run_id, ('[The Termi host ended: %s]'):format(fate), true)
     end
   end

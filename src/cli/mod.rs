@@ -1,5 +1,7 @@
 //! The command line.
 
+mod daemon;
+
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -21,7 +23,12 @@ enum Command {
         /// How to speak with the editor
         #[arg(long, value_enum, default_value = "msgpack")]
         rpc: Rpc,
+        /// Join the user's daemon, starting it when there is none: sessions outlive the editor
+        #[arg(long)]
+        persist: bool,
     },
+    /// Serves the user's clients on a socket; its sessions outlive them
+    Daemon(daemon::DaemonArgs),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -30,6 +37,15 @@ enum Rpc {
     Msgpack,
     /// JSON-RPC 2.0 behind Content-Length headers, as language servers speak it
     Json,
+}
+
+impl From<Rpc> for Transport {
+    fn from(rpc: Rpc) -> Self {
+        match rpc {
+            Rpc::Msgpack => Self::Msgpack,
+            Rpc::Json => Self::Json,
+        }
+    }
 }
 
 /// Runs the command line with these arguments, the program's own name first.
@@ -41,8 +57,9 @@ pub fn main(mut args: Vec<OsString>) -> ExitCode {
     }
     let Cli { command } = Cli::parse_from(args);
     match command {
-        Command::Host { rpc: Rpc::Msgpack } => run_host(Transport::Msgpack),
-        Command::Host { rpc: Rpc::Json } => run_host(Transport::Json),
+        Command::Host { rpc, persist: true } => daemon::bridge(rpc.into()),
+        Command::Host { rpc, persist: false } => run_host(rpc.into()),
+        Command::Daemon(args) => daemon::run(&args),
     }
 }
 

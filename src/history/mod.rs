@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 pub use file::{FILE, OLD_FILE};
-pub use output::{DEFAULT_BYTES, FOLDER, Output};
+pub use output::{DEFAULT_BYTES, FOLDER, Output, SavedOutput};
 pub use search::{search, stats};
 
 use crate::protocol::HistoryRecord;
@@ -85,6 +85,12 @@ impl Disk {
     #[must_use]
     pub fn output(&self, name: &str, limit: u64) -> Output {
         Output::new(self.clone(), self.0.state.join(FOLDER).join(name), limit)
+    }
+
+    /// Goes on with an output that another process has put down.
+    #[must_use]
+    pub fn restore_output(&self, saved: SavedOutput) -> Output {
+        Output::restore(self.clone(), saved)
     }
 
     /// Waits until what was to be kept until now is, but not for long.

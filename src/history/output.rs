@@ -12,6 +12,8 @@ use std::{
     },
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::Disk;
 use crate::paths;
 
@@ -40,6 +42,15 @@ pub struct Output {
     waiting: Arc<AtomicUsize>,
 }
 
+/// An output put down as data, for a process that goes on with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedOutput {
+    path: PathBuf,
+    limit: u64,
+    written: u64,
+    lost: u64,
+}
+
 /// A part of it.
 #[derive(Debug)]
 pub struct Chunk {
@@ -50,16 +61,30 @@ pub struct Chunk {
 #[derive(Debug)]
 enum What {
     Open(PathBuf),
+    /// Goes on with a file that is there.
+    GoOn(PathBuf),
     Bytes(Vec<u8>, Arc<AtomicUsize>),
     Close,
 }
 
 impl Output {
     pub(super) fn new(disk: Disk, path: PathBuf, limit: u64) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let id = next_id();
         disk.chunk(Chunk { id, what: What::Open(path.clone()) });
         Self { disk, id, path, limit, written: 0, lost: 0, waiting: Arc::default() }
+    }
+
+    pub(super) fn restore(disk: Disk, saved: SavedOutput) -> Self {
+        let SavedOutput { path, limit, written, lost } = saved;
+        let id = next_id();
+        disk.chunk(Chunk { id, what: What::GoOn(path.clone()) });
+        Self { disk, id, path, limit, written, lost, waiting: Arc::default() }
+    }
+
+    /// Puts it down as data. What waits for the disk is not in it: flush that first.
+    #[must_use]
+    pub fn save(&self) -> SavedOutput {
+        SavedOutput { path: self.path.clone(), limit: self.limit, written: self.written, lost: self.lost }
     }
 
     /// Where it is kept.
@@ -104,6 +129,11 @@ impl Drop for Output {
     }
 }
 
+fn next_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 fn marker(text: &str) -> String {
     format!("\n[termi: {text}]\n")
 }
@@ -119,6 +149,10 @@ impl Writers {
         match chunk.what {
             What::Open(path) => {
                 let file = open(&path);
+                Some(file.map(|file| _ = self.0.insert(chunk.id, file)))
+            }
+            What::GoOn(path) => {
+                let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
                 Some(file.map(|file| _ = self.0.insert(chunk.id, file)))
             }
             What::Bytes(bytes, waiting) => {

@@ -172,6 +172,12 @@ pub enum Event {
         /// How many may wait.
         limit_bytes: usize,
     },
+    /// Another binary is being put in the daemon's place. What is typed now may be lost: a client holds it until it has
+    /// joined again, or is told that nothing came of it.
+    Replacing {
+        /// It begins; else nothing came of it.
+        begins: bool,
+    },
     /// This client was too slow for its events: some are missing; ask for `sessions` again.
     EventsLost {
         /// How many.

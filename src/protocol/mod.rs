@@ -28,7 +28,8 @@ use serde::{Serialize, de::DeserializeOwned};
 /// The version of the protocol that this host speaks.
 pub const PROTOCOL: u32 = 1;
 
-/// What a caller may do: reading is allowed to every connection, writing only to the host's owner.
+/// What a caller may do: reading is allowed to every connection, writing only to the host's owner and, within bounds
+/// ([`CrossSession`]), to programs inside its sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Looks, never changes.
@@ -46,7 +47,7 @@ pub trait Method {
     /// What a caller must be allowed to do.
     const ACCESS: Access;
     /// What the caller sends.
-    type Params: DeserializeOwned + Send;
+    type Params: Serialize + DeserializeOwned + Send;
     /// What the host answers.
-    type Reply: Serialize + Send;
+    type Reply: Serialize + DeserializeOwned + Send;
 }

@@ -4,8 +4,9 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Access, Attach, Detach, Error, Event, Frame, Initialize, Input, Kill, Method, PROTOCOL, Remove, Rename, Resize,
-    Restart, Run, Sessions, SetColors, Shutdown, Snapshot, Visible, Wait,
+    Access, Attach, Clipboard, Configure, Detach, Error, Event, Frame, Hold, Initialize, Input, Join, Kill, Link,
+    Method, PROTOCOL, Prompts, Remove, Rename, Replace, Resize, Restart, Restorable, Restore, Run, SendInput, Sessions,
+    SetColors, Shutdown, Snapshot, Visible, Wait,
 };
 
 /// The protocol's JSON Schema (2020-12).
@@ -21,7 +22,8 @@ pub fn schema() -> Value {
     }
     describe!(
         Initialize, Run, Sessions, Kill, Input, Resize, Attach, Detach, Visible, Snapshot, Wait, Rename, Restart,
-        Remove, SetColors, Shutdown,
+        Remove, SetColors, Shutdown, Hold, Prompts, Link, Clipboard, SendInput, Configure, Join, Replace, Restorable,
+        Restore,
     );
     let messages = json!({
         "frame": generator.subschema_for::<Frame>(),

@@ -64,6 +64,12 @@ impl Master {
         Ok(Self { watched: Some(watch(&fd)?), fd, reads: 0, is_full: false })
     }
 
+    /// The descriptor's number, for a process that takes this one's place.
+    #[must_use]
+    pub fn number(&self) -> i32 {
+        self.fd.as_raw_fd()
+    }
+
     /// Waits until there may be something to read.
     pub async fn readable(&self) {
         match &self.watched {

@@ -1,6 +1,9 @@
 //! The host's end of the two pipes to a shim.
 
-use std::io;
+use std::{
+    io,
+    os::fd::{AsRawFd, OwnedFd},
+};
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
@@ -19,6 +22,20 @@ pub struct ShimLink {
 impl ShimLink {
     pub(super) fn new(orders: pipe::Sender, reports: pipe::Receiver) -> Self {
         Self { orders, reports: BufReader::new(reports).lines() }
+    }
+
+    /// Takes the two pipes over from the process whose place this one has.
+    ///
+    /// # Errors
+    /// When they cannot be watched.
+    pub fn take_over(orders: OwnedFd, reports: OwnedFd) -> io::Result<Self> {
+        Ok(Self::new(pipe::Sender::from_owned_fd(orders)?, pipe::Receiver::from_owned_fd(reports)?))
+    }
+
+    /// The descriptors' numbers: orders, then reports.
+    #[must_use]
+    pub fn numbers(&mut self) -> (i32, i32) {
+        (self.orders.as_raw_fd(), self.reports.get_mut().get_ref().as_raw_fd())
     }
 
     /// The next report; none when the shim has ended.

@@ -1,7 +1,14 @@
 //! From a method's name and parameters to its answer: the one place where the protocol meets the sessions.
 
+use std::collections::HashSet;
+
 use tracing::debug;
 
+use super::{
+    caller::{self, Caller},
+    daemon::Daemon,
+    origin::Origin,
+};
 use crate::{
     // Every method is named here.
     protocol::*,
@@ -20,8 +27,29 @@ pub struct Host {
     pub supervisor: Supervisor,
     /// Where the log is.
     pub log_path: Option<String>,
-    /// Set when a client has asked the host to end.
+    /// Set when the host begins to end: nobody may join any more.
+    pub ending: tokio::sync::watch::Sender<bool>,
+    /// Set when a client has asked the host to end, and every program has.
     pub shutdown: tokio::sync::watch::Sender<bool>,
+    /// What programs inside a session may do to others.
+    pub cross_session: tokio::sync::watch::Sender<CrossSession>,
+    /// The daemon that this is, if it is one.
+    pub daemon: Option<Daemon>,
+}
+
+impl Host {
+    /// One that serves an editor: no daemon.
+    #[must_use]
+    pub fn new(supervisor: Supervisor, log_path: Option<String>) -> Self {
+        Self {
+            supervisor,
+            log_path,
+            ending: tokio::sync::watch::Sender::new(false),
+            shutdown: tokio::sync::watch::Sender::new(false),
+            cross_session: tokio::sync::watch::Sender::new(CrossSession::default()),
+            daemon: None,
+        }
+    }
 }
 
 /// One connection's place in the host.
@@ -29,8 +57,12 @@ pub struct Host {
 pub struct Connection {
     /// The host.
     pub host: Host,
-    /// What the caller may do.
-    pub access: Access,
+    /// Who calls, and what it may do.
+    pub caller: Caller,
+    /// Runs that the client has attached to only to look at them.
+    pub looks_at: tokio::sync::watch::Sender<HashSet<RunId>>,
+    /// Set by `join`: what runs start with.
+    pub origin: tokio::sync::watch::Sender<Origin>,
     /// The connection, as the sessions know it.
     pub client: Client,
     /// Answers under way that something must wait for.
@@ -44,7 +76,7 @@ macro_rules! dispatch {
     ($connection:expr, $name:expr, $params:expr; $($method:ident => |$p:pat_param| $handler:expr),* $(,)?) => {
         match $name {
             $(<$method as Method>::NAME => {
-                check_access($connection, <$method as Method>::ACCESS, $name)?;
+                caller::check($connection, <$method as Method>::ACCESS, $name, &$params).await?;
                 let $p = $params.read::<<$method as Method>::Params>($name)?;
                 let reply: Result<<$method as Method>::Reply> = $handler.await;
                 W::write(&reply?)
@@ -87,9 +119,26 @@ pub const METHODS: &[&str] = &[
     Up::NAME,
     Down::NAME,
     Shutdown::NAME,
+    Join::NAME,
+    Replace::NAME,
+    Restorable::NAME,
+    Restore::NAME,
 ];
 
 impl Connection {
+    /// A connection that has just been opened.
+    pub(super) fn new(host: Host, caller: Caller, client: Client, traffic: Traffic) -> Self {
+        Self {
+            host,
+            caller,
+            looks_at: tokio::sync::watch::Sender::default(),
+            origin: tokio::sync::watch::Sender::default(),
+            client,
+            traffic,
+            frontend: tokio::sync::watch::Sender::new(None),
+        }
+    }
+
     /// Carries out one call, with values as the transport has them.
     ///
     /// # Errors
@@ -99,32 +148,50 @@ impl Connection {
         let client = &self.client;
         dispatch!(self, name, params;
             Initialize => |p| self.initialize(p),
-            Run => |p| async {
+            Run => |mut p| async {
                 if p.attach.is_some() {
                     self.can_have_views()?;
                 }
+                self.origin.borrow().complete(&mut p);
                 sessions.run(p, Some(client)).await
             },
-            Sessions => |_| sessions.sessions(),
+            Sessions => |_| async { Ok(caller::visible(self, sessions.sessions().await?)) },
             Kill => |p| sessions.kill(p),
-            Input => |p| sessions.input(p),
-            Resize => |p| sessions.resize(p),
+            Input => |p| async {
+                self.may_type(&p.run_id)?;
+                sessions.input(p, client.id()).await
+            },
+            Resize => |p| sessions.resize(p, client.id()),
             Attach => |p| async {
                 self.can_have_views()?;
-                sessions.attach(self.without_size(p), client).await
+                let read_only = p.read_only || self.caller.access == Access::Read;
+                self.only_looks_at(&p.run_id, read_only);
+                sessions.attach(AttachParams { read_only, ..p }, client).await
             },
-            Detach => |p| sessions.detach(p.run_id, client.id()),
+            Detach => |p| async {
+                self.only_looks_at(&p.run_id, false);
+                sessions.detach(p.run_id, client.id()).await
+            },
             Visible => |p| sessions.visible(p, client.id()),
             Hold => |p| sessions.hold(p, client.id()),
             Snapshot => |p| sessions.snapshot(p),
             Prompts => |p| sessions.prompts(p.run_id, client.id()),
             Link => |p| sessions.link(p, client.id()),
-            Clipboard => |p| sessions.clipboard(p),
+            Clipboard => |p| async {
+                self.may_type(&p.run_id)?;
+                sessions.clipboard(p).await
+            },
             Wait => |p| sessions.wait(p),
             Rename => |p| sessions.rename(p),
             Restart => |p| sessions.restart(p.target),
             Remove => |p| sessions.remove(p.target),
-            SendInput => |p| sessions.send(p),
+            SendInput => |p| async {
+                let looked_at = self.looks_at.borrow().clone();
+                if let Some(run) = sessions.named_among(&p.target, looked_at).await? {
+                    self.may_type(&run)?;
+                }
+                sessions.send(p, client.id()).await
+            },
             Configure => |p| sessions.configure(p),
             SetColors => |p| sessions.set_colors(p),
             History => |p| sessions.history(p),
@@ -140,6 +207,13 @@ impl Connection {
             Up => |p| sessions.up(p, Some(client)),
             Down => |p| sessions.down(p),
             Shutdown => |_| self.shutdown(),
+            Join => |p| self.join(p),
+            Replace => |p| async { self.daemon()?.replace(p).await },
+            Restorable => |_| async { self.daemon()?.restorable().await },
+            Restore => |p| async {
+                let origin = self.origin.borrow().clone();
+                self.daemon()?.restore(p, origin).await
+            },
         )
     }
 
@@ -154,35 +228,63 @@ impl Connection {
         }
     }
 
-    /// Who may only look does not decide how large the terminal is.
-    fn without_size(&self, params: AttachParams) -> AttachParams {
-        let size = params.size.filter(|_| self.access == Access::Write);
-        AttachParams { size, ..params }
+    /// Notes whether this client has attached to a run to look only.
+    fn only_looks_at(&self, run: &RunId, only: bool) {
+        self.looks_at.send_modify(|runs| _ = if only { runs.insert(run.clone()) } else { runs.remove(run) });
+    }
+
+    fn may_type(&self, run: &RunId) -> Result<()> {
+        if self.looks_at.borrow().contains(run) {
+            let why = "this client has attached to the run to look only; attach again without read_only to type";
+            return Err(Error::new(Code::Forbidden, why));
+        }
+        Ok(())
+    }
+
+    fn daemon(&self) -> Result<&Daemon> {
+        let no = || {
+            Error::new(
+                Code::Unsupported,
+                "this host serves one editor and ends with it; only the daemon does that (`termi daemon`, or setup{ persist = true } in Neovim)",
+            )
+        };
+        self.host.daemon.as_ref().ok_or_else(no)
+    }
+
+    async fn join(&self, params: JoinParams) -> Result<JoinReply> {
+        check_protocol(params.protocol)?;
+        if *self.host.ending.borrow() {
+            return Err(Error::new(Code::ShuttingDown, "the host is ending; start another"));
+        }
+        debug!(client = params.client.name, version = params.client.version, "join");
+        self.origin.send_replace(Origin::new(params));
+        Ok(JoinReply {
+            protocol: PROTOCOL,
+            server: own_name(),
+            pid: std::process::id(),
+            generation: self.host.daemon.as_ref().map_or(0, |daemon| daemon.generation),
+            persistent: self.host.daemon.is_some(),
+        })
     }
 
     async fn initialize(&self, params: InitializeParams) -> Result<InitializeReply> {
-        if params.protocol != PROTOCOL {
-            return Err(Error::new(
-                Code::ProtocolMismatch,
-                format!(
-                    "the client speaks protocol {}, this host (termi {}) speaks {PROTOCOL}; update the older of the two",
-                    params.protocol,
-                    env!("CARGO_PKG_VERSION"),
-                ),
-            ));
-        }
+        check_protocol(params.protocol)?;
         debug!(client = params.client.name, version = params.client.version, "initialize");
-        if self.access == Access::Write && (params.colors.foreground.is_some() || params.colors.background.is_some()) {
+        let is_owner = self.caller == Caller::of(Access::Write);
+        if let Some(policy) = params.cross_session.filter(|_| is_owner) {
+            self.host.cross_session.send_replace(policy);
+        }
+        if is_owner && (params.colors.foreground.is_some() || params.colors.background.is_some()) {
             self.host.supervisor.set_colors(params.colors).await?;
         }
         self.client.set_synchronized_output(params.synchronized_output);
         let is_new = self.frontend.send_replace(Some(params.frontend)).is_none();
-        if is_new {
+        if is_new && caller::hears_events(self) {
             self.host.supervisor.register(self.client.clone()).await?;
         }
         Ok(InitializeReply {
             protocol: PROTOCOL,
-            server: Peer { name: "termi".into(), version: env!("CARGO_PKG_VERSION").into() },
+            server: own_name(),
             pid: std::process::id(),
             capabilities: Capabilities {
                 formats: vec![Format::Ansi, Format::Spans],
@@ -193,25 +295,36 @@ impl Connection {
     }
 
     async fn shutdown(&self) -> Result<Empty> {
-        self.host.supervisor.shutdown(crate::host::SHUTDOWN_GRACE).await?;
+        self.host.ending.send_replace(true);
+        self.host.supervisor.shutdown(crate::server::SHUTDOWN_GRACE).await?;
         // The host's end closes the connection: first the answer goes out, if the client reads it.
         let (traffic, shutdown) = (self.traffic.clone(), self.host.shutdown.clone());
         tokio::spawn(async move {
-            let _ = tokio::time::timeout(crate::host::SHUTDOWN_GRACE, traffic.replies_are_out()).await;
+            let _ = tokio::time::timeout(crate::server::SHUTDOWN_GRACE, traffic.replies_are_out()).await;
             shutdown.send_replace(true);
         });
         Ok(Empty {})
     }
 }
 
-fn check_access(connection: &Connection, needed: Access, name: &str) -> Result<()> {
-    if needed == Access::Write && connection.access == Access::Read {
-        return Err(Error::new(
-            Code::Forbidden,
-            format!("{name} changes sessions; over its socket this host lets others look only"),
-        ));
+fn own_name() -> Peer {
+    // In one piece in the binary, where a test of two versions changes it.
+    let version = std::hint::black_box(env!("CARGO_PKG_VERSION"));
+    Peer { name: "termi".into(), version: version.into() }
+}
+
+fn check_protocol(theirs: u32) -> Result<()> {
+    if theirs == PROTOCOL {
+        return Ok(());
     }
-    Ok(())
+    let version = env!("CARGO_PKG_VERSION");
+    Err(Error::new(
+        Code::ProtocolMismatch,
+        format!(
+            "the client speaks protocol {theirs}, this host (termi {version}) speaks {PROTOCOL}; update the older of \
+             the two; a daemon that is the older one is updated by the newer binary's `termi daemon --replace`"
+        ),
+    ))
 }
 
 fn unknown(name: &str) -> Error {

@@ -1,18 +1,22 @@
 //! Connections: how calls come in and messages go out. The only place that knows a transport.
 
+mod caller;
+mod daemon;
 mod dispatch;
 pub mod guard;
 pub mod json;
 mod msgpack;
+mod origin;
 mod stdio;
 mod value;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
 
+pub use caller::Caller;
+pub use daemon::{Daemon, DaemonAsk};
 pub use dispatch::{Connection, Host, METHODS};
+pub use origin::Origin;
 pub use stdio::stdio;
-
-use crate::protocol::Access;
 
 /// How a connection's messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,11 +44,11 @@ pub async fn serve(
     transport: Transport,
     reader: impl AsyncRead + Send + Unpin + 'static,
     writer: Box<dyn AsyncWrite + Send + Unpin>,
-    access: Access,
+    caller: impl Into<Caller>,
 ) -> Ended {
     match transport {
-        Transport::Msgpack => msgpack::serve(host, reader, writer, access).await,
-        Transport::Json => json::serve(host, reader, writer, access).await,
+        Transport::Msgpack => msgpack::serve(host, reader, writer, caller.into()).await,
+        Transport::Json => json::serve(host, reader, writer, caller.into()).await,
     }
 }
 
@@ -56,7 +60,7 @@ pub async fn serve_any(
     host: Host,
     reader: impl AsyncRead + Send + Unpin + 'static,
     writer: Box<dyn AsyncWrite + Send + Unpin>,
-    access: Access,
+    caller: impl Into<Caller>,
 ) -> Ended {
     let mut reader = BufReader::new(reader);
     let transport = match reader.fill_buf().await {
@@ -64,5 +68,5 @@ pub async fn serve_any(
         Ok(_) => Transport::Msgpack,
         Err(error) => return Ended::Broken(error.to_string()),
     };
-    serve(host, transport, reader, writer, access).await
+    serve(host, transport, reader, writer, caller).await
 }

@@ -17,14 +17,14 @@ use tokio_util::compat::{Compat, TokioAsyncReadCompatExt, TokioAsyncWriteCompatE
 use tracing::{Instrument, debug, info, warn};
 
 use super::{
-    Ended,
+    Caller, Ended,
     dispatch::{CALLS_UNDER_WAY, Connection, Host},
     guard::{GuardedReader, GuardedWriter, Traffic},
     value::to_value,
 };
 use crate::{
     protocol::{
-        Access, Attach, Code, Error, Event, Frame, Frontend, Hold, Input, Method, Resize, Run, Shutdown, Visible, Wait,
+        Attach, Code, Error, Event, Frame, Frontend, Hold, Input, Method, Resize, Run, Shutdown, Visible, Wait,
     },
     session::{Client, FrameJob, Outbox},
 };
@@ -44,7 +44,7 @@ pub async fn serve(
     host: Host,
     reader: impl AsyncRead + Send + Unpin + 'static,
     writer: Box<dyn AsyncWrite + Send + Unpin>,
-    access: Access,
+    caller: Caller,
 ) -> Ended {
     let traffic = Traffic::default();
     // Dropped when this ends, which gives up what the client still waits for.
@@ -53,9 +53,8 @@ pub async fn serve(
     let writer = GuardedWriter::new(writer, traffic.clone()).compat_write();
     let (client, outbox) = Client::new();
     let id = client.id();
-    let frontend = tokio::sync::watch::Sender::new(None);
-    let mut initialized = frontend.subscribe();
-    let connection = Connection { host: host.clone(), access, client, traffic: traffic.clone(), frontend };
+    let connection = Connection::new(host.clone(), caller, client, traffic.clone());
+    let mut initialized = connection.frontend.subscribe();
     let (peer, io) = Neovim::new(
         reader,
         writer,
@@ -215,6 +214,8 @@ impl Handler for Served {
     type Writer = Writer;
 
     async fn handle_request(&self, name: String, args: Vec<Value>, _: Neovim<Writer>) -> Result<Value, Value> {
+        // From here on it is carried out, whatever becomes of the connection.
+        drop(self.traffic.taking());
         debug!(method = name, "request");
         let answer = match one(args) {
             Ok(params) => self.carry_out(&name, params).await,
@@ -227,6 +228,7 @@ impl Handler for Served {
     }
 
     async fn handle_notify(&self, name: String, args: Vec<Value>, peer: Neovim<Writer>) {
+        let _taking = self.traffic.taking();
         debug!(method = name, "notification");
         let params = match one(args) {
             Ok(params) => params,

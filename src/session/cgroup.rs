@@ -92,6 +92,11 @@ impl Delegated {
 }
 
 impl Cgroup {
+    /// The group that another process has made for a run.
+    pub fn take_over(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
     /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder

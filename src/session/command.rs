@@ -7,6 +7,7 @@ use std::{
 };
 
 use nix::unistd::{Uid, User};
+use serde::{Deserialize, Serialize};
 
 use crate::protocol::{CommandSpec, Error, Result};
 
@@ -35,7 +36,7 @@ const NOT_INHERITED: [&str; 20] = [
 ];
 
 /// A command, ready to be executed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
     /// The program and its arguments.
     pub argv: Vec<OsString>,
@@ -92,9 +93,39 @@ impl Command {
     }
 }
 
+impl Command {
+    /// Whether it is an interactive shell.
+    pub fn is_shell(&self) -> bool {
+        self.shell.is_some() && self.argv.len() == 1
+    }
+
+    /// The wish it was made from; none when its arguments cannot be told, as they are not UTF-8.
+    #[allow(clippy::option_option, reason = "no wish at all is one: an interactive shell")]
+    pub fn spec(&self) -> Option<Option<CommandSpec>> {
+        if self.is_shell() {
+            return Some(None);
+        }
+        if self.shell.is_some() {
+            return Some(Some(CommandSpec::Line(self.text.clone())));
+        }
+        let argv: Option<Vec<String>> = self.argv.iter().map(|arg| arg.to_str().map(str::to_owned)).collect();
+        argv.map(|argv| Some(CommandSpec::Argv(argv)))
+    }
+}
+
 /// Refuses text the kernel would cut at a NUL.
 pub fn no_nul(key: &str, text: &str) -> Result<()> {
     if text.contains('\0') { Err(Error::invalid(key, text, "must not hold a NUL character")) } else { Ok(()) }
+}
+
+/// Whether a variable of a client's environment is one for its programs: not one of the terminal that the client is
+/// in, and not one that Termi sets itself.
+#[must_use]
+pub fn is_inherited(key: &str) -> bool {
+    is_env_name(key)
+        && !NOT_INHERITED.contains(&key)
+        && !matches!(key, "TERM" | "COLORTERM")
+        && !key.starts_with("TERMI_")
 }
 
 /// What of the host's own environment programs get.

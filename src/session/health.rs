@@ -60,7 +60,12 @@ impl Supervisor {
     pub async fn health(&self, log: Option<String>) -> Result<HealthReply> {
         let sessions = self.sessions().await?;
         let (caps, held) = self
-            .with(|table| (table.settings.told(), table.sessions.iter().map(|session| session.transcript_limit as u64).sum::<u64>()))
+            .with(|table| {
+                (
+                    table.settings.told(),
+                    table.sessions.iter().map(|session| session.transcript_limit as u64).sum::<u64>(),
+                )
+            })
             .await?;
         let (disk, socket) = (self.services.disk.clone(), self.settings.socket.clone());
         let uptime = self.services.started.elapsed();

@@ -72,6 +72,13 @@ impl InputQueue {
         }
     }
 
+    /// What waits.
+    pub fn waiting(&self) -> Vec<u8> {
+        let mut all = self.chunks.iter().flatten().copied().collect::<Vec<_>>();
+        all.drain(..self.written);
+        all
+    }
+
     pub fn clear(&mut self) {
         *self = Self::new();
     }

@@ -13,6 +13,8 @@ use std::{
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use serde::{Deserialize, Serialize};
+
 use super::client::{Ack, Acked, Client};
 use crate::protocol::{Event, JsonLine, RunId, SessionId, ViewId};
 
@@ -23,7 +25,7 @@ const RETRY: Duration = Duration::from_millis(50);
 const LEAST_BACKLOG: usize = 1 << 20;
 
 /// Puts lines together.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Lines {
     pending: Vec<u8>,
     /// Bytes of the line under way that are beyond the limit.

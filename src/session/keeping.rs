@@ -25,6 +25,18 @@ impl Ended {
         self.0.push_back(EndedRun { session: session.clone(), run: run.clone(), at: Instant::now() });
     }
 
+    /// All of them with how long ago they ended, for another process.
+    pub fn put_down(&self) -> Vec<(SessionId, RunId, Duration)> {
+        self.0.iter().map(|ended| (ended.session.clone(), ended.run.clone(), ended.at.elapsed())).collect()
+    }
+
+    /// Takes up what another process has put down.
+    pub fn take_up(ended: Vec<(SessionId, RunId, Duration)>) -> Self {
+        let now = Instant::now();
+        let one = |(session, run, ago)| EndedRun { session, run, at: now.checked_sub(ago).unwrap_or(now) };
+        Self(ended.into_iter().map(one).collect())
+    }
+
     pub fn remove(&mut self, run: &RunId) {
         self.0.retain(|ended| ended.run != *run);
     }

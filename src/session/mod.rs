@@ -3,6 +3,7 @@
 //! The [`Supervisor`] alone owns the table of sessions; each run is a task of its own that owns all of its
 //! state. They speak through bounded channels; nothing is shared and nothing is locked.
 
+mod callers;
 mod cgroup;
 mod client;
 mod command;
@@ -12,11 +13,14 @@ mod json;
 mod keeping;
 mod limits;
 mod names;
+mod outline;
 mod past;
+mod replacing;
 mod run;
 mod sending;
 mod settings;
 mod starting;
+mod state;
 mod supervisor;
 mod table;
 mod templates;
@@ -26,8 +30,13 @@ mod waiter;
 
 use tokio::sync::mpsc;
 
+pub use callers::{Named, Touched};
 pub use client::{Ack, Client, ClientId, Events, FrameJob, Outbox};
+pub use command::is_inherited;
+pub use outline::{RunOutline, SessionOutline};
+pub use replacing::Frozen;
 pub use settings::Settings;
+pub use state::{FORMAT, State, StateError};
 pub use supervisor::Supervisor;
 
 #[cfg(test)]

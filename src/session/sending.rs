@@ -3,7 +3,7 @@
 use futures::future::join_all;
 
 use super::{
-    Supervisor,
+    ClientId, Supervisor,
     run::{Ask, DEFAULT_GRACE, Kill},
     supervisor::{ask, run_gone},
     table::RunHandle,
@@ -18,13 +18,13 @@ impl Supervisor {
     ///
     /// # Errors
     /// `not_found` when none of them is active.
-    pub async fn send(&self, params: SendParams) -> Result<SendReply> {
+    pub async fn send(&self, params: SendParams, client: ClientId) -> Result<SendReply> {
         let text = params.target.to_string();
         let runs = self.resolve(params.target).await?;
         let (Bytes(data), paste, enter) = (params.data, params.paste, params.enter);
         let sends = runs.iter().map(|run| {
             let data = data.clone();
-            ask(run, |reply| Ask::Send { data, paste, enter, reply })
+            ask(run, |reply| Ask::Send { client, data, paste, enter, reply })
         });
         let taken: Vec<bool> = join_all(sends).await.into_iter().flatten().flatten().collect();
         if taken.is_empty() {

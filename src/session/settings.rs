@@ -87,6 +87,18 @@ impl Settings {
         }
     }
 
+    /// Takes up what another process had been told by clients.
+    pub fn take_up(&mut self, told: ConfigureReply) {
+        self.limits = told.limits;
+        self.max_sessions = told.max_sessions;
+        self.max_runs = told.max_runs;
+        self.transcript_limit = told.transcript_bytes;
+        self.max_transcripts_bytes = told.max_transcripts_bytes;
+        self.keep_ended = told.keep_ended;
+        self.keep = told.keep;
+        self.history = told.history;
+    }
+
     /// Takes a client's wishes over; all of them or none.
     ///
     /// # Errors

@@ -3,14 +3,14 @@
 use std::{ffi::OsString, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
-use tracing::{Instrument, info, info_span};
+use tracing::{Instrument, debug, info, info_span};
 
 use super::{
     Client, Supervisor,
     cgroup::Delegated,
     command::{self, Command},
     limits, names,
-    run::{Ask, Identity, Run},
+    run::{Ask, AttachWish, Identity, Run},
     start_error,
     supervisor::{ASKS_WAITING, LONGEST_MS, run_gone},
     table::{Reserved, RunHandle, SessionWish},
@@ -35,6 +35,18 @@ impl Supervisor {
     /// # Errors
     /// Says what was wrong with the parameters, or why the program could not be started; no session is left behind.
     pub async fn run(&self, params: RunParams, client: Option<&Client>) -> Result<RunReply> {
+        self.run_with(params, client, None).await
+    }
+
+    /// Starts a run below the text of an earlier one, with escape sequences for looks.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub async fn run_under(&self, params: RunParams, text: String) -> Result<RunReply> {
+        self.run_with(params, None, Some(text)).await
+    }
+
+    async fn run_with(&self, params: RunParams, client: Option<&Client>, under: Option<String>) -> Result<RunReply> {
         let (params, template) = self.with_template(params).await?;
         let wish = check_run(&params)?;
         let command = Command::new(params.cmd.as_ref())?;
@@ -45,7 +57,7 @@ impl Supervisor {
         let session_id = reserved.session_id.clone();
         let span = info_span!("session", id = session_id.short());
         let resume = template.and_then(|template| template.resume);
-        let started = self.start_run(params, resume, command, reserved, client).instrument(span).await;
+        let started = self.start_run(params, resume, command, reserved, client, under).instrument(span).await;
         if started.is_err() {
             self.with(move |table| table.release(&session_id)).await?;
         }
@@ -59,13 +71,17 @@ impl Supervisor {
         command: Command,
         reserved: Reserved,
         client: Option<&Client>,
+        under: Option<String>,
     ) -> Result<RunReply> {
         let size =
             params.size.map_or(Size { rows: 24, cols: 80 }, |size| clamp_size(size.rows.into(), size.cols.into()));
         let process_name = names::process_name(&command.program, &reserved.session_id, &reserved.run_id);
         let cgroup = match &reserved.limits {
             limits if limits.memory_bytes.is_some() || limits.processes.is_some() => {
-                Delegated::find().ok().and_then(|delegated| delegated.make(&reserved.run_id, limits))
+                Delegated::find().ok().and_then(|delegated| {
+                    debug!("control groups: {}", delegated.describe());
+                    delegated.make(&reserved.run_id, limits)
+                })
             }
             _ => None,
         };
@@ -115,7 +131,7 @@ impl Supervisor {
         };
         let (asks, asks_in) = mpsc::channel(ASKS_WAITING);
         let stream = params.stream;
-        let run = Run::new(
+        let mut run = Run::new(
             identity,
             reserved.session_name.clone(),
             reserved.terminal_name.clone(),
@@ -124,6 +140,9 @@ impl Supervisor {
             spawned,
             reserved.colors,
         );
+        if let Some(text) = under {
+            run.begin_under(&text);
+        }
         let handle = RunHandle {
             run_id: reserved.run_id.clone(),
             session_id: reserved.session_id.clone(),
@@ -131,7 +150,7 @@ impl Supervisor {
             template: params.template.clone(),
         };
         let view_id = match (params.attach, client) {
-            (Some(format), Some(client)) => Some(queue_attach(&handle, client, format)?),
+            (Some(format), Some(client)) => Some(queue_attach(&handle, client, format, params.size)?),
             _ => None,
         };
         if let Some(client) = client.filter(|_| stream == Stream::Json) {
@@ -159,9 +178,15 @@ impl Supervisor {
 }
 
 /// Puts an attach into a new run's queue before anything else can come.
-fn queue_attach(run: &RunHandle, client: &Client, format: Format) -> Result<oneshot::Receiver<AttachReply>> {
+fn queue_attach(
+    run: &RunHandle,
+    client: &Client,
+    format: Format,
+    size: Option<Size>,
+) -> Result<oneshot::Receiver<AttachReply>> {
     let (reply, answer) = oneshot::channel();
-    let attach = Ask::Attach { client: client.clone(), format, size: None, reply };
+    let wish = AttachWish { format, size, read_only: false };
+    let attach = Ask::Attach { client: client.clone(), wish, reply };
     run.asks.try_send(attach).map_err(|_| run_gone())?;
     Ok(answer)
 }

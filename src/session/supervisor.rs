@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::{
     Announcement, Announcer, Client, ClientId, Services, Settings, limits,
-    run::{Ask, DEFAULT_GRACE, Kill, KillOutcome, unix_ms},
+    run::{Ask, AttachWish, DEFAULT_GRACE, Kill, KillOutcome, unix_ms},
     table::{RunHandle, Table},
     waiter::Condition,
 };
@@ -16,12 +16,12 @@ use crate::{
     history::Disk,
     process,
     protocol::{
-        AttachParams, AttachReply, Bytes, ClipboardParams, Code, ColorsParams, Empty, Error, HoldParams, InputParams,
-        KillParams, KillReply, LinkParams, LinkReply, PromptsReply, RemoveReply, RenameParams, RenameReply,
-        ResizeParams, Result, RunId, SessionId, SessionInfo, SessionsReply, SignalSpec, SnapshotParams, SnapshotReply,
-        Status, SubscribeReply, Target, Until, VisibleParams, WaitParams, WaitReason, WaitReply,
+        AttachParams, AttachReply, Bytes, ClipboardParams, Code, ColorsParams, Empty, Error, Event, HoldParams,
+        InputParams, KillParams, KillReply, LinkParams, LinkReply, PromptsReply, RemoveReply, RenameParams,
+        RenameReply, ResizeParams, Result, RunId, SessionId, SessionInfo, SessionsReply, SignalSpec, SnapshotParams,
+        SnapshotReply, Status, SubscribeReply, Target, Until, VisibleParams, WaitParams, WaitReason, WaitReply,
     },
-    term::Colors,
+    term::{Colors, clamp_size},
 };
 
 /// Asks that may wait for one run. The run answers in microseconds; a client that asks faster waits.
@@ -78,6 +78,11 @@ impl Supervisor {
         let job: Job = Box::new(move |table| _ = reply.send(job(table)));
         self.jobs.send(job).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())
+    }
+
+    /// Tells every client something.
+    pub fn announce(&self, event: Event) {
+        self.services.announcer.announce(Announcement { event, except: Vec::new() });
     }
 
     /// Makes a client known: it gets events from now on.
@@ -186,14 +191,14 @@ impl Supervisor {
     }
 
     /// Types into a run.
-    pub async fn input(&self, params: InputParams) -> Result<Empty> {
-        let Bytes(data) = params.data;
-        self.tell(params.run_id, Ask::Input { data, paste: params.paste }).await
+    pub async fn input(&self, params: InputParams, client: ClientId) -> Result<Empty> {
+        let InputParams { run_id, data: Bytes(data), paste } = params;
+        self.tell(run_id, Ask::Input { client, data, paste }).await
     }
 
-    /// Sizes a run's terminal.
-    pub async fn resize(&self, params: ResizeParams) -> Result<Empty> {
-        self.tell(params.run_id, Ask::Resize { rows: params.rows, cols: params.cols }).await
+    /// Sizes a client's view of a run, and with it the run's terminal if that is the client's to size.
+    pub async fn resize(&self, params: ResizeParams, client: ClientId) -> Result<Empty> {
+        self.tell(params.run_id, Ask::Resize { client, size: clamp_size(params.rows, params.cols) }).await
     }
 
     /// Closes a client's view of a run.
@@ -219,8 +224,9 @@ impl Supervisor {
     /// Opens a client's view of a run.
     pub async fn attach(&self, params: AttachParams, client: &Client) -> Result<AttachReply> {
         let run = self.one(params.run_id).await?;
-        let (format, size, client) = (params.format, params.size, client.clone());
-        ask(&run, |reply| Ask::Attach { client, format, size, reply }).await.ok_or_else(run_gone)
+        let wish = AttachWish { format: params.format, size: params.size, read_only: params.read_only };
+        let client = client.clone();
+        ask(&run, |reply| Ask::Attach { client, wish, reply }).await.ok_or_else(run_gone)
     }
 
     /// Sends a client a run's lines.

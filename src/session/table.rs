@@ -51,7 +51,7 @@ pub struct Session {
 
 impl Session {
     /// Every run that is there holds text, the ended ones too until they are dismissed: each gets the same share.
-    fn share_transcript(&mut self) {
+    pub fn share_transcript(&mut self) {
         let share = self.transcript_limit / self.runs.len().max(1);
         self.transcript_share.send_if_modified(|told| std::mem::replace(told, share) != share);
     }
@@ -77,9 +77,11 @@ pub struct Table {
     pub closing: bool,
     /// Named settings of runs.
     pub templates: BTreeMap<String, Template>,
+    /// Another binary is being put in this one's place: nothing is started for the moment.
+    pub paused: bool,
     /// Runs that have ended, the oldest first.
     pub ended: Ended,
-    last_terminal: u128,
+    pub last_terminal: u128,
 }
 
 /// What is fixed for a run before it is started.
@@ -121,6 +123,7 @@ impl Table {
             colors: Colors::default(),
             closing: false,
             templates: BTreeMap::new(),
+            paused: false,
             ended: Ended::default(),
             last_terminal: 0,
         }
@@ -157,6 +160,9 @@ impl Table {
     pub fn reserve(&mut self, wish: SessionWish) -> Result<Reserved> {
         if self.closing {
             return Err(Error::new(Code::ShuttingDown, "the host is ending; start another"));
+        }
+        if self.paused {
+            return Err(Error::new(Code::ShuttingDown, "the daemon is just being replaced; try again in a moment"));
         }
         let found = match &wish.session {
             None => None,

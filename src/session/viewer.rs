@@ -8,7 +8,7 @@ use std::{
 
 use super::client::{Ack, Acked, Client, FrameJob};
 use crate::{
-    protocol::{Event, Format, Frame, RunId, SessionId, ViewId},
+    protocol::{Event, Format, Frame, RunId, SessionId, Size, ViewId},
     term::Terminal,
     view::{NextFrame, View},
 };
@@ -56,6 +56,10 @@ struct Held {
 pub struct Viewer {
     pub id: ViewId,
     pub client: Client,
+    /// How large the client's own terminal is, if it has told.
+    pub size: Option<Size>,
+    /// It only looks.
+    pub read_only: bool,
     view: View,
     visible: bool,
     dirty: bool,
@@ -83,12 +87,14 @@ impl Viewer {
         ViewId(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub fn new(id: ViewId, client: Client, format: Format, terminal: &Terminal) -> Self {
+    pub fn new(id: ViewId, client: Client, format: Format, read_only: bool, terminal: &Terminal) -> Self {
         let mut view = View::new(format, terminal);
         view.set_synchronizes(client.has_synchronized_output());
         Self {
             id,
             client,
+            size: None,
+            read_only,
             view,
             visible: true,
             dirty: true,
@@ -125,9 +131,17 @@ impl Viewer {
 
     /// Everything is to be sent again, as after a new size.
     pub fn start_over(&mut self, terminal: &Terminal) {
+        self.view.fit(self.size);
         self.view.start_over(terminal);
         self.shown = None;
         self.dirty = true;
+    }
+
+    /// Starts over if the client's size is not the one its frames are made for.
+    pub fn refit(&mut self, terminal: &Terminal) {
+        if self.view.fit(self.size) {
+            self.start_over(terminal);
+        }
     }
 
     pub fn show(&mut self, visible: bool) {
@@ -170,6 +184,11 @@ impl Viewer {
     /// The rows of the transcript that it has without a gap, down to its screen.
     pub fn rows_held(&self) -> Range<u64> {
         self.view.rows_held()
+    }
+
+    /// The rows of the terminal's screen that it shows, when it is of another size; it has nothing above them.
+    pub fn rows_shown(&self, terminal: &Terminal) -> Option<Range<u64>> {
+        self.view.rows_shown(terminal)
     }
 
     /// When there is something to do, if the clock alone decides.
@@ -286,7 +305,7 @@ mod tests {
         fn new() -> Self {
             let (client, outbox) = Client::new();
             let terminal = Terminal::new(Size { rows: 5, cols: 20 }, 1000);
-            let viewer = Viewer::new(Viewer::next_id(), client, Format::Ansi, &terminal);
+            let viewer = Viewer::new(Viewer::next_id(), client, Format::Ansi, false, &terminal);
             let mut seen = Self { viewer, terminal, outbox, acks: mpsc::unbounded_channel().0 };
             assert_eq!(seen.frame(), Some(1), "the first comes at once");
             seen.viewer.acked(1);

@@ -36,7 +36,7 @@ pub struct Plan {
 }
 
 /// What the kernel itself holds each process of a run to (setrlimit(2)); none where 0.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelLimits {
     /// Processor time in seconds.
     pub cpu_seconds: u64,

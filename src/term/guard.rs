@@ -9,6 +9,7 @@
 use std::str;
 
 use memchr::{memchr, memchr3};
+use serde::{Deserialize, Serialize};
 
 const BEL: u8 = 0x07;
 const CAN: u8 = 0x18;
@@ -66,7 +67,7 @@ pub trait Sink {
     fn refused(&mut self, start: &[u8]);
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
     Text,
     /// After an ESC.
@@ -84,7 +85,7 @@ enum State {
 }
 
 /// The state between two pieces of output: every cut of a stream gives the same.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
     state: State,
     osc: Vec<u8>,

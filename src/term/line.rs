@@ -145,7 +145,8 @@ pub fn write(row: &mut GridRow<Cell>, cols: usize, line: &SpanLine, wrapped: boo
     }
 }
 
-fn cell(c: char, style: Option<&Style>) -> Cell {
+/// A cell that looks so.
+pub fn cell(c: char, style: Option<&Style>) -> Cell {
     let mut cell = Cell { c, ..Cell::default() };
     let Some(style) = style else { return cell };
     if let Some(color) = color(style.fg) {
@@ -209,7 +210,8 @@ fn same_look(a: &Cell, b: &Cell) -> bool {
         }
 }
 
-fn style(cell: &Cell, palette: &Palette) -> Style {
+/// How a cell looks.
+pub fn style(cell: &Cell, palette: &Palette) -> Style {
     let flags = cell.flags;
     Style {
         fg: paint(cell.fg, palette),

@@ -16,7 +16,9 @@ mod osc;
 mod packed;
 mod parser;
 mod prompts;
+mod saved;
 mod screen;
+mod tail;
 mod transcript;
 
 use std::time::Instant;
@@ -26,10 +28,11 @@ pub use colors::Colors;
 pub use guard::CLIPBOARD_MAX;
 pub use modes::{CursorShape, Modes, MouseReport};
 pub use prompts::Prompt;
+pub use saved::SavedTerminal;
 pub use transcript::{Row, Transcript};
 
 use crate::protocol::{CursorInfo, Size, SpanLine};
-use guard::Guard;
+use guard::{Guard, Sink};
 use parser::Parser;
 use screen::Screen;
 
@@ -56,7 +59,10 @@ impl Terminal {
     /// An empty terminal. `transcript_limit` is in bytes.
     #[must_use]
     pub fn new(size: Size, transcript_limit: usize) -> Self {
-        let screen = Screen::new(size, Transcript::new(transcript_limit));
+        Self::with(Screen::new(size, Transcript::new(transcript_limit)))
+    }
+
+    fn with(screen: Screen) -> Self {
         Self { guard: Guard::new(), parser: Parser::new(), screen }
     }
 
@@ -176,6 +182,28 @@ impl Terminal {
     /// The client's colours, for programs that ask.
     pub fn set_colors(&mut self, colors: Colors) {
         self.screen.set_colors(colors);
+    }
+
+    /// Puts the terminal down as data, for another process to go on with it. It is afterwards what it was before. What
+    /// the program asked for is for the caller to take first.
+    pub fn save(&mut self) -> SavedTerminal {
+        let saved = SavedTerminal {
+            screen: self.screen.save(),
+            guard: self.guard.clone(),
+            unfinished: self.parser.unfinished(),
+        };
+        self.screen.note_damage();
+        saved
+    }
+
+    /// Takes a terminal up where another process has put it down.
+    #[must_use]
+    pub fn restore(saved: SavedTerminal) -> Self {
+        let mut terminal = Self::with(Screen::restore(saved.screen));
+        terminal.parser.with(&mut terminal.screen).pass(&saved.unfinished);
+        terminal.guard = saved.guard;
+        terminal.screen.note_damage();
+        terminal
     }
 
     /// Puts a line of Termi's own above an empty screen, as before a restart: what was on the screen

@@ -12,6 +12,7 @@ use super::{
     guard::{ABORT, End, Sink, unfinished},
     osc::{self, Osc},
     screen::Screen,
+    tail::Tail,
 };
 
 /// The parser's own way to hold back synchronized updates, switched off: it would copy up to 2 MiB of them. Here
@@ -33,6 +34,8 @@ pub struct Parser {
     processor: Processor<NeverHeld>,
     /// The last character, if the parser does not know it: a sequence may ask for it again (REP).
     unseen: Option<u8>,
+    /// The end of what the parser was given, where that is the beginning of a sequence.
+    tail: Tail,
 }
 
 /// A parser and the screen that it writes to.
@@ -48,7 +51,12 @@ impl Handler for Nobody {}
 
 impl Parser {
     pub fn new() -> Self {
-        Self { processor: Processor::new(), unseen: None }
+        Self { processor: Processor::new(), unseen: None, tail: Tail::default() }
+    }
+
+    /// What the parser was given of a sequence that has not come whole.
+    pub fn unfinished(&self) -> Vec<u8> {
+        self.tail.unfinished()
     }
 
     pub fn with<'a>(&'a mut self, screen: &'a mut Screen) -> Writing<'a> {
@@ -115,6 +123,7 @@ impl Sink for Writing<'_> {
         if may_repeat && bytes.first() == Some(&0x1b) {
             self.show_unseen();
         }
+        self.parser.tail.note(bytes);
         self.advance(bytes);
     }
 

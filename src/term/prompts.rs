@@ -6,11 +6,13 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 /// Marks that are kept. A prompt takes a row, and so many rows of nothing but prompts nobody jumps through.
 const MARKS_MAX: usize = 2000;
 
 /// One prompt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prompt {
     /// Its first row, counted as the transcript does.
     pub row: u64,

@@ -4,7 +4,10 @@ use std::{collections::VecDeque, mem};
 
 use unicode_width::UnicodeWidthChar;
 
-use super::packed::{self, Packed};
+use super::{
+    packed::{self, Packed},
+    saved::{SavedRow, SavedTranscript},
+};
 use crate::protocol::SpanLine;
 
 /// Rows are kept in pieces of this size, so that old ones can be given back without moving the others.
@@ -82,8 +85,36 @@ impl Transcript {
         }
     }
 
+    pub(super) fn save(&self) -> SavedTranscript {
+        SavedTranscript {
+            rows: self.rows_from(self.first).map(|Row { line, wrapped }| SavedRow { line, wrapped }).collect(),
+            first: self.first,
+            limit: self.limit,
+            dropped_bytes: self.dropped_bytes,
+            cuts: self.cuts,
+            cleared_at: self.cleared_at,
+        }
+    }
+
+    pub(super) fn restore(saved: SavedTranscript) -> Self {
+        let mut transcript = Self::new(saved.limit);
+        (transcript.first, transcript.end) = (saved.first, saved.first);
+        // Packed anew it may take a little more than it did, which is no reason to cut it.
+        saved.rows.iter().for_each(|SavedRow { line, wrapped }| transcript.append(line, *wrapped));
+        (transcript.dropped_bytes, transcript.cuts) = (saved.dropped_bytes, saved.cuts);
+        transcript.cleared_at = saved.cleared_at;
+        transcript
+    }
+
     /// Takes a row in.
     pub fn push(&mut self, line: &SpanLine, wrapped: bool) {
+        self.append(line, wrapped);
+        if self.bytes > self.limit {
+            self.cut();
+        }
+    }
+
+    fn append(&mut self, line: &SpanLine, wrapped: bool) {
         self.packed.clear();
         packed::write(line, wrapped, &mut self.runs, &mut self.packed);
         let length = self.packed.len();
@@ -98,9 +129,6 @@ impl Transcript {
         self.bytes += chunk.cost() - cost;
         self.held += held_by(length);
         self.end += 1;
-        if self.bytes > self.limit {
-            self.cut();
-        }
     }
 
     fn chunk_size(&self) -> usize {

@@ -11,6 +11,7 @@ mod ansi;
 mod cluster;
 #[cfg(any(test, fuzzing))]
 pub mod law;
+mod letterbox;
 mod part;
 mod scrolling;
 mod spans;
@@ -29,6 +30,8 @@ use part::Part;
 #[derive(Debug)]
 pub struct View {
     format: Format,
+    /// How large the client's own terminal is; none is as large as the run's.
+    window: Option<Size>,
     /// Its client takes synchronized updates (mode 2026).
     synchronizes: bool,
     /// One is under way.
@@ -95,6 +98,7 @@ impl View {
     pub fn new(format: Format, terminal: &Terminal) -> Self {
         let mut view = Self {
             format,
+            window: None,
             synchronizes: false,
             in_sync: false,
             next_row: 0,
@@ -129,6 +133,29 @@ impl View {
         self.synchronizes = synchronizes;
     }
 
+    /// The client's own terminal has this size; returns whether that is news. The caller then starts it over.
+    pub fn fit(&mut self, window: Option<Size>) -> bool {
+        std::mem::replace(&mut self.window, window) != window
+    }
+
+    /// The client's size, if it shows only a part of the terminal. Who has rows of text can cut them itself.
+    fn letterbox(&self, terminal: &Terminal) -> Option<Size> {
+        self.window.filter(|window| self.format == Format::Ansi && *window != terminal.size())
+    }
+
+    /// How large the screen is that the client shows.
+    fn screen_size(&self, terminal: &Terminal) -> Size {
+        self.letterbox(terminal).unwrap_or(terminal.size())
+    }
+
+    /// The rows of the terminal's screen that a client of another size shows; it has nothing above them.
+    #[must_use]
+    pub fn rows_shown(&self, terminal: &Terminal) -> Option<Range<u64>> {
+        let window = self.letterbox(terminal)?;
+        let first = u64::from(letterbox::first_row(terminal, window));
+        Some(first..first + u64::from(window.rows))
+    }
+
     /// Begins again with nothing: the client's emulator has reflowed by rules of its own, or lost track.
     pub fn start_over(&mut self, terminal: &Terminal) {
         let transcript = terminal.transcript();
@@ -137,7 +164,7 @@ impl View {
         self.unbroken_from = self.next_row;
         self.skipped = self.next_row - transcript.cleared_at();
         self.behind = false;
-        self.size = terminal.size();
+        self.size = self.screen_size(terminal);
         (self.starts_over, self.filling, self.modes, self.cursor) = (true, true, None, None);
         self.rows.clear();
         self.primary.clear();
@@ -146,7 +173,7 @@ impl View {
     /// Rows were skipped, and can be had by starting over.
     #[must_use]
     pub fn is_behind(&self, terminal: &Terminal) -> bool {
-        self.behind && !terminal.modes().alternate_screen
+        self.behind && !terminal.modes().alternate_screen && self.letterbox(terminal).is_none()
     }
 
     /// The rows of the transcript that it has without a gap, down to its screen.
@@ -159,14 +186,14 @@ impl View {
     #[must_use]
     pub fn is_far_behind(&self, terminal: &Terminal) -> bool {
         let transcript = terminal.transcript();
-        self.behind
-            || self.next_row < transcript.first()
-            || transcript.end().saturating_sub(self.next_row) > part::MAX_BEHIND
+        let missing = self.next_row < transcript.first();
+        let waiting = transcript.end().saturating_sub(self.next_row);
+        self.behind || self.letterbox(terminal).is_none() && (missing || waiting > part::MAX_BEHIND)
     }
 
     /// The next frame; none when there is nothing to tell.
     pub fn next_frame(&mut self, terminal: &Terminal) -> Option<NextFrame> {
-        if self.size != terminal.size() {
+        if self.size != self.screen_size(terminal) {
             self.start_over(terminal);
         }
         let part = self.choose(terminal);
@@ -179,7 +206,7 @@ impl View {
             target[*row] = line;
         }
         let (begins_sync, ends_sync) = self.brackets(&part);
-        let cursor = terminal.cursor();
+        let cursor = self.letterbox(terminal).map_or(terminal.cursor(), |window| letterbox::cursor(terminal, window));
         let update = Update {
             reset,
             begins_sync,
@@ -277,7 +304,14 @@ impl View {
                 read.push((row, line));
             }
         };
-        if part.current {
+        if let Some(window) = self.letterbox(terminal) {
+            let blank = std::iter::repeat(SpanLine::default());
+            letterbox::rows(terminal, window)
+                .chain(blank)
+                .take(has.len())
+                .enumerate()
+                .for_each(|(row, line)| put(row, line));
+        } else if part.current {
             // What scrolls off moves every row; else what the terminal has not touched is as it was.
             let seen = if gone.is_empty() { self.seen } else { 0 };
             terminal.rows_changed_since(seen).for_each(|row| put(row, terminal.row(row)));

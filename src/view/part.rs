@@ -48,7 +48,8 @@ impl View {
         // Rows that a larger screen took back are to be sent again when they leave it.
         self.next_row = self.next_row.min(end);
         // The primary screen is out of sight, and with it what scrolls off: it is sent when it is back.
-        if terminal.modes().alternate_screen {
+        // A part of the screen is all that a client of another size has.
+        if terminal.modes().alternate_screen || self.letterbox(terminal).is_some() {
             return Part { start: self.next_row, end: self.next_row, skipped: 0, cleared, current: true };
         }
         let most = if self.filling { ROWS_AT_START + MAX_BEHIND } else { MAX_BEHIND };

@@ -45,6 +45,7 @@ mod ends;
 mod following;
 mod law;
 mod list;
+mod persist;
 mod programs;
 mod reading;
 mod run;

@@ -84,6 +84,13 @@ impl Setup {
         self.env("TERMI", TERMI)
     }
 
+    /// It joins the daemon of its home instead of owning sessions.
+    #[must_use]
+    pub fn persist(mut self) -> Self {
+        self.command.push("--persist".into());
+        self
+    }
+
     /// Starts it and tells it who its client is.
     #[must_use]
     pub fn start(self) -> Host {

@@ -13,6 +13,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on panics and says what it saw")]
 
 mod client;
+mod daemon;
 mod home;
 mod host;
 pub mod json_rpc;
@@ -23,6 +24,7 @@ mod view;
 use std::time::{Duration, Instant};
 
 pub use client::{Client, Failure, Pending, Speech, State};
+pub use daemon::Daemon;
 pub use home::{Home, files_below};
 pub use host::{Host, Run, Setup, TERMI};
 pub use value::{from_json, to_json};

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Empty, Format};
+use crate::protocol::{CrossSession, Empty, Format};
 
 method!(
     /// Introduces the client; the first call of a connection.
@@ -53,7 +53,7 @@ pub struct ColorsParams {
 }
 
 /// Parameters of `initialize`.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct InitializeParams {
     /// The protocol version that the client speaks.
     pub protocol: u32,
@@ -70,6 +70,10 @@ pub struct InitializeParams {
     /// `ansi` frames is bracketed so.
     #[serde(default)]
     pub synchronized_output: bool,
+    /// What programs inside a session may do to other sessions from now on; none leaves it as it is. Only the
+    /// owner's clients can set it.
+    #[serde(default)]
+    pub cross_session: Option<CrossSession>,
 }
 
 /// Answer of `initialize`.

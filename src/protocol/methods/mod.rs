@@ -18,6 +18,7 @@ macro_rules! method {
 }
 
 mod connect;
+mod daemon;
 mod follow;
 mod health;
 mod history;
@@ -33,6 +34,7 @@ mod view;
 mod wait;
 
 pub use connect::*;
+pub use daemon::*;
 pub use follow::*;
 pub use health::*;
 pub use history::*;

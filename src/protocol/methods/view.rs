@@ -90,6 +90,9 @@ pub struct AttachParams {
     /// The terminal's new size, if the client has one to tell.
     #[serde(default)]
     pub size: Option<Size>,
+    /// This client only looks: what it types into the run is refused, and its sizes are not taken.
+    #[serde(default)]
+    pub read_only: bool,
 }
 
 /// Answer of `attach`.

@@ -13,7 +13,7 @@ mod writer;
 
 pub use reader::GuardedReader;
 pub use skipper::{MAX_BYTES, MAX_DEPTH, Refusal, Skipper};
-pub use traffic::{Replying, Traffic};
+pub use traffic::{Replying, Taking, Traffic};
 pub use writer::GuardedWriter;
 
 #[cfg(test)]
@@ -32,6 +32,20 @@ mod tests {
 
     fn request(params: Value) -> Vec<u8> {
         pack(&Value::Array(vec![0.into(), 7.into(), "run".into(), params]))
+    }
+
+    /// What comes through of a stream whose messages are all taken up.
+    async fn taken(bytes: &[u8], traffic: Traffic) -> (Vec<u8>, io::Result<usize>) {
+        let taker = traffic.clone();
+        let taking = tokio::spawn(async move {
+            loop {
+                drop(taker.taking());
+                tokio::task::yield_now().await;
+            }
+        });
+        let outcome = through(bytes, traffic).await;
+        taking.abort();
+        outcome
     }
 
     async fn through(bytes: &[u8], traffic: Traffic) -> (Vec<u8>, io::Result<usize>) {
@@ -81,7 +95,7 @@ mod tests {
             bytes.extend(junk);
         }
         bytes.extend(&good);
-        let (out, result) = through(&bytes, Traffic::default()).await;
+        let (out, result) = taken(&bytes, Traffic::default()).await;
         assert!(result.is_ok());
         assert_eq!(out, good);
     }
@@ -89,8 +103,27 @@ mod tests {
     #[tokio::test]
     async fn parameters_without_an_array_are_put_into_one() {
         let map = Value::Map(vec![("a".into(), 1.into())]);
-        let (out, _) = through(&request(map.clone()), Traffic::default()).await;
+        let (out, _) = taken(&request(map.clone()), Traffic::default()).await;
         assert_eq!(out, request(Value::Array(vec![map])));
+    }
+
+    /// The library throws away what it has read and not yet handed on when the stream ends: keys that were typed just
+    /// before a client left.
+    #[tokio::test]
+    async fn the_end_is_passed_on_only_when_all_before_it_was_taken_up() {
+        let traffic = Traffic::default();
+        let typed = pack(&Value::Array(vec![2.into(), "input".into(), Value::Array(vec![])]));
+        let stream = [typed.clone(), request(Value::Array(vec![]))].concat();
+        let reading = tokio::spawn({
+            let (stream, traffic) = (stream.clone(), traffic.clone());
+            async move { through(&stream, traffic).await }
+        });
+        for _ in 0..2 {
+            tokio::task::yield_now().await;
+            assert!(!reading.is_finished());
+            drop(traffic.taking());
+        }
+        assert_eq!(reading.await.unwrap().0, stream);
     }
 
     #[tokio::test]
@@ -111,7 +144,7 @@ mod tests {
         let answer = |id: u64| pack(&Value::Array(vec![1.into(), id.into(), Value::Nil, true.into()]));
         let stream =
             [answer(70_000), answer(70_000), answer(4), answer(3), answer(5_000_000_000), answer(300)].concat();
-        let (out, _) = through(&stream, traffic).await;
+        let (out, _) = taken(&stream, traffic).await;
         assert_eq!(out, [answer(70_000), answer(3), answer(5_000_000_000), answer(300)].concat());
     }
 }

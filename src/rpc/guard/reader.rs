@@ -34,6 +34,8 @@ pub struct GuardedReader<R> {
     /// A whole message on its way out.
     ready: Vec<u8>,
     sent: usize,
+    /// The stream has ended, and what came before is still to be taken up.
+    ending: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl<R> GuardedReader<R> {
@@ -47,6 +49,7 @@ impl<R> GuardedReader<R> {
             message: Vec::new(),
             ready: Vec::new(),
             sent: 0,
+            ending: None,
         }
     }
 
@@ -60,8 +63,12 @@ impl<R> GuardedReader<R> {
             }
             let message = std::mem::take(&mut self.message);
             match self.judge(&message) {
-                Verdict::Pass => self.ready = message,
+                Verdict::Pass => {
+                    self.note(&message);
+                    self.ready = message;
+                }
                 Verdict::Wrap(at) => {
+                    self.note(&message);
                     self.ready = message;
                     self.ready.insert(at, 0x91);
                 }
@@ -74,6 +81,13 @@ impl<R> GuardedReader<R> {
             return Ok(true);
         }
         Ok(false)
+    }
+
+    /// Calls are counted until they are taken up; answers find who waits for them at once.
+    fn note(&self, message: &[u8]) {
+        if envelope(message).is_some_and(|parts| !parts.first().is_some_and(|kind| kind.is(1))) {
+            self.traffic.passed_on();
+        }
     }
 
     fn judge(&self, message: &[u8]) -> Verdict {
@@ -192,6 +206,9 @@ impl<R: AsyncRead + Unpin> AsyncRead for GuardedReader<R> {
                 this.sent += count;
                 return Poll::Ready(Ok(()));
             }
+            if let Some(ending) = &mut this.ending {
+                return ending.as_mut().poll(context).map(Ok);
+            }
             match this.assemble() {
                 Ok(true) => continue,
                 Ok(false) => {}
@@ -202,7 +219,10 @@ impl<R: AsyncRead + Unpin> AsyncRead for GuardedReader<R> {
             ready!(Pin::new(&mut this.inner).poll_read(context, &mut chunk))?;
             if chunk.filled().is_empty() {
                 return match this.skipper.pending() {
-                    0 => Poll::Ready(Ok(())),
+                    0 => {
+                        this.ending = Some(Box::pin(this.traffic.clone().all_is_taken()));
+                        continue;
+                    }
                     count => refuse(Refusal::Truncated(count)),
                 };
             }

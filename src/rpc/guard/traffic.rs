@@ -19,6 +19,8 @@ struct TrafficState {
     opening: Mutex<HashSet<u64>>,
     /// How many of those there are, calls by notification among them.
     replying: watch::Sender<usize>,
+    /// Messages of the client that were passed on and that nobody has taken up yet.
+    passed: watch::Sender<usize>,
 }
 
 /// Methods whose answer something must wait for: the first frame of the view that it tells of, or the host's end.
@@ -52,6 +54,22 @@ impl Traffic {
         Replying(self.clone())
     }
 
+    pub(super) fn passed_on(&self) {
+        self.0.passed.send_modify(|count| *count += 1);
+    }
+
+    /// Counts a message of the client as taken up when the result is dropped.
+    #[must_use]
+    pub fn taking(&self) -> Taking {
+        Taking(self.clone())
+    }
+
+    /// Waits until everything that was passed on has been taken up.
+    pub(super) async fn all_is_taken(self) {
+        // The sender is this very struct's: it cannot be gone.
+        let _ = self.0.passed.subscribe().wait_for(|count| *count == 0).await;
+    }
+
     /// Waits until no answer that tells of a view is under way.
     pub async fn replies_are_out(&self) {
         // The sender is this very struct's: it cannot be gone.
@@ -65,6 +83,15 @@ pub struct Replying(Traffic);
 impl Drop for Replying {
     fn drop(&mut self) {
         self.0.0.replying.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+/// A message being taken up.
+pub struct Taking(Traffic);
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        self.0.0.passed.send_modify(|count| *count = count.saturating_sub(1));
     }
 }
 

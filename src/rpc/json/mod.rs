@@ -8,6 +8,8 @@ mod framing;
 mod message;
 mod peer;
 
+pub use framing::framed;
+
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -23,12 +25,12 @@ use self::{
     peer::Peer,
 };
 use super::{
-    Ended,
+    Caller, Ended,
     dispatch::{CALLS_UNDER_WAY, Connection, Host},
     guard::Replying,
 };
 use crate::{
-    protocol::{Access, Attach, Code, Error, Initialize, Input, Method, Resize, Run, Shutdown, Visible, Wait},
+    protocol::{Attach, Code, Error, Initialize, Input, Method, Resize, Run, Shutdown, Visible, Wait},
     session::Client,
 };
 
@@ -40,17 +42,17 @@ pub(super) async fn serve(
     host: Host,
     reader: impl AsyncRead + Send + Unpin + 'static,
     writer: Box<dyn AsyncWrite + Send + Unpin>,
-    access: Access,
+    caller: Caller,
 ) -> Ended {
     // Dropped when this ends, which gives up what the client still waits for.
     let (_open, open) = watch::channel(());
     let (client, outbox) = Client::new();
     let id = client.id();
-    let frontend = watch::Sender::new(None);
-    let mut initialized = frontend.subscribe();
     let peer = Peer::new(writer, open.clone());
+    let connection = Connection::new(host.clone(), caller, client, peer.traffic.clone());
+    let mut initialized = connection.frontend.subscribe();
     let served = Served {
-        connection: Connection { host: host.clone(), access, client, traffic: peer.traffic.clone(), frontend },
+        connection,
         peer: peer.clone(),
         places: Arc::new(Semaphore::new(CALLS_UNDER_WAY)),
         answers: Arc::new(Semaphore::new(ANSWERS_WAITING)),

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tracing::{debug, warn};
 
-use super::{Life, Run, begin_output};
+use super::{Life, Run, begin_output, focus};
 use crate::{
     protocol::{
         AttachReply, Code, Error, Event, Format, LinkReply, PromptsReply, Result, RunInfo, Size, SnapshotFormat,
@@ -16,11 +16,13 @@ use crate::{
         client::{Acked, Client, ClientId},
         input,
         json::Follower,
+        outline::RunOutline,
         start_error,
+        state::SavedRun,
         viewer::Viewer,
         waiter::{Condition, Waiter},
     },
-    term::{Colors, clamp_size},
+    term::Colors,
 };
 
 /// What became of a kill.
@@ -47,14 +49,24 @@ pub struct Restarted {
     pub process_name: String,
 }
 
+/// How a client wants to look at a run.
+#[derive(Debug, Clone, Copy)]
+pub struct AttachWish {
+    pub format: Format,
+    pub size: Option<Size>,
+    pub read_only: bool,
+}
+
 /// What a run can be asked.
 pub enum Ask {
     Input {
+        client: ClientId,
         data: Vec<u8>,
         paste: bool,
     },
     /// Answered with whether it was taken; not at all when the run has ended.
     Send {
+        client: ClientId,
         data: Vec<u8>,
         paste: bool,
         enter: bool,
@@ -66,15 +78,16 @@ pub enum Ask {
         reason: String,
     },
     Resize {
-        rows: u32,
-        cols: u32,
+        client: ClientId,
+        size: Size,
     },
     Attach {
         client: Client,
-        format: Format,
-        size: Option<Size>,
+        wish: AttachWish,
         reply: oneshot::Sender<AttachReply>,
     },
+    /// The shim that watches over its program, while there is one.
+    Shim(oneshot::Sender<Option<i32>>),
     Detach(ClientId),
     /// Sends a client its lines; answered with the number of the next, or nothing when it has no lines.
     Follow {
@@ -123,28 +136,39 @@ pub enum Ask {
         terminal_name: String,
         reply: oneshot::Sender<Result<Restarted>>,
     },
+    /// What is worth remembering of it, with so many of its last lines; nothing when it has ended.
+    Outline {
+        lines: Option<usize>,
+        reply: oneshot::Sender<Option<RunOutline>>,
+    },
     Colors(Colors),
     Renamed(String),
+    /// To put itself down, and do nothing more until the other end of `thaw` is dropped.
+    Freeze {
+        reply: oneshot::Sender<Box<SavedRun>>,
+        thaw: watch::Receiver<()>,
+    },
     Close,
 }
 
 impl Run {
     pub(super) async fn answer(&mut self, ask: Ask) {
         match ask {
-            Ask::Input { data, paste: false } if self.is_told_focus(&data) => {}
-            Ask::Input { data, paste } => {
-                let data = self.as_typed(data, paste);
+            Ask::Input { data, paste: false, .. } if self.is_told_focus(&data) => {}
+            Ask::Input { client, data, paste } => {
+                let data = self.as_typed(client, data, paste);
                 self.type_in(data);
             }
-            Ask::Send { data, paste, enter, reply } => {
-                let mut data = self.as_typed(data, paste);
+            Ask::Send { client, data, paste, enter, reply } => {
+                let mut data = self.as_typed(client, data, paste);
                 data.extend(enter.then_some(b'\r'));
                 let taken = matches!(self.life, Life::Active).then(|| self.type_in(data));
                 let _ = reply.send(taken);
             }
             Ask::Passed { shim, reason } => self.passed(shim, reason).await,
-            Ask::Resize { rows, cols } => self.wanted_size = Some(clamp_size(rows, cols)),
-            Ask::Attach { client, format, size, reply } => self.attach(client, format, size, reply),
+            Ask::Resize { client, size } => self.sized(client, size),
+            Ask::Attach { client, wish, reply } => self.attach(client, wish, reply),
+            Ask::Shim(reply) => _ = reply.send(self.link.is_some().then_some(self.shim_pid)),
             Ask::Follow { client, reply } => _ = reply.send(self.follow(client)),
             Ask::Unfollow(client) => self.drop_followers(|follower| follower.client.id() == client),
             Ask::Detach(client) => self.drop_viewers(|viewer| viewer.client.id() == client),
@@ -176,12 +200,28 @@ impl Run {
                 let _ = reply.send(outcome);
             }
             Ask::Colors(colors) => self.terminal.set_colors(colors),
+            Ask::Outline { lines, reply } => _ = reply.send(self.outline(lines)),
+            Ask::Freeze { reply, mut thaw } => {
+                self.take_reports();
+                self.changed();
+                self.void_clipboard_requests();
+                let _ = reply.send(Box::new(self.save()));
+                // Nothing is ever sent: it ends with an error when the process goes on after all.
+                let _ = thaw.changed().await;
+            }
             Ask::Renamed(name) => self.session_name = name,
             Ask::Close => {}
         }
     }
 
-    fn as_typed(&self, data: Vec<u8>, paste: bool) -> Vec<u8> {
+    /// What a client types, as the program is to get it.
+    fn as_typed(&mut self, client: ClientId, data: Vec<u8>, paste: bool) -> Vec<u8> {
+        // A report of the focus is no key.
+        if paste || !focus::is_report(&data) {
+            self.typed_by(client);
+        }
+        // The program has the size before it has the key.
+        self.apply_size();
         if paste { input::pasted(&data, self.terminal.modes().bracketed_paste) } else { data }
     }
 
@@ -195,19 +235,16 @@ impl Run {
         self.begin_kill(kill, Status::Killed, Some(reason), None).await;
     }
 
-    pub(super) fn attach(
-        &mut self,
-        client: Client,
-        format: Format,
-        size: Option<Size>,
-        reply: oneshot::Sender<AttachReply>,
-    ) {
-        if let Some(size) = size {
-            self.wanted_size = Some(clamp_size(size.rows.into(), size.cols.into()));
-            self.apply_size();
-        }
-        self.drop_viewers(|viewer| viewer.client.id() == client.id());
+    pub(super) fn attach(&mut self, client: Client, wish: AttachWish, reply: oneshot::Sender<AttachReply>) {
+        self.close_viewers(|viewer| viewer.client.id() == client.id());
         let id = Viewer::next_id();
+        let client_id = client.id();
+        self.viewers.push(Viewer::new(id, client, wish.format, wish.read_only, &self.terminal));
+        match wish.size {
+            Some(size) => self.sized(client_id, size),
+            None => self.hand_on_size(),
+        }
+        self.apply_size();
         let (session_id, session_name, run_id) = self.who();
         let _ = reply.send(AttachReply {
             view_id: id,
@@ -219,7 +256,6 @@ impl Run {
             title: self.terminal.title().to_owned(),
             exit: self.exit(),
         });
-        self.viewers.push(Viewer::new(id, client, format, &self.terminal));
     }
 
     pub(super) fn acked(&mut self, acked: Acked) {
@@ -261,8 +297,14 @@ impl Run {
         });
     }
 
-    /// Closes views. A client that still waits to be told of the run's end is told now.
+    /// Closes views for good.
     pub(super) fn drop_viewers(&mut self, which: impl Fn(&Viewer) -> bool) {
+        self.close_viewers(which);
+        self.hand_on_size();
+    }
+
+    /// Closes views. A client that still waits to be told of the run's end is told now.
+    fn close_viewers(&mut self, which: impl Fn(&Viewer) -> bool) {
         let exit_event = self.told_exit();
         self.viewers.retain(|viewer| {
             let goes = which(viewer);
@@ -277,7 +319,7 @@ impl Run {
     }
 
     pub(super) fn apply_size(&mut self) {
-        let Some(size) = self.wanted_size.take() else { return };
+        let Some(size) = self.wanted_size.take() else { return self.refit_views() };
         if self.terminal.resize(size) {
             if let Some(master) = &self.master {
                 master.resize(size);
@@ -286,8 +328,18 @@ impl Run {
         }
         // A client's own emulator has reflowed what it had; even when a burst of sizes ends where it began,
         // frames may have met it at another size.
+        self.refit = false;
         for viewer in &mut self.viewers {
             viewer.start_over(&self.terminal);
+        }
+    }
+
+    /// Views that have another size by now than the one that the terminal keeps.
+    fn refit_views(&mut self) {
+        if std::mem::take(&mut self.refit) {
+            for viewer in &mut self.viewers {
+                viewer.refit(&self.terminal);
+            }
         }
     }
 

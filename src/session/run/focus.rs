@@ -4,14 +4,18 @@
 //! to do so: then the host reports, once, that the focus is gone; and that it is back when a view is seen again, if
 //! it was the host that had said so. Both are remembered together, so that the program is never told the same twice.
 
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
 use super::Run;
 
 const FOCUS_IN: &[u8] = b"\x1b[I";
 const FOCUS_OUT: &[u8] = b"\x1b[O";
 
 /// What the program was last told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Focus {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Focus {
     /// Nothing since it asked.
     #[default]
     Untold,
@@ -23,7 +27,17 @@ pub(super) enum Focus {
     Hidden,
 }
 
+/// Whether input is a report of the focus, which no one has typed.
+pub(super) fn is_report(input: &[u8]) -> bool {
+    [FOCUS_IN, FOCUS_OUT].contains(&input)
+}
+
 impl Run {
+    /// Its clients of before a replacement may still be on their way back: that nobody sees it says nothing yet.
+    fn is_rejoined(&self) -> bool {
+        self.rejoined_until.is_some_and(|until| Instant::now() < until)
+    }
+
     /// Tells the program what has changed, if it asked to be told.
     pub(super) fn report_focus(&mut self) {
         if self.master.is_none() || !self.terminal.modes().focus {
@@ -32,7 +46,7 @@ impl Run {
         }
         let seen = self.viewers.iter().any(super::Viewer::is_visible);
         let (now, report) = match (self.focus, seen) {
-            (Focus::Untold | Focus::In, false) => (Focus::Hidden, FOCUS_OUT),
+            (Focus::Untold | Focus::In, false) if !self.is_rejoined() => (Focus::Hidden, FOCUS_OUT),
             (Focus::Hidden, true) => (Focus::In, FOCUS_IN),
             // A client told of it, and it is hidden since: nothing new to the program.
             _ => return,

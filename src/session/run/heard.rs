@@ -87,6 +87,11 @@ impl Heard {
         self.cwd.as_deref()
     }
 
+    /// What another process has put down.
+    pub(super) fn resumed(cwd: Option<PathBuf>) -> Self {
+        Self { cwd, ..Self::default() }
+    }
+
     /// When something is due to be told.
     pub(super) fn due(&self) -> Option<Instant> {
         [self.progress.due(), self.clipboard.due(), self.primary.due()].into_iter().flatten().min()
@@ -208,7 +213,8 @@ impl Run {
     }
 
     fn ask_for_clipboard(&mut self, asked: PasteAsked) {
-        if self.viewers.is_empty() || self.heard.requests.len() == REQUESTS_MAX {
+        let may_answer = self.viewers.iter().any(|viewer| !viewer.read_only);
+        if !may_answer || self.heard.requests.len() == REQUESTS_MAX {
             // The program waits for an answer that nobody will give.
             self.give_clipboard(&asked, b"");
             return;
@@ -218,8 +224,15 @@ impl Run {
         let (request, selection) = (self.heard.last_request, selection(asked.selection));
         self.heard.requests.push_back((request, asked));
         let event = Event::ClipboardRequest { session_id, session_name, run_id, request, selection };
-        for viewer in &self.viewers {
+        for viewer in self.viewers.iter().filter(|viewer| !viewer.read_only) {
             viewer.client.event(event.clone());
+        }
+    }
+
+    /// Nobody will be there to answer what was asked: the programs do not wait for it.
+    pub(super) fn void_clipboard_requests(&mut self) {
+        for (_, asked) in std::mem::take(&mut self.heard.requests) {
+            self.give_clipboard(&asked, b"");
         }
     }
 

@@ -22,6 +22,10 @@ impl Run {
     fn rows_of(&self, client: ClientId) -> Rows {
         let transcript = self.terminal.transcript();
         let viewer = self.viewers.iter().find(|viewer| viewer.client.id() == client);
+        if let Some(shown) = viewer.and_then(|viewer| viewer.rows_shown(&self.terminal)) {
+            let screen = transcript.end();
+            return Rows { first: screen + shown.start, screen, last: (screen + shown.end).saturating_sub(1) };
+        }
         let held = viewer.map_or(transcript.first()..transcript.end(), |viewer| viewer.rows_held());
         let screen = held.end.min(transcript.end());
         Rows { first: held.start, screen, last: screen + u64::from(self.terminal.size().rows) - 1 }

@@ -6,6 +6,8 @@ mod heard;
 mod marks;
 mod program;
 mod report;
+mod saving;
+mod sizing;
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,11 +15,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
 use super::{
-    Services, cgroup::Cgroup, client::Acked, command::Command, input::InputQueue, limits::Watch, viewer::Viewer,
+    Services,
+    cgroup::Cgroup,
+    client::{Acked, ClientId},
+    command::Command,
+    input::InputQueue,
+    limits::Watch,
+    viewer::Viewer,
     waiter::Waiter,
 };
-pub use asks::{Ask, Kill, KillOutcome};
-use focus::Focus;
+pub use asks::{Ask, AttachWish, Kill, KillOutcome};
+pub use focus::Focus;
 use heard::Heard;
 pub use report::unix_ms;
 
@@ -139,6 +147,10 @@ pub struct Run {
     closed_until: Option<Instant>,
     input: InputQueue,
     wanted_size: Option<Size>,
+    /// The client whose size the terminal has.
+    size_of: Option<ClientId>,
+    /// A view that the size is not for has another one: it is to be fitted anew.
+    refit: bool,
     viewers: Vec<Viewer>,
     /// Puts its lines together, where its output is JSON lines.
     lines: Option<Lines>,
@@ -151,6 +163,8 @@ pub struct Run {
     last_activity: Instant,
     heard: Heard,
     focus: Focus,
+    /// Until when its clients of before a replacement may be on their way back.
+    rejoined_until: Option<Instant>,
     bytes: u64,
     /// Keeps its whole output.
     output: Option<Output>,
@@ -160,6 +174,7 @@ pub struct Run {
 }
 
 impl Run {
+    #[allow(clippy::too_many_arguments, reason = "all that a run begins with, and nothing of it belongs together")]
     pub fn new(
         mut identity: Identity,
         session_name: String,
@@ -202,6 +217,8 @@ impl Run {
             closed_until: None,
             input: InputQueue::new(),
             wanted_size: None,
+            size_of: None,
+            refit: false,
             viewers: Vec::new(),
             lines,
             followers: Vec::new(),
@@ -213,9 +230,16 @@ impl Run {
             last_activity: now,
             heard: Heard::default(),
             focus: Focus::default(),
+            rejoined_until: None,
             bytes: 0,
             cuts: 0,
         }
+    }
+
+    /// Puts an earlier run's text above the program's first word.
+    pub fn begin_under(&mut self, text: &str) {
+        self.terminal.feed(text.as_bytes());
+        self.terminal.take_asked();
     }
 
     /// Runs until it is closed, or nobody can ask it anything any more.
@@ -308,6 +332,7 @@ impl Run {
             info!("{} {reason}", self.identity.command.program);
             self.begin_kill(Kill { signal: None, grace: DEFAULT_GRACE }, Status::TimedOut, Some(reason), None).await;
         }
+        self.rejoined_until = self.rejoined_until.filter(|until| now < *until);
         let ended = self.exit();
         for waiter in &mut self.waiters {
             if waiter.deadline(self.last_output).is_some_and(|deadline| now >= deadline) {
@@ -367,6 +392,7 @@ impl Run {
             self.resync_due(),
             self.heard.due(),
             self.timeout().map(|(deadline, _)| deadline),
+            self.rejoined_until,
         ]
         .into_iter()
         .flatten()

@@ -11,7 +11,7 @@ use crate::{
     protocol::{
         Event, Exit, HistoryRecord, RunId, RunInfo, SessionId, SnapshotFormat, SnapshotLine, SnapshotReply, Status,
     },
-    session::Announcement,
+    session::{Announcement, outline::RunOutline},
     view::encode_line,
 };
 
@@ -112,6 +112,41 @@ impl Run {
             truncated_bytes: transcript.dropped_bytes(),
             alternate_screen: self.terminal.modes().alternate_screen,
         }
+    }
+
+    /// What is worth remembering of it, while it has not ended.
+    pub(super) fn outline(&self, lines: Option<usize>) -> Option<RunOutline> {
+        if matches!(self.life, Life::Ended { .. }) {
+            return None;
+        }
+        let command = &self.identity.command;
+        let is_shell = command.is_shell();
+        let here = is_shell.then(|| process::cwd(self.pid)).flatten();
+        let cwd = here.as_ref().unwrap_or(&self.identity.spawn.cwd).to_str()?.to_owned();
+        let text = lines.map(|lines| {
+            let snapshot = self.snapshot(SnapshotFormat::Ansi, lines);
+            let mut text: Vec<String> = snapshot
+                .lines
+                .into_iter()
+                .map(|line| match line {
+                    SnapshotLine::Text(text) => text,
+                    SnapshotLine::Spans(line) => line.text,
+                })
+                .collect();
+            while text.pop_if(|line| line.is_empty()).is_some() {}
+            text
+        });
+        let in_ms = |limit: Option<Duration>| limit.map(millis);
+        Some(RunOutline {
+            cmd: command.spec()?,
+            command: command.text.clone(),
+            cwd,
+            timeout_ms: in_ms(self.identity.timeout),
+            idle_timeout_ms: in_ms(self.identity.idle_timeout),
+            limits: self.identity.limits.clone(),
+            template: None,
+            text,
+        })
     }
 
     pub(super) fn info(&self) -> RunInfo {

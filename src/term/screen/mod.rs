@@ -7,6 +7,7 @@
 mod handler;
 mod resize;
 mod said;
+mod save;
 
 use std::{
     collections::VecDeque,

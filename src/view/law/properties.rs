@@ -1,9 +1,12 @@
 //! The law on arbitrary lives of terminals.
 
-use proptest::prelude::*;
+use proptest::{collection::vec, prelude::*};
 
 use super::{Law, Step, cases};
-use crate::term::clamp_size;
+use crate::{
+    protocol::{Size, SpanLine},
+    term::{Terminal, clamp_size},
+};
 
 /// How many cases each property is tried on: few enough for every run of the tests; `TERMI_TEST_CASES` says another
 /// number.
@@ -31,5 +34,44 @@ proptest! {
         for step in steps.into_iter().chain([Step::EndSync, Step::CatchUp]) {
             law.step(step).map_err(TestCaseError::fail)?;
         }
+    }
+
+    /// Whatever the moment: within a sequence, within a character, on the alternate screen.
+    #[test]
+    fn a_terminal_put_down_and_taken_up_by_another_process_goes_on_as_if_nothing_had_been(
+        pieces in vec((cases::output(), any::<proptest::sample::Index>(), 0_u8..4), 1..12),
+    ) {
+        let size = Size { rows: 12, cols: 30 };
+        let (mut one, mut other) = (Terminal::new(size, 500_000), Terminal::new(size, 500_000));
+        for (bytes, cut, resize) in pieces {
+            let (before, after) = bytes.split_at(cut.index(bytes.len() + 1));
+            for part in [before, after] {
+                // As a run does before it puts its terminal down.
+                for terminal in [&mut one, &mut other] {
+                    terminal.feed(part);
+                    terminal.end_sync();
+                    terminal.take_asked();
+                }
+                let put_down = serde_json::to_vec(&other.save()).unwrap();
+                other = Terminal::restore(serde_json::from_slice(&put_down).unwrap());
+            }
+            if resize == 0 {
+                let size = clamp_size(u32::from(cut.index(20) as u16) + 2, u32::from(cut.index(40) as u16) + 2);
+                one.resize(size);
+                other.resize(size);
+            }
+            one.take_asked();
+            other.take_asked();
+        }
+        let rows = |terminal: &Terminal| terminal.rows().collect::<Vec<SpanLine>>();
+        prop_assert_eq!(rows(&other), rows(&one));
+        let scrolled = |terminal: &Terminal| {
+            let transcript = terminal.transcript();
+            transcript.rows_from(0).map(|row| row.line.clone()).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(scrolled(&other), scrolled(&one));
+        prop_assert_eq!(other.transcript().end(), one.transcript().end());
+        prop_assert_eq!((other.cursor(), other.modes()), (one.cursor(), one.modes()));
+        prop_assert_eq!(other.title(), one.title());
     }
 }

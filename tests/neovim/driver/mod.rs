@@ -6,6 +6,7 @@ mod start;
 
 use std::{
     process::Child,
+    rc::Rc,
     thread,
     time::{Duration, Instant},
 };
@@ -18,7 +19,7 @@ pub use start::{Start, Version, repository};
 use crate::home::{Home, LOOK_EVERY, PATIENCE};
 
 pub struct Editor {
-    pub home: Home,
+    pub home: Rc<Home>,
     pub version: Version,
     child: Child,
     wire: Wire,
@@ -238,8 +239,13 @@ impl Editor {
 
     /// Quits Neovim as a person does, and waits for its end.
     pub fn quit(&mut self) {
-        self.has_ended = true;
         self.wire.send("nvim_input", vec!["<C-\\><C-n>:qall!<CR>".into()]);
+        self.wait_end();
+    }
+
+    /// Waits until Neovim has quit.
+    pub fn wait_end(&mut self) {
+        self.has_ended = true;
         let until = Instant::now() + PATIENCE;
         while self.child.try_wait().unwrap().is_none() {
             assert!(Instant::now() < until, "Neovim does not quit");

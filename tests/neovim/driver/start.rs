@@ -4,6 +4,7 @@ use std::{
     env,
     path::{Path, PathBuf},
     process::Stdio,
+    rc::Rc,
 };
 
 use rmpv::Value;
@@ -42,11 +43,12 @@ pub struct Start {
     columns: u16,
     rows: u16,
     setup: Option<&'static str>,
+    home: Option<Rc<Home>>,
 }
 
 impl Start {
     pub fn new(version: Version) -> Self {
-        Self { version, columns: 100, rows: 30, setup: Some("{}") }
+        Self { version, columns: 100, rows: 30, setup: Some("{}"), home: None }
     }
 
     pub fn size(self, columns: u16, rows: u16) -> Self {
@@ -58,13 +60,18 @@ impl Start {
         Self { setup: Some(options), ..self }
     }
 
+    /// It lives where another one has lived, or still does.
+    pub fn home(self, home: &Rc<Home>) -> Self {
+        Self { home: Some(Rc::clone(home)), ..self }
+    }
+
     /// The plugin is installed and left alone.
     pub fn without_setup(self) -> Self {
         Self { setup: None, ..self }
     }
 
     pub fn editor(self) -> Editor {
-        let home = Home::new();
+        let home = self.home.unwrap_or_else(|| Rc::new(Home::new()));
         let mut command = home.command(self.version.executable());
         command.args(["--embed", "--clean", "-n", "--cmd"]);
         command.arg(format!("set rtp^={}", repository().display()));

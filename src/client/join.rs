@@ -1,0 +1,116 @@
+//! Saying where a client lives, before anything else on its connection.
+
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::{Client, ClientError, Inbox, Stream, wire};
+use crate::{
+    protocol::{Code, Error, Join, JoinParams, JoinReply, Method, PROTOCOL, Peer},
+    rpc::{
+        guard::{MAX_BYTES, Skipper},
+        json::framed,
+    },
+};
+
+/// The answer that is waited for has this id; calls of whoever gets the stream afterwards may have it again.
+const ID: u64 = 1;
+
+/// More headers than this no server sends.
+const MOST_HEADERS: usize = 4096;
+
+/// This process's folder and environment, as `name`. What is not UTF-8 cannot be told.
+#[must_use]
+pub fn whereabouts(name: &str) -> JoinParams {
+    JoinParams {
+        protocol: PROTOCOL,
+        client: Peer { name: name.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        cwd: std::env::current_dir().ok().and_then(|cwd| cwd.into_os_string().into_string().ok()),
+        env: Some(
+            std::env::vars_os()
+                .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+        ),
+    }
+}
+
+/// Joins over a fresh stream, which is then free for any protocol's bytes. A server from before `join` goes on
+/// without.
+///
+/// # Errors
+/// [`ClientError::Closed`] when the server was just ending: another may be started. `protocol_mismatch` says what to
+/// do.
+pub async fn join(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    params: &JoinParams,
+) -> Result<JoinReply, ClientError> {
+    let closed = |_| ClientError::Closed;
+    stream.write_all(&wire::request(ID, Join::NAME, params)?).await.map_err(closed)?;
+    stream.flush().await.map_err(closed)?;
+    let (mut skipper, mut message) = (Skipper::default(), Vec::new());
+    loop {
+        // Byte by byte: what follows the answer is not for here.
+        let byte = stream.read_u8().await.map_err(closed)?;
+        message.push(byte);
+        match skipper.take(&[byte]) {
+            Ok((_, true)) => break,
+            Ok(_) => {}
+            Err(refusal) => return Err(ClientError::Garbled(refusal.to_string())),
+        }
+    }
+    match wire::answer_to(ID, &message)? {
+        Ok(reply) => wire::from_value(&reply),
+        Err(error) => without_reply(error),
+    }
+}
+
+/// The same over a stream that is then free for JSON-RPC.
+///
+/// # Errors
+/// As for [`join`].
+pub async fn join_json(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    params: &JoinParams,
+) -> Result<JoinReply, ClientError> {
+    let closed = |_| ClientError::Closed;
+    let garbled = |why: &str| ClientError::Garbled(why.to_owned());
+    let request = serde_json::json!({ "jsonrpc": "2.0", "id": ID, "method": Join::NAME, "params": params });
+    stream.write_all(&framed(request.to_string().as_bytes())).await.map_err(closed)?;
+    stream.flush().await.map_err(closed)?;
+    let mut headers = Vec::new();
+    while !headers.ends_with(b"\r\n\r\n") {
+        if headers.len() > MOST_HEADERS {
+            return Err(garbled("its headers have no end"));
+        }
+        headers.push(stream.read_u8().await.map_err(closed)?);
+    }
+    let headers = String::from_utf8_lossy(&headers);
+    let length = headers.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse().ok());
+    let length =
+        length.filter(|&length: &usize| length <= MAX_BYTES).ok_or_else(|| garbled("its length is missing"))?;
+    let mut content = vec![0; length];
+    stream.read_exact(&mut content).await.map_err(closed)?;
+    let mut answer: Value = serde_json::from_slice(&content).map_err(|error| garbled(&error.to_string()))?;
+    match answer.pointer_mut("/error/data").map(Value::take) {
+        None => serde_json::from_value(answer["result"].take()).map_err(|error| garbled(&error.to_string())),
+        Some(error) => without_reply(serde_json::from_value(error).map_err(|error| garbled(&error.to_string()))?),
+    }
+}
+
+fn without_reply(error: Error) -> Result<JoinReply, ClientError> {
+    match error {
+        Error { code: Code::UnknownMethod, .. } => {
+            Ok(JoinReply { protocol: PROTOCOL, server: Peer::default(), pid: 0, generation: 0, persistent: false })
+        }
+        Error { code: Code::ShuttingDown, .. } => Err(ClientError::Closed),
+        error => Err(error.into()),
+    }
+}
+
+impl Client {
+    /// Speaks over a stream that has joined.
+    #[must_use]
+    pub fn over(stream: Stream) -> (Self, Inbox) {
+        let (reader, writer) = stream.into_split();
+        Self::new(reader, writer)
+    }
+}

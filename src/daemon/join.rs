@@ -1,0 +1,85 @@
+//! The way to the daemon: it is joined, and started when there is none.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use crate::{
+    client::{self, ClientError, Stream},
+    paths,
+    protocol::{JoinParams, JoinReply},
+};
+
+/// How long a daemon may take to end or to start, before it is said that something is wrong.
+const PATIENCE: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Why the daemon cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// It cannot be spoken to.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// It could not be started.
+    #[error("the daemon could not be started: {0}")]
+    Start(String),
+    /// It starts and ends, or does not answer.
+    #[error("the daemon at {0} does not answer; `termi doctor` may say why, and its log")]
+    Silent(PathBuf),
+}
+
+/// A connection that has joined.
+#[derive(Debug)]
+pub struct Joined {
+    /// The connection: any bytes of the protocol may follow.
+    pub stream: Stream,
+    /// What the daemon said of itself.
+    pub daemon: JoinReply,
+}
+
+/// Joins the daemon. With `start`, one is started when there is none. One that is just ending or being replaced is
+/// waited for.
+///
+/// # Errors
+/// As [`JoinError`] says. Without `start`, [`ClientError::is_nobody_there`] when there is none.
+pub async fn join(params: &JoinParams, start: bool) -> Result<Joined, JoinError> {
+    let path = paths::daemon_socket().map_err(ClientError::from)?;
+    let attempts = async {
+        loop {
+            match client::open(&path).await {
+                Ok(mut stream) => match client::join(&mut stream, params).await {
+                    Ok(daemon) => return Ok(Joined { stream, daemon }),
+                    // It was just ending.
+                    Err(ClientError::Closed) => {}
+                    Err(error) => return Err(error.into()),
+                },
+                Err(error) if error.is_nobody_there() && start => start_daemon().await?,
+                Err(error) => return Err(error.into()),
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, attempts).await.unwrap_or_else(|_| Err(JoinError::Silent(path.clone())))
+}
+
+/// Starts a daemon and waits until clients can connect, to it or to another that was quicker.
+async fn start_daemon() -> Result<(), JoinError> {
+    let failed = |why: String| JoinError::Start(why);
+    let output = tokio::task::spawn_blocking(|| {
+        let mut command = Command::new(own_executable());
+        command.args(["daemon", "--detach"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output()
+    });
+    let output = output.await.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(failed(said.trim().trim_start_matches("termi: ").to_owned()))
+}
+
+/// This very binary's file.
+pub(super) fn own_executable() -> PathBuf {
+    std::env::current_exe().ok().filter(|path| path.is_file()).unwrap_or_else(|| "/proc/self/exe".into())
+}

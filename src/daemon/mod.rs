@@ -1,0 +1,228 @@
+//! The daemon: the same server as a host, at a socket of the user's own, with sessions that outlive their clients.
+//!
+//! There is one daemon for a user: it holds a lock beside its socket for as long as it lives. Whoever wants it joins
+//! it, and starts it when there is none; see [`join`]. It ends by itself when it has had no sessions and no clients
+//! for a while, and gives its process to another binary when asked to.
+
+mod bridge;
+mod detach;
+mod join;
+mod place;
+mod record;
+mod replace;
+mod restore;
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use tokio::sync::mpsc;
+use tracing::{error, info};
+
+pub use bridge::{Bridged, REPLACED_EXIT_CODE, bridge};
+pub use detach::{Detached, Ready, detach};
+pub use join::{JoinError, Joined, join};
+pub use place::{ClaimError, Place};
+use record::Keeper;
+pub use replace::{check_state, replace_running};
+
+use crate::{
+    log::Log,
+    protocol::{Access, CrossSession},
+    rpc::{Daemon, DaemonAsk, Host},
+    server::{self, Inherited, Signals},
+    session::{Settings, Supervisor},
+};
+
+/// How long a daemon without sessions waits for clients.
+pub const IDLE_EXIT: Duration = Duration::from_secs(600);
+
+/// How long one keeps sessions that have all ended, for somebody to read them.
+const UNREAD_EXIT: Duration = Duration::from_secs(24 * 3600);
+
+/// How a daemon is to be.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long it waits for clients when it has no sessions.
+    pub idle_exit: Duration,
+    /// What programs inside a session may do to others.
+    pub cross_session: CrossSession,
+    /// Whether the last text of each run is remembered for a restore.
+    pub keep_text: bool,
+    /// The descriptor of what another binary has put down for this one to go on with.
+    pub resume: Option<i32>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { idle_exit: IDLE_EXIT, cross_session: CrossSession::default(), keep_text: false, resume: None }
+    }
+}
+
+/// Runs a daemon until it is told to end or nobody needs it. `ready` is told once clients can connect.
+///
+/// # Errors
+/// When another daemon runs, or the socket's place cannot be used.
+pub fn run(log: Option<&Log>, options: Options, ready: Ready) -> anyhow::Result<()> {
+    let inherited = server::prepare();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not be started")?;
+    let outcome = runtime.block_on(serve(inherited, log, options, ready));
+    // Nothing that still waits, as for a file, may keep the daemon.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(inherited: Inherited, log: Option<&Log>, options: Options, ready: Ready) -> anyhow::Result<()> {
+    server::reap_children()?;
+    let handed = options.resume.map(replace::take_over).transpose().context("what the last binary has left")?;
+    let (place, handed) = match handed {
+        Some(handed) => (handed.place, Some((handed.generation, handed.inherited, handed.policy, handed.state))),
+        None => match Place::claim().await {
+            Ok(place) => (place, None),
+            Err(error) => {
+                ready.refuse(&error);
+                return Err(error.into());
+            }
+        },
+    };
+    let inherited = handed.as_ref().map_or(inherited, |(_, inherited, ..)| *inherited);
+    let (asks, asks_in) = mpsc::channel(16);
+    let mut host = Host::new(
+        Supervisor::start(settings(inherited, place.path().to_owned())),
+        log.map(|log| log.path.to_string_lossy().into_owned()),
+    );
+    host.cross_session.send_replace(options.cross_session);
+    let mut generation = 0;
+    if let Some((count, _, policy, state)) = handed {
+        generation = count;
+        host.cross_session.send_replace(policy);
+        host.supervisor.take_over(state).await.context("the sessions of the last binary")?;
+    }
+    host.daemon = Some(Daemon { generation, asks });
+    info!(generation, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "daemon started");
+    let signals = Signals::watch()?;
+    ready.say();
+    let keeper = Keeper::start(&host.supervisor, options.keep_text, generation > 0);
+    let serving = Serving {
+        keeper,
+        host,
+        place,
+        inherited,
+        generation,
+        options,
+        asks: asks_in,
+        open: Arc::new(()),
+        quiet_since: Instant::now(),
+    };
+    serving.run(signals).await;
+    Ok(())
+}
+
+fn settings(inherited: Inherited, socket: PathBuf) -> Settings {
+    let mut settings = Settings::new(inherited.umask, inherited.open_files);
+    // A daemon is nowhere in particular.
+    settings.cwd = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_dir()).unwrap_or(settings.cwd);
+    settings.socket = Some(socket);
+    settings
+}
+
+/// A daemon at work.
+struct Serving {
+    host: Host,
+    keeper: Keeper,
+    place: Place,
+    inherited: Inherited,
+    generation: u32,
+    options: Options,
+    asks: mpsc::Receiver<DaemonAsk>,
+    /// One more holder for each open connection.
+    open: Arc<()>,
+    /// Since when nobody has needed it.
+    quiet_since: Instant,
+}
+
+impl Serving {
+    async fn run(mut self, mut signals: Signals) {
+        let mut ending = self.host.ending.subscribe();
+        let mut look = tokio::time::interval((self.options.idle_exit / 4).clamp(LEAST_LOOK, MOST_LOOK));
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let why = loop {
+            tokio::select! {
+                accepted = self.place.listener().accept() => match accepted {
+                    Ok((stream, _)) => self.accept(stream),
+                    Err(error) => {
+                        error!("the socket: {error}");
+                        // No descriptors are left: they may be back in a while.
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                },
+                Some(ask) = self.asks.recv() => self.answer(ask).await,
+                _ = look.tick() => if self.is_done().await { break "nobody needs it" },
+                _ = ending.wait_for(|asked| *asked) => break "a client asked for it",
+                () = signals.any() => break "a signal",
+            }
+        };
+        // Whoever comes from now on starts another, which waits for the lock only.
+        self.host.ending.send_replace(true);
+        self.place.leave();
+        match why {
+            // As at a shutdown of the machine: what runs can be started again.
+            "a signal" => self.keeper.stop().await,
+            _ => self.keeper.forget_live(),
+        }
+        let killed = self.host.supervisor.shutdown(server::SHUTDOWN_GRACE).await;
+        if why == "a client asked for it" {
+            // Its answer is still on its way.
+            let mut shutdown = self.host.shutdown.subscribe();
+            let _ = tokio::time::timeout(server::SHUTDOWN_GRACE, shutdown.wait_for(|done| *done)).await;
+            tokio::time::sleep(LAST_WORD).await;
+        }
+        server::reap_last().await;
+        info!(?killed, "daemon ends: {why}");
+    }
+
+    fn accept(&self, stream: tokio::net::UnixStream) {
+        let (host, open) = (self.host.clone(), Arc::clone(&self.open));
+        tokio::spawn(async move {
+            let _open = open;
+            server::serve_stream(host, stream, Access::Write).await;
+        });
+    }
+
+    async fn answer(&mut self, ask: DaemonAsk) {
+        match ask {
+            DaemonAsk::Replace(params, reply) => {
+                // It comes back only when it could not be done.
+                let error = self.replace(&params.binary).await;
+                error!("not replaced: {error}");
+                let _ = reply.send(Err(error));
+            }
+            DaemonAsk::Restorable(reply) => _ = reply.send(self.restorable()),
+            DaemonAsk::Restore(params, origin, reply) => {
+                let restored = self.restore(params, &origin).await;
+                let _ = reply.send(restored);
+            }
+        }
+    }
+
+    /// Whether it has been without sessions and clients for long enough.
+    async fn is_done(&mut self) -> bool {
+        let (sessions, active) = self.host.supervisor.counts().await.unwrap_or_default();
+        if active > 0 || Arc::strong_count(&self.open) > 1 {
+            self.quiet_since = Instant::now();
+        }
+        let patience = if sessions == 0 { self.options.idle_exit } else { self.options.idle_exit.max(UNREAD_EXIT) };
+        self.quiet_since.elapsed() >= patience
+    }
+}
+
+/// How often it is looked whether anybody needs the daemon.
+const LEAST_LOOK: Duration = Duration::from_millis(20);
+const MOST_LOOK: Duration = Duration::from_secs(5);
+
+/// How long the answer to a client's `shutdown` has to be written.
+const LAST_WORD: Duration = Duration::from_millis(300);

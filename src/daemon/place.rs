@@ -1,0 +1,140 @@
+//! The daemon's place: its socket, and the lock that makes it the only one.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::{MetadataExt, OpenOptionsExt},
+    },
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg, OFlag},
+    unistd::Uid,
+};
+use tokio::net::{UnixListener, UnixStream};
+use tracing::warn;
+
+use crate::{
+    paths::{self, FolderError},
+    server,
+};
+
+/// A daemon that ends gives its programs a second and a little; one that starts takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Why the place cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// Another daemon serves there.
+    #[error("a daemon runs already, at {0}; `termi daemon --replace` puts this binary in its place")]
+    Taken(PathBuf),
+    /// The folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Something is in the way.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// The lock held and the socket listened at.
+#[derive(Debug)]
+pub struct Place {
+    path: PathBuf,
+    listener: UnixListener,
+    /// Held for as long as the process lives: it is what another daemon waits for.
+    lock: Flock<File>,
+}
+
+impl Place {
+    /// Takes the place. While another daemon starts or ends, this waits for what comes of it.
+    ///
+    /// # Errors
+    /// [`ClaimError::Taken`] when another daemon serves; else what is in the way, and what to do.
+    pub async fn claim() -> Result<Self, ClaimError> {
+        let path = paths::daemon_socket()?;
+        let lock = claim_lock(&path).await?;
+        let listener = server::listen(&path).map_err(ClaimError::Refused)?;
+        Ok(Self { path, listener, lock })
+    }
+
+    /// The descriptors of socket and lock, for a process that takes this one's place.
+    pub(super) fn descriptors(&self) -> (i32, i32) {
+        (self.listener.as_raw_fd(), self.lock.as_raw_fd())
+    }
+
+    /// Takes the place over from the process whose place this one has.
+    pub(super) fn take_over(path: PathBuf, listener: OwnedFd, lock: OwnedFd) -> io::Result<Self> {
+        let listener = UnixListener::from_std(listener.into())?;
+        // The same open file: it is locked already.
+        let lock = Flock::lock(File::from(lock), FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| errno)?;
+        Ok(Self { path, listener, lock })
+    }
+
+    /// The socket's path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What listens there.
+    #[must_use]
+    pub fn listener(&self) -> &UnixListener {
+        &self.listener
+    }
+
+    /// Takes the socket away: nobody new comes. The lock stays.
+    pub fn leave(&self) {
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            warn!("{}: {error}", self.path.display());
+        }
+    }
+}
+
+async fn claim_lock(socket: &Path) -> Result<Flock<File>, ClaimError> {
+    let path = socket.with_extension("lock");
+    let mut file = open_lock(&path)?;
+    let until = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((file, Errno::EWOULDBLOCK)) => file,
+            Err((_, errno)) => return Err(ClaimError::Refused(format!("{}: {errno}", path.display()))),
+        };
+        if server::check_own_socket(socket).map_err(ClaimError::Refused)? && UnixStream::connect(socket).await.is_ok() {
+            return Err(ClaimError::Taken(socket.to_owned()));
+        }
+        if tokio::time::Instant::now() > until {
+            return Err(ClaimError::Refused(format!(
+                "another process holds {} and does not serve {}; end it (`fuser {0}` names it) and try again",
+                path.display(),
+                socket.display()
+            )));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn open_lock(path: &Path) -> Result<File, ClaimError> {
+    let failed = |error: io::Error| ClaimError::Refused(format!("{}: {error}", path.display()));
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags.bits());
+    let file = match options.open(path) {
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
+            return Err(ClaimError::Refused(format!("{} is a link; remove it and try again", path.display())));
+        }
+        opened => opened.map_err(failed)?,
+    };
+    let meta = file.metadata().map_err(failed)?;
+    if !meta.is_file() || meta.uid() != Uid::effective().as_raw() {
+        let why = format!("{} is not a file of this user's own; remove it and try again", path.display());
+        return Err(ClaimError::Refused(why));
+    }
+    Ok(file)
+}

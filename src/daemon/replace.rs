@@ -1,0 +1,288 @@
+//! Putting another binary in the daemon's place, with every session: `exec`, descriptors and all.
+//!
+//! ```text
+//! freeze every run ─▶ write the state ─▶ the new binary reads it all (`--check-state`) ─▶ exec
+//!                                          └ if it cannot: everything goes on as it was
+//! ```
+//!
+//! The process stays, and so do its children, the programs' terminals and the socket, where whoever connects
+//! meanwhile waits. What programs print until the new binary reads stays in the kernel's buffers; no program notices.
+
+use std::{
+    convert::Infallible,
+    ffi::{CString, OsString},
+    fs::File,
+    io::{self, Read, Seek, Write},
+    os::{
+        fd::{AsRawFd, FromRawFd, OwnedFd},
+        unix::{ffi::OsStrExt, fs::PermissionsExt},
+    },
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::Context;
+use nix::{
+    fcntl::{FcntlArg, FdFlag, fcntl},
+    sys::{
+        memfd::{MemFdCreateFlag, memfd_create},
+        signal::{Signal, kill},
+    },
+    unistd::{Pid, execv},
+};
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use super::{Options, Place, Serving, join, join::own_executable};
+use crate::{
+    client::{Client, ClientError, whereabouts},
+    process::Proc,
+    protocol::{Code, CrossSession, Error, Event, Replace, ReplaceParams},
+    server::Inherited,
+    session::{State, Supervisor},
+};
+
+/// What stands before the sessions' state.
+#[derive(Debug, Serialize, Deserialize)]
+struct Head {
+    generation: u32,
+    socket: OsString,
+    listener: i32,
+    lock: i32,
+    umask: u32,
+    open_files: u64,
+    cross_session: CrossSession,
+}
+
+/// What the last binary has left.
+pub(super) struct Handed {
+    pub place: Place,
+    pub generation: u32,
+    pub inherited: Inherited,
+    pub policy: CrossSession,
+    pub state: State,
+}
+
+/// How long clients have to take note that they are to wait with what is typed.
+const NOTICE: Duration = Duration::from_millis(50);
+
+/// How long a binary may take to read a state: a hundred full sessions are a matter of a second.
+const CHECK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// As much of why not as is passed on.
+const MOST_SAID: u64 = 2000;
+
+/// What a binary says that can go on with a state.
+const READABLE: &[u8] = b"the state can be read\n";
+
+/// The head, how long it is, and the state.
+fn put_down(head: &Head, state: &State) -> anyhow::Result<File> {
+    let head = rmp_serde::to_vec_named(head)?;
+    let mut file = File::from(memfd_create(c"termi-state", MemFdCreateFlag::MFD_CLOEXEC)?);
+    file.write_all(&u32::try_from(head.len())?.to_be_bytes())?;
+    file.write_all(&head)?;
+    file.write_all(&state.write()?)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+fn read(mut from: impl Read) -> anyhow::Result<(Head, State)> {
+    let mut bytes = Vec::new();
+    from.read_to_end(&mut bytes)?;
+    let (length, rest) = bytes.split_first_chunk().context("the state is empty")?;
+    let length = usize::try_from(u32::from_be_bytes(*length))?;
+    let (head, state) = rest.split_at_checked(length).context("the state is cut short")?;
+    Ok((rmp_serde::from_slice(head).context("the state's head cannot be read")?, State::read(state)?))
+}
+
+/// `--check-state`: whether the state on standard input can be gone on with.
+///
+/// # Errors
+/// Says why not.
+pub fn check_state() -> anyhow::Result<()> {
+    read(io::stdin().lock())?;
+    io::stdout().write_all(READABLE).context("standard output")
+}
+
+/// Takes up what the last binary has left at a descriptor.
+pub(super) fn take_over(fd: i32) -> anyhow::Result<Handed> {
+    let (head, state) = read(File::from(own(fd)))?;
+    for fd in state.descriptors().chain([head.listener, head.lock]) {
+        stays_open(fd, false)?;
+    }
+    Ok(Handed {
+        place: Place::take_over(head.socket.into(), own(head.listener), own(head.lock))?,
+        generation: head.generation,
+        inherited: Inherited { umask: head.umask, open_files: head.open_files },
+        policy: head.cross_session,
+        state,
+    })
+}
+
+fn own(fd: i32) -> OwnedFd {
+    // SAFETY: the state names it once, and the binary that wrote the state has left it to this one.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// Whether a descriptor is still there after an exec.
+fn stays_open(fd: i32, stays: bool) -> nix::Result<()> {
+    let flags = if stays { FdFlag::empty() } else { FdFlag::FD_CLOEXEC };
+    fcntl(fd, FcntlArg::F_SETFD(flags)).map(drop)
+}
+
+impl Serving {
+    /// Puts another binary in this one's place. Returns only when that could not be done; everything goes on then.
+    pub(super) async fn replace(&self, binary: &str) -> Error {
+        match self.try_replace(Path::new(binary)).await {
+            Ok(never) => match never {},
+            Err(error) => error,
+        }
+    }
+
+    async fn try_replace(&self, binary: &Path) -> Result<Infallible, Error> {
+        let refused = |why: String| Error::new(Code::Unsupported, format!("the daemon stays as it is: {why}"));
+        check_binary(binary).map_err(refused)?;
+        // Who types waits from now on, if it knows how to.
+        self.host.supervisor.announce(Event::Replacing { begins: true });
+        let _going_on = GoingOn(&self.host.supervisor);
+        tokio::time::sleep(NOTICE).await;
+        // Runs go on when this is dropped, at the end of every way but the last.
+        let frozen = self.host.supervisor.freeze().await?;
+        let (listener, lock) = self.place.descriptors();
+        let head = Head {
+            generation: self.generation + 1,
+            socket: self.place.path().to_owned().into_os_string(),
+            listener,
+            lock,
+            umask: self.inherited.umask,
+            open_files: self.inherited.open_files,
+            cross_session: *self.host.cross_session.borrow(),
+        };
+        let file = put_down(&head, &frozen.state).map_err(|error| refused(format!("{error:#}")))?;
+        let copy = file.try_clone().map_err(|error| refused(error.to_string()))?;
+        ask_binary(binary, copy).await.map_err(refused)?;
+        (&file).rewind().map_err(|error| refused(error.to_string()))?;
+        info!(binary = %binary.display(), "gives its place to another binary");
+        let kept: Vec<i32> = frozen.state.descriptors().chain([listener, lock, file.as_raw_fd()]).collect();
+        let result = exec(binary, file.as_raw_fd(), &self.options, &kept);
+        for fd in kept {
+            if let Err(errno) = stays_open(fd, false) {
+                warn!("descriptor {fd}: {errno}");
+            }
+        }
+        Err(refused(result.to_string()))
+    }
+}
+
+/// Tells clients that everything goes on as it was, when it is dropped: it is not, when another binary has taken over.
+struct GoingOn<'a>(&'a Supervisor);
+
+impl Drop for GoingOn<'_> {
+    fn drop(&mut self) {
+        self.0.announce(Event::Replacing { begins: false });
+    }
+}
+
+fn check_binary(binary: &Path) -> Result<(), String> {
+    if !binary.is_absolute() {
+        return Err(format!("the binary's path {} must begin with /", binary.display()));
+    }
+    let meta = binary.metadata().map_err(|error| format!("{}: {error}", binary.display()))?;
+    if !meta.is_file() || meta.permissions().mode() & 0o111 == 0 {
+        return Err(format!("{} is not an executable file", binary.display()));
+    }
+    Ok(())
+}
+
+/// Has the new binary read the state, while this process can still go on.
+async fn ask_binary(binary: &Path, state: File) -> Result<(), String> {
+    let failed = |error: io::Error| format!("{} could not be asked: {error}", binary.display());
+    let mut command = Command::new(binary);
+    command.args(["daemon", "--check-state"]).stdin(state).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().map_err(failed)?;
+    let started = Proc::read(child.id().cast_signed());
+    let hearing = tokio::task::spawn_blocking(move || hear(child));
+    let Ok(heard) = tokio::time::timeout(CHECK_PATIENCE, hearing).await else {
+        if let Some(process) = started.filter(|was| Proc::read(was.pid).is_some_and(|now| now.started == was.started)) {
+            let _ = kill(Pid::from_raw(process.pid), Signal::SIGKILL);
+        }
+        return Err(format!("{} did not say within {CHECK_PATIENCE:?} whether it can go on", binary.display()));
+    };
+    let (answer, said) = heard.map_err(|error| error.to_string())?.map_err(failed)?;
+    let said = said.trim().trim_start_matches("termi: ");
+    match said {
+        _ if answer == READABLE => Ok(()),
+        "" => Err(format!("{} cannot go on with its sessions, and does not say why", binary.display())),
+        why => Err(format!("{} cannot go on with its sessions: {why}", binary.display())),
+    }
+}
+
+/// What a child says on its standard output and error. It is reaped by whoever reaps all children.
+fn hear(mut child: Child) -> io::Result<(Vec<u8>, String)> {
+    let (mut answer, mut said) = (Vec::new(), Vec::new());
+    if let Some(stdout) = &mut child.stdout {
+        stdout.take(READABLE.len() as u64 + 1).read_to_end(&mut answer)?;
+    }
+    if let Some(stderr) = child.stderr.as_mut().filter(|_| answer != READABLE) {
+        stderr.take(MOST_SAID).read_to_end(&mut said)?;
+    }
+    Ok((answer, String::from_utf8_lossy(&said).into_owned()))
+}
+
+fn exec(binary: &Path, state: i32, options: &Options, kept: &[i32]) -> nix::Error {
+    for fd in kept {
+        if let Err(errno) = stays_open(*fd, true) {
+            return errno;
+        }
+    }
+    let mut args = vec![
+        binary.as_os_str().as_bytes().to_vec(),
+        b"daemon".to_vec(),
+        format!("--resume={state}").into_bytes(),
+        format!("--idle-exit={}", options.idle_exit.as_secs()).into_bytes(),
+    ];
+    if options.keep_text {
+        args.push(b"--keep-text".to_vec());
+    }
+    let args: Result<Vec<CString>, _> = args.into_iter().map(CString::new).collect();
+    match args {
+        Ok(args) => match execv(&args[0], &args) {
+            Err(errno) => errno,
+            Ok(never) => match never {},
+        },
+        Err(_) => nix::Error::EINVAL,
+    }
+}
+
+/// `termi daemon --replace`: puts this binary in the place of the daemon that runs.
+///
+/// # Errors
+/// When there is none, or it cannot be done; the daemon stays as it is then.
+pub fn replace_running() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime could not be started")?;
+    runtime.block_on(async {
+        let params = whereabouts("termi daemon --replace");
+        let before = join(&params, false).await.map_err(|error| match error {
+            super::JoinError::Client(error) if error.is_nobody_there() => {
+                anyhow::anyhow!("no daemon runs; `termi daemon` starts one")
+            }
+            error => error.into(),
+        })?;
+        let binary = own_executable().to_string_lossy().into_owned();
+        let (client, _inbox) = Client::over(before.stream);
+        match client.call::<Replace>(ReplaceParams { binary }).await {
+            Ok(_) | Err(ClientError::Closed) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let after = join(&params, false).await.context("the daemon is gone, its sessions and programs with it")?;
+        anyhow::ensure!(
+            after.daemon.pid == before.daemon.pid && after.daemon.generation > before.daemon.generation,
+            "another daemon is there now, and the sessions of the last one are gone"
+        );
+        Ok(())
+    })
+}

@@ -1,0 +1,80 @@
+//! Starting again what an earlier daemon ran when it ended without being told to.
+
+use super::Serving;
+use crate::{
+    protocol::{
+        Error, RestorableReply, RestorableSession, RestoreFailure, RestoreParams, RestoreReply, RunParams, RunReply,
+    },
+    rpc::Origin,
+    session::{RunOutline, SessionOutline},
+};
+
+impl Serving {
+    /// What could be started again.
+    pub(super) fn restorable(&self) -> RestorableReply {
+        let session = |session: &SessionOutline| RestorableSession {
+            name: session.name.clone(),
+            label: session.label.clone(),
+            group: session.group.clone(),
+            cwd: session.cwd.clone(),
+            commands: session.runs.iter().map(|run| run.command.clone()).collect(),
+        };
+        RestorableReply { sessions: self.keeper.restorable.borrow().iter().map(session).collect() }
+    }
+
+    /// Starts the named ones, or all. One that cannot be started stays to be tried again.
+    pub(super) async fn restore(&self, params: RestoreParams, origin: &Origin) -> RestoreReply {
+        let mut reply = RestoreReply { restored: Vec::new(), failed: Vec::new() };
+        let all = self.keeper.restorable.borrow().clone();
+        let (wanted, mut left): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|session| params.names.as_ref().is_none_or(|names| names.contains(&session.name)));
+        for name in params.names.iter().flatten() {
+            if !wanted.iter().any(|session| session.name == *name) {
+                let message = "there is no such session to restore; `restorable` lists them".to_owned();
+                reply.failed.push(RestoreFailure { name: name.clone(), message });
+            }
+        }
+        for session in wanted.into_iter().filter(|_| !params.forget) {
+            match self.restore_session(&session, origin).await {
+                Ok(runs) => reply.restored.extend(runs),
+                Err(error) => {
+                    reply.failed.push(RestoreFailure { name: session.name.clone(), message: error.message });
+                    left.push(session);
+                }
+            }
+        }
+        self.keeper.restorable.send_replace(left);
+        reply
+    }
+
+    async fn restore_session(&self, session: &SessionOutline, origin: &Origin) -> Result<Vec<RunReply>, Error> {
+        let mut runs: Vec<RunReply> = Vec::new();
+        for run in &session.runs {
+            let into = runs.first().map(|first| first.session_id.as_str().to_owned());
+            let mut params = RunParams {
+                cmd: run.cmd.clone(),
+                name: into.is_none().then(|| session.name.clone()),
+                label: session.label.clone().filter(|_| into.is_none()),
+                group: session.group.clone().filter(|_| into.is_none()),
+                session: into,
+                cwd: Some(run.cwd.clone()),
+                timeout_ms: run.timeout_ms,
+                idle_timeout_ms: run.idle_timeout_ms,
+                limits: Some(run.limits.clone()),
+                // A template's own command for coming back (`resume`) goes here, in `cmd`'s place.
+                ..RunParams::default()
+            };
+            origin.complete(&mut params);
+            runs.push(self.host.supervisor.run_under(params, old_text(run)).await?);
+        }
+        Ok(runs)
+    }
+}
+
+/// What stands above the new program's first word.
+fn old_text(run: &RunOutline) -> String {
+    let mut text: String = run.text.iter().flatten().map(|line| format!("{line}\r\n")).collect();
+    text.push_str(&format!("\x1b[2m── {} · started again ──\x1b[m\r\n", run.command));
+    text
+}

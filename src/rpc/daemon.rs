@@ -1,0 +1,46 @@
+//! What the daemon is asked through its connections and does itself.
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::origin::Origin;
+use crate::protocol::{Code, Empty, Error, ReplaceParams, RestorableReply, RestoreParams, RestoreReply, Result};
+
+/// One thing asked of the daemon.
+pub enum DaemonAsk {
+    /// To put another binary in its place. Answered only when it could not be done.
+    Replace(ReplaceParams, oneshot::Sender<Result<Empty>>),
+    /// Which sessions it could start again.
+    Restorable(oneshot::Sender<RestorableReply>),
+    /// To start them again, with what the client has.
+    Restore(RestoreParams, Origin, oneshot::Sender<RestoreReply>),
+}
+
+/// The daemon behind a connection.
+#[derive(Clone)]
+pub struct Daemon {
+    /// How often another binary was put in its place.
+    pub generation: u32,
+    /// Where it is asked.
+    pub asks: mpsc::Sender<DaemonAsk>,
+}
+
+impl Daemon {
+    pub(super) async fn replace(&self, params: ReplaceParams) -> Result<Empty> {
+        self.ask(|reply| DaemonAsk::Replace(params, reply)).await?
+    }
+
+    pub(super) async fn restorable(&self) -> Result<RestorableReply> {
+        self.ask(DaemonAsk::Restorable).await
+    }
+
+    pub(super) async fn restore(&self, params: RestoreParams, origin: Origin) -> Result<RestoreReply> {
+        self.ask(|reply| DaemonAsk::Restore(params, origin, reply)).await
+    }
+
+    async fn ask<T>(&self, what: impl FnOnce(oneshot::Sender<T>) -> DaemonAsk) -> Result<T> {
+        let gone = || Error::new(Code::ShuttingDown, "the daemon is ending");
+        let (reply, answer) = oneshot::channel();
+        self.asks.send(what(reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())
+    }
+}

@@ -1,0 +1,76 @@
+//! Where a client lives: what its runs start with.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    protocol::{JoinParams, RunParams},
+    session::is_inherited,
+};
+
+/// A client's folder and environment, as it told with `join`.
+#[derive(Clone, Default)]
+pub struct Origin {
+    cwd: Option<String>,
+    /// Variables to set, and with none those of the daemon's own that the client does not have.
+    env: BTreeMap<String, Option<String>>,
+}
+
+impl Origin {
+    /// As a client told it.
+    #[must_use]
+    pub fn new(params: JoinParams) -> Self {
+        let mut env = BTreeMap::new();
+        if let Some(theirs) = params.env {
+            let ours = std::env::vars_os().filter_map(|(key, _)| key.into_string().ok());
+            env.extend(ours.map(|key| (key, None)));
+            env.extend(theirs.into_iter().map(|(key, value)| (key, Some(value))));
+            env.retain(|key, _| is_inherited(key));
+        }
+        Self { cwd: params.cwd.filter(|cwd| cwd.starts_with('/')), env }
+    }
+
+    /// Completes a wish with what the client has: what it says itself comes first.
+    pub fn complete(&self, params: &mut RunParams) {
+        match (&self.cwd, &params.cwd) {
+            (Some(base), None) if params.session.is_none() => params.cwd = Some(base.clone()),
+            (Some(base), Some(named)) if !named.starts_with(['/', '~']) => {
+                params.cwd = Some(format!("{}/{named}", base.trim_end_matches('/')));
+            }
+            _ => {}
+        }
+        let asked = std::mem::take(&mut params.env);
+        params.env = self.env.clone();
+        params.env.extend(asked);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_gets_its_clients_folder_and_variables_where_it_names_none() {
+        let env = [("PATH", "/theirs"), ("TERM", "dumb"), ("TERMI_SESSION", "x"), ("NVIM", "/their/nvim")];
+        let env = env.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let origin = Origin::new(JoinParams {
+            cwd: Some("/work/".into()),
+            env: Some(BTreeMap::from(env)),
+            ..JoinParams::default()
+        });
+        let mut params = RunParams { cwd: Some("sub".into()), ..RunParams::default() };
+        params.env.insert("PATH".into(), Some("/asked".into()));
+        origin.complete(&mut params);
+        assert_eq!(params.cwd.as_deref(), Some("/work/sub"));
+        assert_eq!(params.env["PATH"], Some("/asked".to_owned()));
+        assert_eq!(params.env["NVIM"], Some("/their/nvim".to_owned()));
+        assert!(!params.env.contains_key("TERM") && !params.env.contains_key("TERMI_SESSION"), "Termi's own");
+        assert_eq!(params.env["HOME"], None, "the daemon has it, the client not");
+
+        let mut params = RunParams::default();
+        origin.complete(&mut params);
+        assert_eq!(params.cwd.as_deref(), Some("/work/"));
+        let mut params = RunParams { session: Some("web".into()), ..RunParams::default() };
+        origin.complete(&mut params);
+        assert_eq!(params.cwd, None, "a session has a folder of its own");
+    }
+}

@@ -1,0 +1,167 @@
+//! Handing all sessions to the process that takes this one's place.
+
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    Supervisor,
+    keeping::Ended,
+    run::{Ask, Run, unix_ms},
+    state::{SavedSession, State},
+    supervisor::ASKS_WAITING,
+    table::{RunHandle, Session},
+};
+use crate::protocol::{Code, Error, Result};
+
+/// How long a program that is just being started may hold the freeze up.
+const STARTING_PATIENCE: Duration = Duration::from_secs(5);
+/// A run stops between two of its turns; one that just starts its program again takes longer.
+const FREEZING_PATIENCE: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Every run stands still: nothing is read, nothing is written. They go on when this is dropped.
+pub struct Frozen {
+    /// What they were when they stopped.
+    pub state: State,
+    supervisor: Supervisor,
+    _thaw: watch::Sender<()>,
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        let supervisor = self.supervisor.clone();
+        tokio::spawn(async move {
+            // A supervisor that is gone has nothing to go on with.
+            let _ = supervisor.with(|table| table.paused = false).await;
+        });
+    }
+}
+
+impl Supervisor {
+    /// Stops every run where it is, and puts everything down.
+    ///
+    /// # Errors
+    /// When the host is ending, or a program takes too long to start; everything goes on then.
+    pub async fn freeze(&self) -> Result<Frozen> {
+        self.with(|table| table.paused = true).await?;
+        let (thaw, frozen) = watch::channel(());
+        let mut frozen_state = Frozen {
+            state: State {
+                sessions: Vec::new(),
+                settings: self.settings.told(),
+                templates: std::collections::BTreeMap::new(),
+                ended: Vec::new(),
+                last_terminal_ms: 0,
+            },
+            supervisor: self.clone(),
+            _thaw: thaw,
+        };
+        let until = Instant::now() + STARTING_PATIENCE;
+        while self.with(|table| table.sessions.iter().any(|session| session.starting > 0)).await? {
+            if Instant::now() > until {
+                let why = "a program is still being started; try again when it runs";
+                return Err(Error::new(Code::StartFailed, why));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        let (sessions, settings, templates, ended, last_terminal) = self
+            .with(|table| {
+                let sessions = table.sessions.iter().map(|session| {
+                    let saved = SavedSession {
+                        id: session.id.clone(),
+                        name: session.name.clone(),
+                        label: session.label.clone(),
+                        group: session.group.clone(),
+                        cwd: session.cwd.clone().into_os_string(),
+                        transcript_limit: session.transcript_limit,
+                        created_at_ms: unix_ms(session.created_at),
+                        limits: session.limits.clone(),
+                        keep: session.keep,
+                        runs: Vec::new(),
+                    };
+                    (saved, session.runs.clone())
+                });
+                (
+                    sessions.collect::<Vec<_>>(),
+                    table.settings.told(),
+                    table.templates.clone(),
+                    table.ended.put_down(),
+                    table.last_terminal,
+                )
+            })
+            .await?;
+        (frozen_state.state.settings, frozen_state.state.ended) = (settings, ended);
+        frozen_state.state.templates = templates;
+        frozen_state.state.last_terminal_ms = u64::try_from(last_terminal).unwrap_or(u64::MAX);
+        for (mut session, runs) in sessions {
+            for run in runs {
+                let (reply, saved) = oneshot::channel();
+                let ask = Ask::Freeze { reply, thaw: frozen.clone() };
+                // A run that was dismissed meanwhile is not there to be carried over.
+                if run.asks.send(ask).await.is_err() {
+                    continue;
+                }
+                match tokio::time::timeout(FREEZING_PATIENCE, saved).await {
+                    Ok(Ok(saved)) => session.runs.push(*saved),
+                    Ok(Err(_)) => {}
+                    Err(_) => {
+                        let why = format!("run {} does not stop where it is; try again", run.run_id.short());
+                        return Err(Error::new(Code::StillRunning, why));
+                    }
+                }
+            }
+            frozen_state.state.sessions.push(session);
+        }
+        // What waits for the disk would go with this process.
+        if let Some(disk) = &self.services.disk {
+            disk.flush().await;
+        }
+        Ok(frozen_state)
+    }
+
+    /// Takes up what another process put down.
+    ///
+    /// # Errors
+    /// When a descriptor cannot be watched.
+    pub async fn take_over(&self, state: State) -> std::io::Result<()> {
+        let mut sessions = Vec::new();
+        for saved in state.sessions {
+            let mut session = Session {
+                id: saved.id,
+                name: saved.name,
+                label: saved.label,
+                group: saved.group,
+                cwd: saved.cwd.into(),
+                transcript_limit: saved.transcript_limit,
+                transcript_share: watch::Sender::new(saved.transcript_limit / saved.runs.len().max(1)),
+                runs: Vec::new(),
+                starting: 0,
+                announced: true,
+                created_at: UNIX_EPOCH + Duration::from_millis(saved.created_at_ms),
+                limits: saved.limits,
+                keep: saved.keep,
+            };
+            for run in saved.runs {
+                let (run_id, template) = (run.run_id.clone(), run.template.clone());
+                let (asks, asks_in) = mpsc::channel(ASKS_WAITING);
+                let (services, own, name) = (self.services.clone(), asks.downgrade(), session.name.clone());
+                let share = session.transcript_share.subscribe();
+                let run = Run::restore(run, session.id.clone(), name, services, own, share)?;
+                session.runs.push(RunHandle { run_id, session_id: session.id.clone(), asks, template });
+                tokio::spawn(run.serve(asks_in));
+            }
+            sessions.push(session);
+        }
+        let gone = |_| std::io::Error::other("the supervisor is gone");
+        self.with(move |table| {
+            table.sessions = sessions;
+            table.templates = state.templates;
+            table.settings.take_up(state.settings);
+            table.ended = Ended::take_up(state.ended);
+            table.last_terminal = state.last_terminal_ms.into();
+        })
+        .await
+        .map_err(gone)
+    }
+}

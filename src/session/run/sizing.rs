@@ -1,0 +1,66 @@
+//! Whose size a run's terminal has: that of the client that last typed into it. The views of the others show what
+//! fits (see [`crate::view`]).
+
+use super::Run;
+use crate::{
+    protocol::Size,
+    session::{client::ClientId, viewer::Viewer},
+    term::clamp_size,
+};
+
+impl Run {
+    /// A client says how large its view of the run is.
+    pub(super) fn sized(&mut self, client: ClientId, size: Size) {
+        let size = clamp_size(size.rows.into(), size.cols.into());
+        let owner = self.size_owner();
+        match self.viewers.iter_mut().find(|viewer| viewer.client.id() == client) {
+            Some(viewer) if viewer.read_only => {
+                viewer.size = Some(size);
+                self.refit = true;
+            }
+            Some(viewer) => {
+                viewer.size = Some(size);
+                if owner.is_none_or(|owner| owner == client) {
+                    self.own_size(client, size);
+                } else {
+                    self.refit = true;
+                }
+            }
+            // Who has no view says it for the program's sake, as a script does.
+            None => self.own_size(client, size),
+        }
+    }
+
+    /// A client types: the terminal is as large as its view from now on.
+    pub(super) fn typed_by(&mut self, client: ClientId) {
+        if self.size_of == Some(client) {
+            return;
+        }
+        let size = self.viewers.iter().find(|viewer| viewer.client.id() == client).and_then(|viewer| viewer.size);
+        if let Some(size) = size {
+            self.own_size(client, size);
+        }
+    }
+
+    /// Views were closed: if the one was among them that the size was for, the next one's counts.
+    pub(super) fn hand_on_size(&mut self) {
+        if self.size_owner().is_some() {
+            return;
+        }
+        let next = self.viewers.iter().rev().find(|viewer| !viewer.read_only && viewer.size.is_some());
+        if let Some((client, size)) = next.and_then(|viewer| Some((viewer.client.id(), viewer.size?))) {
+            self.own_size(client, size);
+        }
+    }
+
+    /// The client that the size is for, while it has a view that tells one.
+    fn size_owner(&self) -> Option<ClientId> {
+        let sized = |viewer: &&Viewer| viewer.size.is_some() && Some(viewer.client.id()) == self.size_of;
+        self.viewers.iter().find(sized).map(|viewer| viewer.client.id())
+    }
+
+    fn own_size(&mut self, client: ClientId, size: Size) {
+        self.size_of = Some(client);
+        self.wanted_size = Some(size);
+    }
+}

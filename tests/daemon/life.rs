@@ -1,0 +1,132 @@
+//! How long a daemon lives, and its sessions with it.
+
+use std::sync::Arc;
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::support::{Daemon, Home, Host, eventually, proc};
+
+fn bridge(home: &Arc<Home>) -> Host {
+    home.host().persist().start()
+}
+
+/// FAULTS row 5: the editor is killed with -9, and with it the bridge loses its standard input.
+#[test]
+fn sessions_live_on_when_their_editor_leaves_or_is_killed() {
+    let home = Home::new();
+    let daemon = Daemon::of(&home);
+    for leaves in [true, false] {
+        let mut editor = bridge(&home);
+        let run =
+            editor.run_seen("echo begun; read x; echo \"got $x\"; sleep 0.01; echo more; read y; exec sleep 1000");
+        editor.wait_screen(&run.run_id, "it runs", |screen| screen == ["begun"]);
+        let pid = daemon.pid();
+        if leaves {
+            editor.input(&run.run_id, "a word\r");
+            editor.close();
+            assert!(editor.wait_end().success());
+        } else {
+            editor.kill_9();
+        }
+        let again = bridge(&home);
+        assert_eq!(daemon.pid(), pid, "the same daemon");
+        if !leaves {
+            again.input(&run.run_id, "a word\r");
+        }
+        again.wait_pattern(&run, "^more$");
+        again.ask("attach", json!({"run_id": run.run_id, "format": "ansi"}));
+        again.wait_screen(&run.run_id, "all of its text", |screen| screen == ["begun", "a word", "got a word", "more"]);
+        assert_eq!(again.info(&run)["status"], "active");
+        assert!(proc::alive(run.pid));
+        again.ask("kill", json!({"target": run.session_id}));
+    }
+}
+
+/// FAULTS row 6.
+#[test]
+fn a_killed_daemon_takes_its_programs_along_and_is_said_and_the_next_one_starts_at_once() {
+    let home = Home::new();
+    let daemon = Daemon::of(&home);
+    let mut editor = bridge(&home);
+    let run = editor.run_line("trap '' HUP TERM; while :; do sleep 1000; done");
+    let pid = daemon.pid();
+    daemon.kill_9();
+    assert_eq!(editor.wait_closed(), "EOF");
+    let status = editor.wait_end();
+    assert_eq!(status.code(), Some(1));
+    let said = editor.stderr();
+    assert!(said.contains(&format!("the daemon (process {pid}) ended")), "{said}");
+    eventually("its program is gone", || proc::gone(run.pid));
+    assert!(daemon.socket().exists(), "nobody could remove it");
+    let again = bridge(&home);
+    assert_ne!(daemon.pid(), pid);
+    assert_eq!(again.ask("sessions", json!({})), json!({}));
+}
+
+#[test]
+fn a_daemon_that_nobody_needs_ends_and_takes_its_socket_away() {
+    let home = Home::new();
+    let daemon = Daemon::of(&home);
+    let editor = home.host().env("TERMI_DAEMON_IDLE_SECONDS", "1").persist().start();
+    let run = editor.run_line("read x");
+    drop(editor);
+    // A session alone keeps it: what ends it must be the last of its reasons to live.
+    let client = daemon.connect();
+    client.input(&run.run_id, "x\r");
+    client.wait_exited(&run.run_id);
+    client.ask("remove", json!({"target": run.session_id}));
+    let pid = daemon.pid();
+    client.close();
+    eventually("it ends by itself", || proc::gone(pid));
+    assert!(!daemon.socket().exists());
+}
+
+#[test]
+fn a_daemon_that_is_told_to_end_ends_every_program_first() {
+    let home = Home::new();
+    let daemon = Daemon::of(&home);
+    for signal in [Some(Signal::SIGTERM), Some(Signal::SIGHUP), Some(Signal::SIGINT), None] {
+        let mut editor = bridge(&home);
+        let run = editor.run_line("trap '' HUP TERM; setsid -f sleep 1234; while :; do sleep 1000; done");
+        let pid = daemon.pid();
+        match signal {
+            Some(signal) => proc::signal(pid, signal),
+            None => _ = editor.ask("shutdown", json!({})),
+        }
+        editor.wait_end();
+        eventually("daemon and program are gone", || proc::gone(pid) && proc::gone(run.pid));
+        assert!(!daemon.socket().exists());
+        eventually("everything is gone", || home.processes().is_empty());
+    }
+}
+
+#[test]
+fn a_daemon_holds_nothing_of_who_started_it() {
+    let home = Home::new();
+    let daemon = Daemon::of(&home);
+    let editor = bridge(&home);
+    let pid = daemon.pid();
+    let stat = proc::stat(pid).unwrap();
+    assert_eq!(stat.session, pid, "a kernel session of its own");
+    assert_eq!(std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap().to_str(), Some("/"));
+    let (of_daemon, of_bridge) = (proc::descriptors(pid), proc::descriptors(editor.pid()));
+    for held in of_daemon.iter().filter(|path| path.to_str().is_some_and(|path| path.starts_with("pipe:"))) {
+        assert!(!of_bridge.contains(held), "{held:?} is the starter's");
+    }
+    assert_eq!(of_daemon[..3], ["/dev/null"; 3].map(std::path::PathBuf::from));
+}
+
+#[test]
+fn a_run_has_the_folder_and_environment_of_the_client_that_starts_it() {
+    let home = Home::new();
+    let _daemon = Daemon::of(&home);
+    let first = home.host().env("COLOUR", "blue").env("ONLY_HERE", "1").persist().start();
+    let second = home.host().env("COLOUR", "green").persist().start();
+    let line = "echo \"$COLOUR ${ONLY_HERE-none} $TERM $TERMI_SOCKET\"; pwd";
+    let socket = home.runtime().join("daemon.sock").display().to_string();
+    let folder = home.path().display().to_string();
+    let of = |host: &Host| host.output_of(json!({"cmd": line, "size": {"rows": 24, "cols": 200}}));
+    assert_eq!(of(&first), [format!("blue 1 xterm-256color {socket}"), folder.clone()]);
+    assert_eq!(of(&second), [format!("green none xterm-256color {socket}"), folder]);
+}

@@ -1,0 +1,14 @@
+//! The daemon as its clients know it: the real binary, joined over its socket and through `termi host --persist`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod callers;
+mod life;
+mod place;
+mod replace;
+mod restore;
+mod sharing;
+mod skew;
+mod soak;

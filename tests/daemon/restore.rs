@@ -1,0 +1,102 @@
+//! After a reboot: what ran is remembered, and started again under its old text.
+
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::support::{Client, Daemon, Home, eventually, eventually_some, proc};
+
+fn start(daemon: &Daemon) -> Client {
+    let mut command: Command = daemon.command(&["daemon", "--detach", "--keep-text"]);
+    assert!(command.status().unwrap().success());
+    daemon.connect()
+}
+
+fn record(home: &Home) -> String {
+    fs::read_to_string(home.state().join("sessions.json")).unwrap_or_default()
+}
+
+#[test]
+fn what_ran_is_started_again_under_its_old_text_after_a_crash_or_a_shutdown_of_the_machine() {
+    for signal in [Signal::SIGKILL, Signal::SIGTERM] {
+        let home = Home::new();
+        let daemon = Daemon::of(&home);
+        let client = start(&daemon);
+        let line = "echo \"in $PWD for $COLOUR\"; read x";
+        let folder = home.path().join("sub");
+        fs::create_dir(&folder).unwrap();
+        let web = client.ask(
+            "run",
+            json!({"cmd": line, "name": "web", "group": "dev", "label": "a label", "cwd": folder,
+                   "env": {"COLOUR": "a secret"}}),
+        );
+        client.ask("run", json!({"cmd": ["sleep", "1000"], "session": "web"}));
+        client.ask("run", json!({"name": "shell"}));
+        let over = client.ask("run", json!({"cmd": "true", "name": "over"}));
+        client.wait_exited(over["run_id"].as_str().unwrap());
+        client.ask("wait", json!({"target": web["run_id"], "until": {"pattern": "^in "}, "timeout_ms": 20_000}));
+        eventually("all of it is written", || {
+            let text = record(&home);
+            text.contains("1000") && text.contains("\"shell\"") && !text.contains("\"over\"")
+        });
+        let mode = fs::metadata(home.state().join("sessions.json")).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600);
+        let pid = daemon.pid();
+        proc::signal(pid, signal);
+        eventually("all is over", || proc::gone(pid) && home.processes().is_empty());
+
+        let client = start(&daemon);
+        assert_eq!(client.ask("sessions", json!({})), json!({}), "nothing starts by itself");
+        let sessions = client.ask("restorable", json!({}))["sessions"].clone();
+        let names: Vec<_> = sessions.as_array().unwrap().iter().map(|session| session["name"].clone()).collect();
+        assert_eq!(names, ["web", "shell"]);
+        assert_eq!(sessions[0]["commands"], json!([line, "sleep 1000"]));
+        let none = client.ask("restore", json!({"names": ["nobody"]}));
+        assert!(none["failed"][0]["message"].as_str().unwrap().contains("no such session"));
+        let reply = client.ask("restore", json!({"names": ["web"]}));
+        assert_eq!((reply["restored"].as_array().unwrap().len(), &reply["failed"]), (2, &json!([])));
+        let run = reply["restored"][0]["run_id"].as_str().unwrap().to_owned();
+        client.ask("wait", json!({"target": run, "until": {"pattern": "for $"}, "timeout_ms": 20_000}));
+        let shown = client.ask("snapshot", json!({"run_id": run, "scrollback": 1000}))["lines"].clone();
+        let shown: Vec<_> = shown.as_array().unwrap().iter().filter_map(|line| line.as_str()).collect();
+        let place = folder.canonicalize().unwrap();
+        if signal == Signal::SIGTERM {
+            // A crash leaves what was written last, a shutdown of the machine the last word.
+            assert_eq!(shown[0], format!("in {} for a secret", place.display()));
+        }
+        let rule = shown.iter().position(|line| line.contains("started again")).unwrap();
+        assert_eq!(shown[rule + 1], format!("in {} for", place.display()), "the environment is the client's of now");
+        let session = client.ask("sessions", json!({}))[reply["restored"][0]["session_id"].as_str().unwrap()].clone();
+        assert_eq!(
+            (&session["name"], &session["group"], &session["label"]),
+            (&json!("web"), &json!("dev"), &json!("a label"))
+        );
+        assert_eq!(client.ask("restorable", json!({}))["sessions"].as_array().unwrap().len(), 1);
+        client.ask("restore", json!({"forget": true}));
+        assert_eq!(client.ask("restorable", json!({}))["sessions"], json!([]));
+    }
+}
+
+#[test]
+fn what_was_ended_on_purpose_does_not_come_back() {
+    let home = Home::new();
+    let daemon = Daemon::of(&home);
+    let client = start(&daemon);
+    client.ask("run", json!({"cmd": "exec sleep 1000", "name": "kept"}));
+    client.ask("run", json!({"cmd": "exec sleep 1000", "name": "killed"}));
+    client.ask("kill", json!({"target": "killed"}));
+    eventually("the kill is written", || record(&home).contains("\"kept\"") && !record(&home).contains("\"killed\""));
+    client.ask("shutdown", json!({}));
+    eventually("it is over", || daemon.processes().is_empty());
+    let client = start(&daemon);
+    assert_eq!(client.ask("restorable", json!({}))["sessions"], json!([]));
+    // A record that cannot be read is no obstacle.
+    client.ask("shutdown", json!({}));
+    eventually("it is over", || daemon.processes().is_empty());
+    fs::write(home.state().join("sessions.json"), "{ not json").unwrap();
+    let client = start(&daemon);
+    assert_eq!(client.ask("restorable", json!({}))["sessions"], json!([]));
+    assert!(home.log().contains("no sessions of an earlier daemon"));
+    eventually_some("it is whole again", || serde_json::from_str::<serde_json::Value>(&record(&home)).ok());
+}
