@@ -44,7 +44,7 @@ impl Transcript {
     }
 
     pub(super) fn save(&self) -> SavedTranscript {
-        let rows = self.rows.iter().map(|row| SavedRow { line: row.line.clone(), wrapped: row.wrapped });
+        let rows = self.rows.iter().map(|row| SavedRow { line: row.line.clone(), wrapped: row.wrapped, filler: None });
         SavedTranscript {
             rows: rows.collect(),
             first: self.first,
@@ -57,7 +57,7 @@ impl Transcript {
 
     pub(super) fn restore(saved: SavedTranscript) -> Self {
         let mut transcript = Self::new(usize::MAX);
-        saved.rows.into_iter().for_each(|SavedRow { line, wrapped }| transcript.push(Row { line, wrapped }));
+        saved.rows.into_iter().for_each(|SavedRow { line, wrapped, .. }| transcript.push(Row { line, wrapped }));
         (transcript.first, transcript.limit) = (saved.first, saved.limit);
         (transcript.dropped_bytes, transcript.cuts) = (saved.dropped_bytes, saved.cuts);
         transcript.cleared_at = saved.cleared_at;
