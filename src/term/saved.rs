@@ -55,6 +55,9 @@ pub(super) struct SavedGrid {
 pub(super) struct SavedRow {
     pub line: SpanLine,
     pub wrapped: bool,
+    /// The look of the blank that stands where a wide character did not fit any more.
+    #[serde(default)]
+    pub filler: Option<Style>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

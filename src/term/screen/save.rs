@@ -7,7 +7,7 @@ use alacritty_terminal::{
     index::{Column, Line, Point},
     term::{
         TermMode,
-        cell::Cell,
+        cell::{Cell, Flags},
         color::{COUNT, Colors as Palette},
     },
     vte::ansi::{
@@ -181,7 +181,9 @@ fn save_grid(grid: &Grid<Cell>) -> SavedGrid {
         let wrapped = line::is_wrapped(cells, cols);
         let mut read = SpanLine::default();
         line::read_into(&mut read, cells, cols, wrapped, &plain);
-        SavedRow { line: read, wrapped }
+        let last = &cells[Column(cols - 1)];
+        let filler = last.flags.contains(Flags::LEADING_WIDE_CHAR_SPACER).then(|| line::style(last, &plain));
+        SavedRow { line: read, wrapped, filler }
     });
     SavedGrid { rows: rows.collect(), cursor: save_cursor(&grid.cursor), saved_cursor: save_cursor(&grid.saved_cursor) }
 }
@@ -192,6 +194,12 @@ fn restore_grid(grid: &mut Grid<Cell>, saved: &SavedGrid) {
     let lines = i32::try_from(grid.screen_lines()).unwrap_or(i32::MAX);
     for (at, row) in (0..lines).map(Line).zip(&saved.rows) {
         line::write(&mut grid[at], cols, &row.line, row.wrapped);
+        if let Some(style) = &row.filler {
+            let mut blank = line::cell(' ', Some(style));
+            blank.flags.insert(Flags::LEADING_WIDE_CHAR_SPACER);
+            blank.flags.set(Flags::WRAPLINE, row.wrapped);
+            grid[at][Column(cols - 1)] = blank;
+        }
     }
     restore_cursors(grid, saved);
 }
