@@ -39,7 +39,7 @@ impl Editor {
     fn vim() -> Self {
         let clients = project("clients/vim");
         let plugin =
-            format!("set nocompatible noruler noshowcmd shortmess+=I rtp^={} termguicolors", clients.display());
+            format!("set nocompatible noruler noshowcmd laststatus=2 shortmess+=I rtp^={} termguicolors", clients.display());
         let vim = ["vim", "-u", "NONE", "-i", "NONE", "-N", "--cmd", &plugin, "-c", "runtime plugin/termi.vim"];
         let editor = Self::start(&vim.map(String::from));
         editor.sees("[No Name]");

@@ -63,6 +63,8 @@ export def Ensure()
     throw 'termi: the host did not start: ' .. Reason(answer)
   endif
   info = answer.result
+  # From now on windows are watched.
+  g:termi_used = true
 enddef
 
 def Reason(answer: dict<any>): string
