@@ -110,7 +110,7 @@ who waits for an answer notices that the host has ended."
   (unless (termi--running-p)
     (let* ((command (append (list (termi--program) "host" "--rpc" "json") termi-host-arguments))
            (process-connection-type nil)
-           (default-directory (expand-file-name "~/")))
+           (default-directory "/"))
       (setq termi--connection
             (make-instance
              'termi--host

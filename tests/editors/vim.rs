@@ -25,7 +25,9 @@ fn commands_send_interrupt_show_rename_and_restart() {
     vim.press(":TermiRun ++name=one ++group=g trap 'echo stopped' INT; while :; do read x && echo \"got $x\"; done\r");
     vim.press(":TermiSend a b\r");
     vim.sees_row("got a b");
-    vim.press("i\x03");
+    vim.press("i");
+    vim.sees("-- INSERT --");
+    vim.press("\x03");
     vim.sees("stopped");
     vim.press("\x1b:wincmd p\r");
     vim.press(":call setline(1, ['first', 'second'])\r:1,2TermiSend one\r");
