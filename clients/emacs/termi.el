@@ -201,7 +201,9 @@ The next frame comes after that; false means that it has no buffer."
   "End the host, with every program in its sessions."
   (interactive)
   (unless (termi--running-p) (user-error "No host runs"))
-  (termi--call 'shutdown nil))
+  ;; Emacs may learn of the host's end before it reads the answer.
+  (condition-case refusal (termi--call 'shutdown nil)
+    (user-error (when (termi--running-p) (signal (car refusal) (cdr refusal))))))
 
 ;;;; Looks
 
