@@ -110,7 +110,7 @@ who waits for an answer notices that the host has ended."
   (unless (termi--running-p)
     (let* ((command (append (list (termi--program) "host" "--rpc" "json") termi-host-arguments))
            (process-connection-type nil)
-           (default-directory (expand-file-name "~/")))
+           (default-directory "/"))
       (setq termi--connection
             (make-instance
              'termi--host
@@ -201,7 +201,9 @@ The next frame comes after that; false means that it has no buffer."
   "End the host, with every program in its sessions."
   (interactive)
   (unless (termi--running-p) (user-error "No host runs"))
-  (termi--call 'shutdown nil))
+  ;; Emacs may learn of the host's end before it reads the answer.
+  (condition-case refusal (termi--call 'shutdown nil)
+    (user-error (when (termi--running-p) (signal (car refusal) (cdr refusal))))))
 
 ;;;; Looks
 

@@ -38,8 +38,10 @@ impl Editor {
 
     fn vim() -> Self {
         let clients = project("clients/vim");
-        let plugin =
-            format!("set nocompatible noruler noshowcmd shortmess+=I rtp^={} termguicolors", clients.display());
+        let plugin = format!(
+            "set nocompatible noruler noshowcmd laststatus=2 shortmess+=I rtp^={} termguicolors",
+            clients.display()
+        );
         let vim = ["vim", "-u", "NONE", "-i", "NONE", "-N", "--cmd", &plugin, "-c", "runtime plugin/termi.vim"];
         let editor = Self::start(&vim.map(String::from));
         editor.sees("[No Name]");
@@ -78,7 +80,7 @@ impl Editor {
 
     #[track_caller]
     fn sees_row(&self, text: &str) -> Vec<String> {
-        self.until(&format!("a row {text:?} is seen"), |screen| screen.iter().any(|row| row == text))
+        self.until(&format!("a row {text:?} is seen"), |screen| screen.iter().any(|row| row.trim_end() == text))
     }
 
     /// The look of the first cell of a text on the screen.

@@ -25,8 +25,10 @@ fn commands_send_interrupt_show_rename_and_restart() {
     vim.press(":TermiRun ++name=one ++group=g trap 'echo stopped' INT; while :; do read x && echo \"got $x\"; done\r");
     vim.press(":TermiSend a b\r");
     vim.sees_row("got a b");
-    vim.press("i\x03");
-    vim.sees_row("stopped");
+    vim.press("i");
+    vim.sees("-- INSERT --");
+    vim.press("\x03");
+    vim.sees("stopped");
     vim.press("\x1b:wincmd p\r");
     vim.press(":call setline(1, ['first', 'second'])\r:1,2TermiSend one\r");
     vim.sees_row("got second");
@@ -47,7 +49,7 @@ fn options_are_completed_and_refused_by_name() {
     vim.sees("['++cwd=', '++group=', '++idle=', '++name=', '++open=', '++session=', '++template=', '++timeout=']");
     vim.press(":TermiRun ++name=alpha ++group=beta ++open=none sleep 1000\r");
     vim.press(":echo getcompletion('TermiKill ', 'cmdline') getcompletion('TermiRun ++session=a', 'cmdline')\r");
-    vim.sees("['alpha', 'all', 'group:beta'] ['++session=alpha']");
+    vim.sees("['alpha', 'group:beta', 'all'] ['++session=alpha']");
     for (command, said) in [
         ("TermiRun ++colour=red x", "++colour is not an option. There are ++cwd"),
         ("TermiRun ++name= x", "++name needs a value"),
@@ -73,7 +75,7 @@ fn without_its_binary_or_its_host_it_says_what_to_do() {
     vim.press("\r:unlet g:termi_binary\r:TermiRun ++name=one sleep 1000\r");
     vim.press(":Termi stop\r");
     vim.sees("1 program still running");
-    vim.press("\r:Termi stop!\r");
+    vim.press("\x1b:Termi stop!\r");
     vim.sees_row("── the host has ended ──");
     vim.press(":TermiRun echo there is another\r");
     vim.sees_row("there is another");
@@ -87,5 +89,10 @@ fn programs_are_told_the_size_of_their_window() {
     vim.sees_row("18 120");
     vim.press(":vsplit\r");
     vim.sees("18 60");
+    // Out of sight it is not kept up to date; back in sight, it is.
+    vim.press(":only\r:enew\r");
+    vim.until("it is out of sight", |screen| !screen.iter().any(|row| row.contains("18 60")));
+    vim.press(":buffer termi\r");
+    vim.sees_row("37 120");
     vim.quit("\x1b:qall!\r");
 }

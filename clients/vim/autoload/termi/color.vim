@@ -19,7 +19,9 @@ enddef
 # Marks a line as Termi's own words.
 export def Note(buf: number, lnum: number)
   if empty(prop_type_get('termi_note'))
-    prop_type_add('termi_note', {highlight: 'Comment'})
+    # Without syntax highlighting there is no Comment to link to, but the name of one.
+    highlight default link TermiNote Comment
+    prop_type_add('termi_note', {highlight: 'TermiNote'})
   endif
   var width = getbufline(buf, lnum)[0]->strlen()
   prop_add(lnum, 1, {length: width, bufnr: buf, type: 'termi_note'})

@@ -53,16 +53,18 @@ export def Ensure()
   if job_status(job) != 'run'
     throw $'termi: `{binary}` could not be started.'
   endif
-  var answer = ch_evalexpr(job, {method: 'initialize', params: {
+  var answer = Await('initialize', {
     protocol: 1,
     client: {name: 'vim', version: string(v:versionlong)},
     colors: view.Colors(),
-  }}, {timeout: 10000})
+  }, 10000)
   if !has_key(answer, 'result')
     job_stop(job)
     throw 'termi: the host did not start: ' .. Reason(answer)
   endif
   info = answer.result
+  # From now on windows are watched.
+  g:termi_used = true
 enddef
 
 def Reason(answer: dict<any>): string
@@ -72,10 +74,26 @@ def Reason(answer: dict<any>): string
   return last_error != '' ? last_error : 'it did not answer. Is the binary of this version?'
 enddef
 
+# Sends a call and waits for its answer; empty when there is none in time.
+#
+# Not by ch_evalexpr(): an answer that comes while it hands an event or a frame to a callback goes to that callback
+# too, and it waits on in vain.
+def Await(method: string, params: dict<any>, timeout: number): dict<any>
+  var got: dict<any> = {}
+  ch_sendexpr(job, {method: method, params: params}, {callback: (_, answer) => {
+    got.answer = answer
+  }})
+  var start = reltime()
+  while !has_key(got, 'answer') && job_status(job) == 'run' && reltime(start)->reltimefloat() * 1000 < timeout
+    sleep! 1m
+  endwhile
+  return get(got, 'answer', {})
+enddef
+
 # Calls a method and waits for its answer. Throws what the host says when it refuses.
 export def Call(method: string, params: dict<any>, timeout = 30000): dict<any>
   Ensure()
-  var answer = ch_evalexpr(job, {method: method, params: params}, {timeout: timeout})
+  var answer = Await(method, params, timeout)
   if !has_key(answer, 'result')
     throw 'termi: ' .. Reason(answer)
   endif

@@ -17,7 +17,7 @@ export def Open()
   if bufwinid(buf) > 0
     win_gotoid(bufwinid(buf))
   else
-    bufload(buf)
+    silent bufload(buf)
     execute 'botright sbuffer' buf
     resize 12
   endif

@@ -35,7 +35,7 @@ export def Buffer(run_id: string, session_id: string, session_name: string): num
   endif
   var buf = bufadd(Name(session_name, run_id))
   setbufvar(buf, '&swapfile', false)
-  bufload(buf)
+  silent bufload(buf)
   for [option, value] in items({buftype: 'prompt', bufhidden: 'hide', swapfile: false, buflisted: true, undolevels: -1})
     setbufvar(buf, '&' .. option, value)
   endfor
@@ -187,7 +187,7 @@ export def Resized()
     if empty(wins) || view.ended
       continue
     endif
-    var size = Size(win_getid() == get(wins, 0, 0) ? win_getid() : wins[0])
+    var size = Size(wins->index(win_getid()) >= 0 ? win_getid() : wins[0])
     if get(view, 'size', {}) != size
       view.size = size
       host.Notify('resize', {run_id: view.run_id, rows: size.rows, cols: size.cols})
