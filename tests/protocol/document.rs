@@ -140,7 +140,7 @@ fn method_examples(method: &str) -> String {
     let examples = examples::read();
     let fill = |value: &Value| examples::filled(value, &|name| example_value(&examples, name));
     let mut text = String::new();
-    for step in examples["story"].as_array().unwrap() {
+    for step in examples::steps(&examples) {
         let is_call = step["call"] == method;
         if !is_call && step["notify"] != method {
             continue;
@@ -154,6 +154,9 @@ fn method_examples(method: &str) -> String {
             if let Some(answer) = step.get(key) {
                 text += &format!("{sign} {}\n", layout(&fill(answer), 0));
             }
+        }
+        if step["closes"] == true {
+            text += "← (the connection ends)\n";
         }
         text += "```\n\n";
     }
@@ -208,7 +211,7 @@ fn events(schema: &Value) -> String {
             one_line(variant["description"].as_str().unwrap()),
             fields(&variant)
         );
-        for step in examples["story"].as_array().unwrap().iter().filter(|step| step["event"]["type"] == name.as_str()) {
+        for step in examples::steps(&examples).filter(|step| step["event"]["type"] == name.as_str()) {
             let shown = examples::filled(&step["event"], &|name| example_value(&examples, name));
             text += &format!("```js\n← event {}\n```\n\n", layout(&shown, 0));
         }
