@@ -55,8 +55,8 @@ fn methods(schema: &Value) -> String {
             let shape = described[key].get("$ref").map_or(&described[key], |_| named(schema, &described[key]).1);
             let fields = fields(shape);
             text += &match (fields.as_str(), shape.get("additionalProperties")) {
-                ("", Some(values)) => format!("{title}: a map from ids to {}.\n\n", kind(values)),
-                ("", None) => format!("{title}: none.\n\n"),
+                ("", Some(values)) if values.is_object() => format!("{title}: a map from ids to {}.\n\n", kind(values)),
+                ("", _) => format!("{title}: none.\n\n"),
                 (fields, _) => format!("{title}:\n\n{fields}\n"),
             };
         }
@@ -122,11 +122,11 @@ fn kind(shape: &Value) -> String {
                 format!("[{}]", items.join(", "))
             }
             "array" => format!("list of {}", kind(&shape["items"])),
-            "object" if shape.get("additionalProperties").is_some() => {
+            "object" if shape["additionalProperties"].is_object() => {
                 format!("map to {}", kind(&shape["additionalProperties"]))
             }
             "object" => {
-                let entry = |(key, value): (&String, &Value)| format!("{key}: {}", kind(value));
+                let entry = |(key, value): (&String, &Value)| format!("\"{key}\": {}", kind(value));
                 let entries = shape["properties"].as_object().into_iter().flatten().map(entry);
                 format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
             }
@@ -254,7 +254,8 @@ fn choices(shape: &Value) -> Option<String> {
     let mut rows: Map<String, Value> = Map::new();
     for variant in variants {
         let about = one_line(variant["description"].as_str().unwrap_or_default());
-        rows.insert(kind(variant), about.into());
+        let other = rows.insert(kind(variant), about.into());
+        assert_eq!(other, None, "two forms look the same: {}", kind(variant));
     }
     let row = |(kind, about): (&String, &Value)| format!("- {kind}: {}\n", about.as_str().unwrap_or_default());
     Some(rows.iter().map(row).collect())

@@ -211,7 +211,8 @@ pub enum FrameBody {
 /// The content of a `spans` frame, for a client that shows rows of text instead of running an emulator.
 ///
 /// Such a client keeps `rows` lines of the screen, at first and after `reset` all empty, and a scrollback, empty too.
-/// A frame's fields are applied in the order in which they stand here. Absent ones change nothing.
+/// A frame's fields are applied in this order: `cleared`, `skipped`, `scrolled`, `lines`, `cursor`, `modes`, `title`.
+/// Absent ones change nothing.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct SpansUpdate {
