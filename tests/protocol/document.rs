@@ -239,7 +239,7 @@ fn types(schema: &Value) -> String {
     for (name, shape) in schema["$defs"].as_object().unwrap().iter().filter(|(name, _)| !told.contains(*name)) {
         text += &format!("### {name}\n\n{}\n\n", one_line(shape["description"].as_str().unwrap_or_default()));
         text += &match (fields(shape), choices(shape)) {
-            (fields, _) if !fields.is_empty() && !shape["oneOf"].is_array() => fields + "\n",
+            (fields, _) if shape["properties"].is_object() => fields + "\n",
             (_, Some(choices)) => choices + "\n",
             (fields, None) if !fields.is_empty() => fields + "\n",
             _ => format!("On the wire: {}.\n\n", kind(shape)),

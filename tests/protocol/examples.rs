@@ -203,9 +203,6 @@ fn every_method_has_an_example() {
     let examples = read();
     for method in METHODS {
         let has_one = |step: &Value| step["call"] == *method || step["notify"] == *method;
-        assert!(
-            steps(&examples).any(has_one),
-            "doc/protocol.examples.json has no {method}"
-        );
+        assert!(steps(&examples).any(has_one), "doc/protocol.examples.json has no {method}");
     }
 }

@@ -37,7 +37,10 @@ fn words(schema: &Value, shape: &Value) -> Vec<String> {
         return words(schema, schema.pointer(reference.strip_prefix('#').unwrap()).unwrap());
     }
     let forms = ["oneOf", "anyOf"].into_iter().flat_map(|key| shape[key].as_array().into_iter().flatten());
-    let own = shape["const"].as_str().into_iter().chain(shape["enum"].as_array().into_iter().flatten().filter_map(Value::as_str));
+    let own = shape["const"]
+        .as_str()
+        .into_iter()
+        .chain(shape["enum"].as_array().into_iter().flatten().filter_map(Value::as_str));
     own.map(str::to_owned).chain(forms.flat_map(|form| words(schema, form))).collect()
 }
 
@@ -71,7 +74,12 @@ fn faults(lua: &str, schema: &Value) -> Vec<String> {
             if !narrows && !key.ends_with('?') && !(is_required && !is_nullable(found)) {
                 faults.push(format!("{name}.{key_name}: it can be left out or be null, and has no `?`"));
             }
-            let listed = kind.split(' ').next().unwrap().split('|').filter_map(|word| word.strip_prefix('\'')?.strip_suffix('\''));
+            let listed = kind
+                .split(' ')
+                .next()
+                .unwrap()
+                .split('|')
+                .filter_map(|word| word.strip_prefix('\'')?.strip_suffix('\''));
             let known = words(schema, found);
             for word in listed.filter(|word| !known.iter().any(|known| known == word)) {
                 faults.push(format!("{name}.{key_name}: it is never {word:?}, but one of {known:?}"));

@@ -149,7 +149,8 @@ pub struct CursorInfo {
 /// after that. An answer of `false` says that the client has no such view any more; the view is closed.
 ///
 /// Fields that are optional are left out when they have nothing to tell: the client goes on with what the last frame
-/// that had them said. A view's first frame has `run_id`, `format`, `rows` and `cols`; so has each with `reset`.
+/// that had them said. A view's first frame has `run_id`, `format`, `rows` and `cols`; so has each with `reset`. An `ansi`
+/// frame has `data`; a `spans` frame has instead what is under `SpansUpdate`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Frame {
     /// The view, as the answer to `attach` or `run` named it. That answer comes before the first frame.
