@@ -49,7 +49,6 @@ proptest! {
                 // As a run does before it puts its terminal down.
                 for terminal in [&mut one, &mut other] {
                     terminal.feed(part);
-                    terminal.end_sync();
                     terminal.take_asked();
                 }
                 let put_down = serde_json::to_vec(&other.save()).unwrap();
