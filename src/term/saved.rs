@@ -47,6 +47,9 @@ pub(super) struct SavedScreen {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SavedGrid {
     pub rows: Vec<SavedRow>,
+    /// Cells that the rows do not tell of exactly, as halves of wide characters and tabs: row, column, character and
+    /// the emulator's flags.
+    pub oddities: Vec<(i32, usize, char, u16)>,
     pub cursor: SavedCursor,
     pub saved_cursor: SavedCursor,
 }
