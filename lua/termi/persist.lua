@@ -118,9 +118,14 @@ end
 function M.attach_again(shown, on_done)
   local params = { run_id = shown.run_id, format = 'ansi', size = shown.size }
   shown.away = nil
-  require('termi.client').request('attach', params, function(err)
+  require('termi.client').request('attach', params, function(err, result)
     if err then
       require('termi.view').ended(shown.run_id, ('[Termi: %s]'):format(err.message), true)
+    else
+      require('termi.view').named(shown, result.view_id)
+      -- Of a view that has just been attached the host knows that it is seen, and not yet that it is read in.
+      shown.seen, shown.held, shown.waiting_rows = true, false, nil
+      require('termi.sync').soon()
     end
     if on_done then
       on_done()
@@ -147,6 +152,8 @@ function M.reattach(on_done)
         M.attach_again(shown, done)
       else
         shown.away = true
+        -- The name is another view's by now.
+        require('termi.view').named(shown, nil)
       end
     end
   end

@@ -27,16 +27,17 @@ impl Tail {
             None if self.bytes.first() == Some(&ESC) => self.bytes.extend_from_slice(bytes),
             None => self.bytes.extend_from_slice(&bytes[bytes.len().saturating_sub(3)..]),
         }
-        if self.bytes.first() != Some(&ESC) || self.bytes.len() > MOST || !is_unfinished(&self.bytes) {
-            self.bytes.drain(..self.bytes.len().saturating_sub(3));
+        let sequence = (self.bytes.first() == Some(&ESC)).then(|| without_executed(&self.bytes));
+        match sequence.filter(|sequence| sequence.len() <= MOST && is_unfinished(sequence)) {
+            Some(sequence) => self.bytes = sequence,
+            None => _ = self.bytes.drain(..self.bytes.len().saturating_sub(3)),
         }
     }
 
-    /// What is unfinished. Control characters within a sequence have been executed, and are no part of it.
+    /// What is unfinished.
     pub(super) fn unfinished(&self) -> Vec<u8> {
         if self.bytes.first() == Some(&ESC) && is_unfinished(&self.bytes) {
-            let rest = self.bytes[1..].iter().copied().filter(|byte| (0x20..0x7f).contains(byte));
-            return std::iter::once(ESC).chain(rest).collect();
+            return self.bytes.clone();
         }
         match std::str::from_utf8(&self.bytes) {
             Err(error) if error.error_len().is_none() => self.bytes[error.valid_up_to()..].to_vec(),
@@ -53,6 +54,12 @@ impl Tail {
             Ok(_) => vec![],
         }
     }
+}
+
+/// A sequence without the control characters in it, which are carried out at once and are no part of it: not a second
+/// time.
+fn without_executed(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().copied().filter(|byte| *byte >= 0x20 || matches!(*byte, ESC | CAN | SUB)).collect()
 }
 
 /// Whether a sequence, from its escape character on, wants more bytes (ECMA-48).
@@ -85,6 +92,8 @@ mod tests {
             ("\x1b[1;\n3", "\x1b[1;3"),
             ("\x1b[1\x1b[2", "\x1b[2"),
             ("\x1b[1\x18", ""),
+            ("\x1b\t", "\x1b"),
+            ("\x1b\t[1\r\x07;3", "\x1b[1;3"),
         ] {
             for size in 1..=output.len() {
                 let mut tail = Tail::default();

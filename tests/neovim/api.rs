@@ -136,7 +136,7 @@ in_each_neovim! {
             ("TermiKill gr", &["group:greek"]),
             ("Termi kill alp", &["alpha"]),
             ("Termi show alp", &["alpha"]),
-            ("Termi re", &["remove", "rename", "restart"]),
+            ("Termi re", &["remove", "rename", "restart", "restore"]),
             ("TermiSessions ", &[]),
         ] {
             let found = editor.lua_texts(&format!("return vim.fn.getcompletion([[{line}]], 'cmdline')"));
