@@ -124,8 +124,8 @@ function M.attach_again(shown, on_done)
       view.ended(shown.run_id, ('[Termi: %s]'):format(err.message), true)
     else
       view.named(shown, result.view_id)
-      -- Of who reads in it the new view knows nothing yet.
-      shown.held = nil
+      -- Of a view that has just been attached the host knows that it is seen, and not yet that it is read in.
+      shown.seen, shown.held, shown.waiting_rows = true, false, nil
       require('termi.sync').soon()
     end
     if on_done then
@@ -158,6 +158,8 @@ function M.reattach(on_done)
         M.attach_again(shown, done)
       else
         shown.away = true
+        -- The name is another view's by now.
+        require('termi.view').named(shown, nil)
       end
     end
   end
