@@ -119,7 +119,7 @@ function M.attach_again(shown, on_done)
   local params = { run_id = shown.run_id, format = 'ansi', size = shown.size }
   shown.away = nil
   require('termi.client').request('attach', params, function(err)
-    if err then
+    if err and shown.run_id then
       require('termi.view').ended(shown.run_id, ('[Termi: %s]'):format(err.message), true)
     end
     if on_done then
