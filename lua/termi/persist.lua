@@ -120,9 +120,9 @@ function M.attach_again(shown, on_done)
   shown.away = nil
   require('termi.client').request('attach', params, function(err, result)
     local view = require('termi.view')
-    if err then
+    if err and shown.run_id then
       view.ended(shown.run_id, ('[Termi: %s]'):format(err.message), true)
-    else
+    elseif not err then
       view.named(shown, result.view_id)
       -- Of a view that has just been attached the host knows that it is seen, and not yet that it is read in.
       shown.seen, shown.held, shown.waiting_rows = true, false, nil

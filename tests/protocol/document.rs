@@ -212,6 +212,9 @@ fn events(schema: &Value) -> String {
             fields(&variant)
         );
         for step in examples::steps(&examples).filter(|step| step["event"]["type"] == name.as_str()) {
+            if let Some(about) = step["about"].as_str() {
+                text += &format!("{about}\n\n");
+            }
             let shown = examples::filled(&step["event"], &|name| example_value(&examples, name));
             text += &format!("```js\n← event {}\n```\n\n", layout(&shown, 0));
         }

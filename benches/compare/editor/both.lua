@@ -32,12 +32,12 @@ function _G.clean()
   local client = require('termi.client')
   wipe()
   if not client.running() then
-    return tell('clean')
+    return _G.tell('clean')
   end
   client.request('kill', { target = 'all', signal = 9 }, function()
     client.request('remove', { target = 'all' }, function()
       vim.schedule(function()
-        tell('clean')
+        _G.tell('clean')
       end)
     end)
   end)
@@ -45,12 +45,12 @@ end
 
 api.nvim_create_autocmd('TermClose', {
   callback = function()
-    tell('ended')
+    _G.tell('ended')
   end,
 })
 api.nvim_create_autocmd('User', {
   pattern = 'TermiExited',
   callback = function()
-    tell('ended')
+    _G.tell('ended')
   end,
 })
