@@ -30,6 +30,7 @@ mod waiter;
 
 use tokio::sync::mpsc;
 
+pub use health::health_without_host;
 pub use callers::{Named, Touched};
 pub use client::{Ack, Client, ClientId, Events, FrameJob, Outbox};
 pub use command::is_inherited;
