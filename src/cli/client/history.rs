@@ -54,7 +54,7 @@ pub async fn run(args: Args) -> Outcome {
             format!("{} ago", output::age(now.saturating_sub(record.ended_at))),
             output::one_line(&record.session_name),
             status_text(record.status, Some(record.exit)),
-            output::age(record.duration_ms),
+            output::took(record.duration_ms),
             output::one_line(&record.command),
         ]
     };

@@ -82,6 +82,11 @@ pub fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// How long something took: `250ms`, and from a second on as [`age`] says it.
+pub fn took(ms: u64) -> String {
+    if ms < 1000 { format!("{ms}ms") } else { age(ms) }
+}
+
 /// `3s`, `4m 5s`, `2h 7m`, `3d 4h`.
 pub fn age(ms: u64) -> String {
     let seconds = ms / 1000;
@@ -106,6 +111,7 @@ mod tests {
 
     #[test]
     fn ages_are_short() {
+        assert_eq!([0, 999, 1000, 61_000].map(took), ["0ms", "999ms", "1s", "1m 1s"]);
         assert_eq!([0, 59_999, 61_000, 7_500_000, 273_600_000].map(age), ["0s", "59s", "1m 1s", "2h 5m", "3d 4h"]);
     }
 }

@@ -79,8 +79,8 @@ pub async fn run(args: Args) -> Outcome {
         [
             row.count.to_string(),
             row.failures.to_string(),
-            output::age(row.median_ms),
-            output::age(row.p95_ms),
+            output::took(row.median_ms),
+            output::took(row.p95_ms),
             status_text(row.last_status, Some(row.last_exit)),
             output::one_line(&row.key),
         ]
