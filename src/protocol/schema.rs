@@ -4,9 +4,9 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Access, Attach, Clipboard, Configure, Detach, Error, Event, Frame, Hold, Initialize, Input, Join, Kill, Lines, Link,
-    Method, PROTOCOL, Prompts, Remove, Rename, Replace, Resize, Restart, Restorable, Restore, Run, SendInput, Sessions,
-    SetColors, Shutdown, Snapshot, Visible, Wait,
+    Access, Attach, Clipboard, Configure, Detach, Error, Event, Frame, Hold, Initialize, Input, Join, Kill, Lines,
+    Link, Method, PROTOCOL, Prompts, Remove, Rename, Replace, Resize, Restart, Restorable, Restore, Run, SendInput,
+    Sessions, SetColors, Shutdown, Snapshot, Visible, Wait,
 };
 
 /// The protocol's JSON Schema (2020-12).
@@ -21,9 +21,9 @@ pub fn schema() -> Value {
         ($($method:ident),* $(,)?) => { $( methods.insert(<$method as Method>::NAME.to_owned(), method::<$method>(&mut generator)); )* };
     }
     describe!(
-        Initialize, Run, Sessions, Kill, Input, Resize, Attach, Detach, Visible, Snapshot, Lines, Wait, Rename, Restart,
-        Remove, SetColors, Shutdown, Hold, Prompts, Link, Clipboard, SendInput, Configure, Join, Replace, Restorable,
-        Restore,
+        Initialize, Run, Sessions, Kill, Input, Resize, Attach, Detach, Visible, Snapshot, Lines, Wait, Rename,
+        Restart, Remove, SetColors, Shutdown, Hold, Prompts, Link, Clipboard, SendInput, Configure, Join, Replace,
+        Restorable, Restore,
     );
     let messages = json!({
         "frame": generator.subschema_for::<Frame>(),

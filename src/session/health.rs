@@ -77,24 +77,14 @@ impl Supervisor {
             let mut checks = vec![log_check(log.as_deref()), labels(log.as_deref()), history(disk.as_ref())];
             checks.push(runtime_folder(socket.as_deref()));
             checks.push(terminals());
-            checks.push(share(
-                "ptys",
-                "PTYs of this machine",
-                ptys(),
-                PTYS_ADVICE,
-            ));
+            checks.push(share("ptys", "PTYs of this machine", ptys(), PTYS_ADVICE));
             checks.push(share(
                 "open_files",
                 "descriptors of the host",
                 descriptors(),
                 "end some sessions, or raise the hard limit (`ulimit -Hn`)",
             ));
-            checks.push(share(
-                "processes",
-                "processes of this machine",
-                processes(),
-                PROCESSES_ADVICE,
-            ));
+            checks.push(share("processes", "processes of this machine", processes(), PROCESSES_ADVICE));
             let cap = |most: usize| most as u64;
             checks.push(share(
                 "sessions",
@@ -133,11 +123,12 @@ impl Supervisor {
 /// What can be seen where no host runs: the folders, the PTYs, what the machine has left.
 #[must_use]
 pub fn health_without_host(socket: &str) -> HealthReply {
-    let folder = |name: &str, found: std::result::Result<std::path::PathBuf, crate::paths::FolderError>| {
-        match found.map_err(|error| error.to_string()).and_then(|path| writable(&path).map(|()| path)) {
-            Ok(path) => ok(name, path.display().to_string()),
-            Err(why) => check(name, HealthStatus::Error, why, Some("make it writable for you alone")),
-        }
+    let folder = |name: &str, found: std::result::Result<std::path::PathBuf, crate::paths::FolderError>| match found
+        .map_err(|error| error.to_string())
+        .and_then(|path| writable(&path).map(|()| path))
+    {
+        Ok(path) => ok(name, path.display().to_string()),
+        Err(why) => check(name, HealthStatus::Error, why, Some("make it writable for you alone")),
     };
     let checks = vec![
         check("daemon", HealthStatus::Ok, format!("does not run: nobody listens at {socket}"), None),

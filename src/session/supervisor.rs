@@ -17,9 +17,10 @@ use crate::{
     process,
     protocol::{
         AttachParams, AttachReply, Bytes, ClipboardParams, Code, ColorsParams, Empty, Error, Event, HoldParams,
-        InputParams, KillParams, KillReply, LinesParams, LinesReply, LinkParams, LinkReply, PromptsReply, RemoveReply, RenameParams,
-        RenameReply, ResizeParams, Result, RunId, SessionId, SessionInfo, SessionsReply, SignalSpec, SnapshotParams,
-        SnapshotReply, Status, SubscribeReply, Target, Until, VisibleParams, WaitParams, WaitReason, WaitReply,
+        InputParams, KillParams, KillReply, LinesParams, LinesReply, LinkParams, LinkReply, PromptsReply, RemoveReply,
+        RenameParams, RenameReply, ResizeParams, Result, RunId, SessionId, SessionInfo, SessionsReply, SignalSpec,
+        SnapshotParams, SnapshotReply, Status, SubscribeReply, Target, Until, VisibleParams, WaitParams, WaitReason,
+        WaitReply,
     },
     term::{Colors, clamp_size},
 };

@@ -25,14 +25,15 @@ fn type_line(tmux: &Tmux, line: &'static str) {
 fn assert_given_back(tmux: &Tmux) {
     tmux.sees("the shell");
     tmux.eventually("modes are as before", |_| {
-        tmux.told("#{alternate_on} #{mouse_any_flag} #{keypad_flag} #{keypad_cursor_flag} #{cursor_flag}") == "0 0 0 0 1"
+        tmux.told("#{alternate_on} #{mouse_any_flag} #{keypad_flag} #{keypad_cursor_flag} #{cursor_flag}")
+            == "0 0 0 0 1"
     });
     type_line(tmux, "test $(stty -g) = $(cat settings) && echo settings 'as' before");
     tmux.sees("settings as before");
 }
 
 /// Everything that a program may switch on.
-const MODES: &str = "\\033[?1h\\033=\\033[?1003h\\033[?1006h\\033[?1004h\\033[?2004h\\033[?25l\\033[31m";
+const MODES: &str = "\\033[?1h\\033=\\033[?1003h\\033[?1006h\\033[?2004h\\033[?25l\\033[31m";
 
 fn attached(home: &Home) -> Vec<i32> {
     let is_client = |pid: &i32| proc::arguments(*pid).get(1).is_some_and(|word| word == "attach");
@@ -42,7 +43,8 @@ fn attached(home: &Home) -> Vec<i32> {
 #[test]
 fn it_shows_the_program_types_into_it_and_gives_the_terminal_back() {
     let home = Home::new();
-    let program = format!("echo hello; while read x; do printf '{MODES}'; echo \"got $x\"; test \"$x\" != end || exit 4; done");
+    let program =
+        format!("echo hello; while read x; do printf '{MODES}'; echo \"got $x\"; test \"$x\" != end || exit 4; done");
     home.done(&["run", "-n", "one", &program]);
     let tmux = shell(&home);
     type_line(&tmux, "$T attach one");
@@ -74,7 +76,8 @@ fn it_shows_the_program_types_into_it_and_gives_the_terminal_back() {
 #[test]
 fn a_full_screen_program_leaves_what_was_below_it() {
     let home = Home::new();
-    let program = "echo below; read x; printf '\\033[?1049h\\033[2J\\033[5;10Hdrawn'; read x; printf '\\033[?1049l'; read x";
+    let program =
+        "echo below; read x; printf '\\033[?1049h\\033[2J\\033[5;10Hdrawn'; read x; printf '\\033[?1049l'; read x";
     home.done(&["run", "-n", "one", program]);
     let tmux = shell(&home);
     type_line(&tmux, "$T attach --detach-key ctrl-b one");
@@ -109,7 +112,12 @@ fn the_program_follows_the_terminals_size() {
 #[test]
 fn who_only_looks_types_nothing_and_sees_as_much_as_fits() {
     let home = Home::new();
-    home.done(&["run", "-n", "one", "stty size; echo 'a long line that ends far to the right of here'; while read x; do echo \"got $x\"; done"]);
+    home.done(&[
+        "run",
+        "-n",
+        "one",
+        "stty size; echo 'a long line that ends far to the right of here'; while read x; do echo \"got $x\"; done",
+    ]);
     let tmux = shell(&home);
     tmux.resize(30, 8);
     type_line(&tmux, "$T attach --read-only one");

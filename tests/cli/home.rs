@@ -81,8 +81,7 @@ impl Home {
     /// Starts `termi` and lets it run.
     pub fn start(&self, args: &[&str]) -> Going {
         let mut command = self.daemon.command(args);
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         Going { child, lines }
     }

@@ -36,7 +36,8 @@ fn ls_is_a_table_with_a_row_for_each_run() {
 #[test]
 fn kill_says_how_many_and_takes_every_kind_of_target() {
     let home = Home::new();
-    let start = |name: &str| home.done(&["run", "-n", name, "-g", "dev", "trap '' HUP TERM; while :; do sleep 1000; done"]);
+    let start =
+        |name: &str| home.done(&["run", "-n", name, "-g", "dev", "trap '' HUP TERM; while :; do sleep 1000; done"]);
     start("one");
     let two = start("two");
     start("three");

@@ -64,7 +64,8 @@ fn completions_are_what_each_shell_takes_and_name_every_subcommand() {
         .take_while(|line| !line.is_empty())
         .map(|line| line.split_whitespace().next().unwrap())
         .collect();
-    for name in ["host", "daemon", "run", "ls", "kill", "attach", "send", "tail", "wait", "history", "stats", "doctor"] {
+    for name in ["host", "daemon", "run", "ls", "kill", "attach", "send", "tail", "wait", "history", "stats", "doctor"]
+    {
         assert!(commands.contains(&name), "{help}");
         for option in ["--help", "--version"] {
             assert!(!home.done(&[name, option]).is_empty());

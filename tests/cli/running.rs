@@ -9,7 +9,10 @@ fn run_starts_the_daemon_and_names_the_run() {
     let named = home.done(&["run", "--name", "one", "--group", "web", "--label", "the first", "exec sleep 1000"]);
     let sessions = home.json(&["ls", "--json"]);
     let session = sessions.as_object().unwrap().values().next().unwrap();
-    assert_eq!((&session["name"], &session["group"], &session["label"]), (&"one".into(), &"web".into(), &"the first".into()));
+    assert_eq!(
+        (&session["name"], &session["group"], &session["label"]),
+        (&"one".into(), &"web".into(), &"the first".into())
+    );
     let run = session["run_ids"][0].as_str().unwrap();
     assert_eq!(named, format!("one:{}", &run[..8]));
     assert_eq!(session["cwd"], home.path().to_str().unwrap());
@@ -23,7 +26,19 @@ fn several_words_are_a_program_and_its_arguments_and_one_is_a_line_for_the_shell
     let home = Home::new();
     home.done(&["run", "-n", "words", "-w", "--", "printf", "%s|", "a b", "$HOME", "--wait"]);
     assert_eq!(home.done(&["tail", "words"]), "a b|$HOME|--wait|");
-    home.done(&["run", "-n", "line", "-w", "--env", "X=a=b", "--env", "LANG", "echo \"$X ${LANG-none}\" && pwd", "-C", "/"]);
+    home.done(&[
+        "run",
+        "-n",
+        "line",
+        "-w",
+        "-C",
+        "/",
+        "--env",
+        "X=a=b",
+        "--env",
+        "LANG",
+        "echo \"$X ${LANG-none}\" && pwd",
+    ]);
     assert_eq!(home.done(&["tail", "line"]), "a=b none\n/");
 }
 

@@ -8,8 +8,8 @@ use crate::home::{Home, Said};
 fn what_is_sent_is_typed_and_what_comes_back_is_waited_for_and_read() {
     let home = Home::new();
     home.done(&["run", "-n", "greeter", "printf 'your name? '; read name; echo \"hello $name\"; read rest; exit 5"]);
-    assert_eq!(home.done(&["wait", "greeter", "--pattern", "name\\?"]), "your name? ");
-    assert_eq!(home.done(&["tail", "greeter"]), "your name? ", "what it asks stands in an unfinished line");
+    assert_eq!(home.done(&["wait", "greeter", "--pattern", "name\\?"]), "your name?");
+    assert_eq!(home.done(&["tail", "greeter"]), "your name?", "what it asks stands in an unfinished line");
     home.done(&["send", "--enter", "greeter", "you", "and", "I"]);
     assert_eq!(home.done(&["wait", "greeter", "--pattern", "^hello"]), "hello you and I");
     assert_eq!(home.done(&["tail", "-n", "1", "greeter"]), "hello you and I");
@@ -28,10 +28,9 @@ fn several_lines_are_pasted_unless_they_are_to_be_keys() {
     let home = Home::new();
     // With bracketed paste on, the program sees where what was pasted begins and ends.
     let program = "stty raw -echo; printf '\\033[?2004hready\\n'; head -c \"$1\" | od -An -c; read x";
-    for (name, count, extra, seen) in [
-        ("paste", "15", &[][..], "033 [ 2 0 0 ~ a \\r b 033 [ 2 0 1 ~"),
-        ("keys", "3", &["--keys"], "a \\n b"),
-    ] {
+    for (name, count, extra, seen) in
+        [("paste", "15", &[][..], "033 [ 2 0 0 ~ a \\r b 033 [ 2 0 1 ~"), ("keys", "3", &["--keys"], "a \\n b")]
+    {
         home.done(&["run", "-n", name, "--", "sh", "-c", program, "sh", count]);
         home.done(&["wait", name, "--pattern", "ready"]);
         let mut send = home.daemon.command(&["send"]);
@@ -76,7 +75,7 @@ fn tail_follows_lines_whole_across_soft_wraps_until_the_end() {
 fn a_cleared_screen_and_a_full_screen_program_are_followed_too() {
     let home = Home::new();
     let program = "echo one; echo two; read x; printf '\\033[H\\033[2J\\033[3J'; read x; echo new; read x; \
-                   printf '\\033[?1049hdrawn\\n'; read x; printf '\\033[?1049l'; echo after; exit";
+                   printf '\\033[?1049h\\033[Hdrawn\\n'; read x; printf '\\033[?1049l'; echo after; exit";
     home.done(&["run", "-n", "p", "--", "sh", "-c", &format!("stty -echo; {program}")]);
     home.done(&["wait", "p", "--pattern", "two"]);
     let mut tail = home.start(&["tail", "-f", "p"]);
@@ -117,7 +116,7 @@ fn wait_says_by_its_exit_code_what_came() {
     assert!(why.contains("there is no session \"nobody\""), "{why}");
     let why = home.refused(125, &["wait", "p", "--pattern", "(open"]);
     assert!(why.contains("regular expression") && why.contains("unclosed group"), "{why}");
-    let why = home.refused(2, &["wait", "p", "--idle", "-1"]);
+    let why = home.refused(2, &["wait", "p", "--idle=-1"]);
     assert!(why.contains("--idle") && why.contains("500ms"), "{why}");
     assert!(home.refused(2, &["wait", "p", "--timeout", "99999999999"]).contains("10 years"));
 }

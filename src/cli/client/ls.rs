@@ -35,10 +35,8 @@ pub async fn run(args: Args) -> Outcome {
         output::line("no sessions; `termi run COMMAND` starts one")?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut runs: Vec<_> = sessions
-        .values()
-        .flat_map(|session| session.processes.iter().map(move |run| (session, run)))
-        .collect();
+    let mut runs: Vec<_> =
+        sessions.values().flat_map(|session| session.processes.iter().map(move |run| (session, run))).collect();
     runs.sort_by_key(|(_, run)| run.started_at);
     let rows: Vec<[String; 7]> = runs
         .into_iter()

@@ -65,7 +65,9 @@ pub enum Failure {
     #[error("there is no daemon, and so no session: nobody listens at {0}; `termi run` starts one")]
     NobodyThere(String),
     /// A program inside a session whose host is gone.
-    #[error("the host of $TERMI_SOCKET is gone (nobody listens at {0}); `env -u TERMI_SOCKET termi …` speaks to the daemon")]
+    #[error(
+        "the host of $TERMI_SOCKET is gone (nobody listens at {0}); `env -u TERMI_SOCKET termi …` speaks to the daemon"
+    )]
     HostGone(String),
     /// The daemon, or the way to it.
     #[error(transparent)]
@@ -164,9 +166,8 @@ async fn reach(start: bool) -> Result<(Client, Inbox), Failure> {
         return Ok(Client::over(daemon::join(&here, start).await?.stream));
     };
     let gone = || Failure::HostGone(path.display().to_string());
-    let mut stream = client::open(&path).await.map_err(|error| {
-        if error.is_nobody_there() { gone() } else { error.into() }
-    })?;
+    let mut stream =
+        client::open(&path).await.map_err(|error| if error.is_nobody_there() { gone() } else { error.into() })?;
     match client::join(&mut stream, &here).await {
         Ok(_) => Ok(Client::over(stream)),
         Err(ClientError::Closed) => Err(gone()),

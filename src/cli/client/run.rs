@@ -96,7 +96,8 @@ pub async fn run(args: Args) -> Outcome {
     }
     // A session may be renamed meanwhile; its id stays.
     let target = Target::Run { session: started.session_id.to_string(), run: started.run_id.to_string() };
-    let reply = client.call::<Wait>(WaitParams { target: target.clone(), until: Until::Exit, timeout_ms: None }).await?;
+    let reply =
+        client.call::<Wait>(WaitParams { target: target.clone(), until: Until::Exit, timeout_ms: None }).await?;
     let status = one_run(&client, &target).await.ok().map(|found| found.run.status);
     Ok(exit_code(status, reply.exit))
 }
@@ -149,9 +150,10 @@ mod tests {
 
     #[test]
     fn times_and_sizes_are_read_with_their_units_and_refused_with_the_rule() {
-        assert_eq!(["30", "0.5", "90s", "10m", "2h", "500ms"].map(|text| seconds(text).unwrap()), [
-            30_000, 500, 90_000, 600_000, 7_200_000, 500
-        ]);
+        assert_eq!(
+            ["30", "0.5", "90s", "10m", "2h", "500ms"].map(|text| seconds(text).unwrap()),
+            [30_000, 500, 90_000, 600_000, 7_200_000, 500]
+        );
         for bad in ["", "x", "-1", "0", "inf", "1e300", "5 apples"] {
             assert!(seconds(bad).unwrap_err().contains("500ms"), "{bad}");
         }

@@ -9,8 +9,10 @@ use crate::protocol::{Lines, LinesParams, Snapshot, SnapshotFormat, SnapshotLine
 const WAIT_MS: u64 = 60_000;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Lines are as the program printed them, however wide its terminal is. What a full-screen program \
-    draws is no line: --screen shows that.")]
+#[command(
+    after_help = "Lines are as the program printed them, however wide its terminal is. What a full-screen program \
+    draws is no line: --screen shows that."
+)]
 pub struct Args {
     /// Whose: a session's id, unique prefix or name, or SESSION:RUN; of a session with several runs, the last active one's
     target: Target,

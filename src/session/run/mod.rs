@@ -27,8 +27,8 @@ use super::{
 };
 pub use asks::{Ask, AttachWish, Kill, KillOutcome};
 pub use focus::Focus;
-pub use lines::LinesWish;
 use heard::Heard;
+pub use lines::LinesWish;
 pub use report::unix_ms;
 
 use super::json::{Follower, Lines};

@@ -54,7 +54,10 @@ pub struct Watched {
 /// Why it is not shown any more.
 enum End {
     Detached,
-    Exited { status: Status, exit: Option<Exit> },
+    Exited {
+        status: Status,
+        exit: Option<Exit>,
+    },
     /// The connection ended: the host did, or has another binary in its place.
     Lost,
     /// The terminal was closed.
@@ -220,7 +223,12 @@ struct Signals {
 impl Signals {
     fn watch() -> Result<Self, Failure> {
         let watch = |kind| signal(kind).map_err(|source| Failure::Io { what: "signals", source });
-        let ends = [(1, SignalKind::hangup()), (2, SignalKind::interrupt()), (3, SignalKind::quit()), (15, SignalKind::terminate())];
+        let ends = [
+            (1, SignalKind::hangup()),
+            (2, SignalKind::interrupt()),
+            (3, SignalKind::quit()),
+            (15, SignalKind::terminate()),
+        ];
         Ok(Self {
             ends: ends.into_iter().map(|(number, kind)| Ok((number, watch(kind)?))).collect::<Result<_, Failure>>()?,
             resized: watch(SignalKind::window_change())?,
