@@ -46,10 +46,9 @@ class Termi:
         for line in frame.get("scrolled", []):
             print(line["text"])
             self.screen = self.screen[1:]
-        for number, line in enumerate(frame.get("lines", [])):
-            row = line.get("row", number)
-            self.screen += [""] * (row + 1 - len(self.screen))
-            self.screen[row] = line["text"]
+        for line in frame.get("lines", []):
+            self.screen += [""] * (line["row"] + 1 - len(self.screen))
+            self.screen[line["row"]] = line["text"]
 
 
 termi = Termi()

@@ -139,6 +139,10 @@ local function refresh()
       elseif mine == asked then
         records, total = result.records, result.total or #result.records
         message.guard(draw)
+        -- While a search is typed nothing else draws the screen.
+        if api.nvim_get_mode().mode == 'c' then
+          vim.cmd.redraw()
+        end
       end
     end)
   end)

@@ -118,9 +118,15 @@ end
 function M.attach_again(shown, on_done)
   local params = { run_id = shown.run_id, format = 'ansi', size = shown.size }
   shown.away = nil
-  require('termi.client').request('attach', params, function(err)
+  require('termi.client').request('attach', params, function(err, result)
+    local view = require('termi.view')
     if err then
-      require('termi.view').ended(shown.run_id, ('[Termi: %s]'):format(err.message), true)
+      view.ended(shown.run_id, ('[Termi: %s]'):format(err.message), true)
+    else
+      view.named(shown, result.view_id)
+      -- Of a view that has just been attached the host knows that it is seen, and not yet that it is read in.
+      shown.seen, shown.held, shown.waiting_rows = true, false, nil
+      require('termi.sync').soon()
     end
     if on_done then
       on_done()
@@ -141,12 +147,19 @@ function M.reattach(on_done)
     end
   end
   for _, shown in ipairs(registry.all()) do
-    if shown.run_id and not shown.ended and vim.api.nvim_buf_is_valid(shown.buf) then
+    local is_there = vim.api.nvim_buf_is_valid(shown.buf)
+    if is_there then
+      -- The other binary counts views anew.
+      require('termi.view').named(shown, nil)
+    end
+    if shown.run_id and not shown.ended and is_there then
       if require('termi.size').is_seen(shown.buf) then
         left = left + 1
         M.attach_again(shown, done)
       else
         shown.away = true
+        -- The name is another view's by now.
+        require('termi.view').named(shown, nil)
       end
     end
   end

@@ -81,7 +81,7 @@ end
 ---@param frame termi.proto.Frame
 ---@return termi.View?
 function M.of_frame(frame)
-  local view = by_id[frame.view_id] or M.of_run(frame.run_id)
+  local view = frame.run_id and M.of_run(frame.run_id) or by_id[frame.view_id]
   return view and vim.api.nvim_buf_is_valid(view.buf) and view or nil
 end
 

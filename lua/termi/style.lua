@@ -1,28 +1,6 @@
 --- Highlight groups for how a program's text looks.
 local M = {}
 
----@alias termi.proto.Paint 'default'|{ indexed: integer }|{ rgb: integer[] }
-
---- The look of bytes `start` to `end` of a line; what is left out is the default.
----@class termi.proto.Span
----@field start integer from 0
----@field end integer one past the last
----@field fg? termi.proto.Paint
----@field bg? termi.proto.Paint
----@field underline_color? termi.proto.Paint
----@field underline? 'none'|'single'|'double'|'curl'|'dotted'|'dashed'
----@field bold? boolean
----@field dim? boolean
----@field italic? boolean
----@field inverse? boolean
----@field hidden? boolean
----@field strikeout? boolean
----@field link? string
-
----@class termi.proto.SpanLine
----@field text string
----@field spans termi.proto.Span[]
-
 --- xterm's first sixteen colours, where a colour scheme sets no |g:terminal_color_x|.
 -- stylua: ignore
 local XTERM = {

@@ -97,16 +97,27 @@
 ---@field title string
 ---@field exit? termi.proto.Exit
 
----@class termi.proto.Span bytes `start` to `end` of a line's text; what is not set is as the terminal's default
----@field start integer
----@field end integer
----@field fg? 'default'|{ indexed: integer }|{ rgb: integer[] }
----@field bg? 'default'|{ indexed: integer }|{ rgb: integer[] }
----@field underline? string
+---@alias termi.proto.Paint 'default'|{ indexed: integer }|{ rgb: integer[] }
+
+--- The look of bytes `start` to `end` of a line; what is left out is the default.
+---@class termi.proto.Span
+---@field start integer from 0
+---@field end integer one past the last
+---@field fg? termi.proto.Paint
+---@field bg? termi.proto.Paint
+---@field underline_color? termi.proto.Paint
+---@field underline? 'none'|'single'|'double'|'curl'|'dotted'|'dashed'
 ---@field bold? boolean
+---@field dim? boolean
 ---@field italic? boolean
 ---@field inverse? boolean
+---@field hidden? boolean
 ---@field strikeout? boolean
+---@field link? string
+
+---@class termi.proto.SpanLine
+---@field text string
+---@field spans termi.proto.Span[]
 
 ---@class termi.proto.SnapshotResult
 ---@field lines string[]|termi.proto.SpanLine[]
@@ -185,7 +196,7 @@
 
 ---@class termi.proto.Event
 ---@field type string
----@field session_id string
+---@field session_id? string of all but `replacing` and `events_lost`
 ---@field run_id? string
 ---@field session_name? string
 ---@field pid? integer
@@ -206,6 +217,8 @@
 ---@field dropped_bytes? integer
 ---@field limit_bytes? integer
 ---@field begins? boolean of `replacing`
+---@field count? integer of `events_lost`
 
 ---@class termi.proto.RunEvent : termi.proto.Event
+---@field session_id string
 ---@field run_id string

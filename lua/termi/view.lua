@@ -270,7 +270,7 @@ local function adopt()
         buf = buf,
         chan = chan.id,
         run_id = run.run_id,
-        id = vim.b[buf].termi_view,
+        id = vim.b[buf].termi_view --[[@as integer?]],
         session_id = run.session_id,
         session_name = api.nvim_buf_get_name(buf):match('^termi://(.*)/[^/]*$') or run.session_id,
         -- Not what the host knows: it is told anew.

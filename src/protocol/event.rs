@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Exit, JsonLine, RunId, Secret, SessionId, Status};
 
-/// Something that happened to a session or run. Each carries the session it is about.
+/// Something that happened, most often to a session or run: then it carries the session's id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {

@@ -3,11 +3,8 @@
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{
-    Access, Attach, Clipboard, Configure, Detach, Error, Event, Frame, Hold, Initialize, Input, Join, Kill, Lines,
-    Link, Method, PROTOCOL, Prompts, Remove, Rename, Replace, Resize, Restart, Restorable, Restore, Run, SendInput,
-    Sessions, SetColors, Shutdown, Snapshot, Visible, Wait,
-};
+// Every method is named here.
+use super::*;
 
 /// The protocol's JSON Schema (2020-12).
 ///
@@ -21,9 +18,42 @@ pub fn schema() -> Value {
         ($($method:ident),* $(,)?) => { $( methods.insert(<$method as Method>::NAME.to_owned(), method::<$method>(&mut generator)); )* };
     }
     describe!(
-        Initialize, Run, Sessions, Kill, Input, Resize, Attach, Detach, Visible, Snapshot, Lines, Wait, Rename,
-        Restart, Remove, SetColors, Shutdown, Hold, Prompts, Link, Clipboard, SendInput, Configure, Join, Replace,
-        Restorable, Restore,
+        Initialize,
+        Run,
+        Sessions,
+        Kill,
+        Input,
+        Resize,
+        Attach,
+        Detach,
+        Visible,
+        Hold,
+        Snapshot,
+        Lines,
+        Prompts,
+        Link,
+        Clipboard,
+        Wait,
+        Rename,
+        Restart,
+        Remove,
+        SendInput,
+        Configure,
+        SetColors,
+        History,
+        Stats,
+        Subscribe,
+        Unsubscribe,
+        Health,
+        Templates,
+        ParseTemplates,
+        Up,
+        Down,
+        Shutdown,
+        Join,
+        Replace,
+        Restorable,
+        Restore,
     );
     let messages = json!({
         "frame": generator.subschema_for::<Frame>(),

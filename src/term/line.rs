@@ -1,7 +1,7 @@
 //! From the emulator's cells to text with style runs.
 
 use alacritty_terminal::{
-    grid::Row as GridRow,
+    grid::{GridCell, Row as GridRow},
     index::Column,
     term::{
         cell::{Cell, Flags, Hyperlink},
@@ -42,6 +42,14 @@ pub fn read_into(line: &mut SpanLine, row: &GridRow<Cell>, cols: usize, wrapped:
         let styled = line.spans.last().map_or(0, |span| span.end);
         line.text.truncate(line.text.trim_end_matches(' ').len().max(styled));
     }
+}
+
+/// The same with every cell that is not empty to the emulator, seen or not, for [`write()`] to put back.
+pub fn read_whole(row: &GridRow<Cell>, cols: usize, palette: &Palette) -> SpanLine {
+    let mut line = SpanLine::default();
+    let end = row[..Column(cols)].iter().rposition(|cell| !cell.is_empty()).map_or(0, |col| col + 1);
+    read_cells(&mut line, row, end, palette);
+    line
 }
 
 /// Reads the cells before `end`, and the other half of a wide character that it would cut.

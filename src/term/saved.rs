@@ -47,6 +47,9 @@ pub(super) struct SavedScreen {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SavedGrid {
     pub rows: Vec<SavedRow>,
+    /// Cells that the rows do not tell of exactly, as halves of wide characters and tabs: row, column, character and
+    /// the emulator's flags.
+    pub oddities: Vec<(i32, usize, char, u16)>,
     pub cursor: SavedCursor,
     pub saved_cursor: SavedCursor,
 }
@@ -55,9 +58,6 @@ pub(super) struct SavedGrid {
 pub(super) struct SavedRow {
     pub line: SpanLine,
     pub wrapped: bool,
-    /// The look of the blank that stands where a wide character did not fit any more.
-    #[serde(default)]
-    pub filler: Option<Style>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

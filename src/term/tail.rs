@@ -34,11 +34,10 @@ impl Tail {
         }
     }
 
-    /// What is unfinished. Control characters within a sequence have been executed, and are no part of it.
+    /// What is unfinished.
     pub(super) fn unfinished(&self) -> Vec<u8> {
         if self.bytes.first() == Some(&ESC) && is_unfinished(&self.bytes) {
-            let rest = self.bytes[1..].iter().copied().filter(|byte| (0x20..0x7f).contains(byte));
-            return std::iter::once(ESC).chain(rest).collect();
+            return self.bytes.clone();
         }
         match std::str::from_utf8(&self.bytes) {
             Err(error) if error.error_len().is_none() => self.bytes[error.valid_up_to()..].to_vec(),

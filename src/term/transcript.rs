@@ -87,10 +87,7 @@ impl Transcript {
 
     pub(super) fn save(&self) -> SavedTranscript {
         SavedTranscript {
-            rows: self
-                .rows_from(self.first)
-                .map(|Row { line, wrapped }| SavedRow { line, wrapped, filler: None })
-                .collect(),
+            rows: self.rows_from(self.first).map(|Row { line, wrapped }| SavedRow { line, wrapped }).collect(),
             first: self.first,
             limit: self.limit,
             dropped_bytes: self.dropped_bytes,
@@ -103,7 +100,7 @@ impl Transcript {
         let mut transcript = Self::new(saved.limit);
         (transcript.first, transcript.end) = (saved.first, saved.first);
         // Packed anew it may take a little more than it did, which is no reason to cut it.
-        saved.rows.iter().for_each(|SavedRow { line, wrapped, .. }| transcript.append(line, *wrapped));
+        saved.rows.iter().for_each(|SavedRow { line, wrapped }| transcript.append(line, *wrapped));
         (transcript.dropped_bytes, transcript.cuts) = (saved.dropped_bytes, saved.cuts);
         transcript.cleared_at = saved.cleared_at;
         transcript

@@ -56,7 +56,7 @@ fn options_are_completed_and_refused_by_name() {
         ("TermiRun ++timeout=soon x", "++timeout=soon is not a duration"),
         ("TermiRun ++open=wide x", "++open=wide is none of split"),
         ("TermiRun ++name=../x true", "a name is 1 to 64 letters"),
-        ("TermiKill nobody", "nobody"),
+        ("TermiKill nobody", "there is no session \"nobody\""),
         ("Termi fly", "`fly` is not a subcommand"),
         ("Termi attach alpha", "attach"),
     ] {

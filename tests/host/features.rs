@@ -16,6 +16,10 @@ fn tests_named(row: &str) -> Vec<(String, String)> {
 fn is_test(text: &str, name: &str) -> bool {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let at = |line: &str| line.starts_with(&format!("fn {name}(")) || line.starts_with(&format!("async fn {name}("));
+    // In Neovims each test is a body that a macro makes one of.
+    if lines.iter().any(|line| line.starts_with("in_each_neovim! {")) {
+        return lines.iter().any(|line| line.starts_with(&format!("fn {name}(editor")));
+    }
     lines.iter().enumerate().any(|(number, line)| {
         at(line)
             && lines[..number]

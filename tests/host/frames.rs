@@ -31,7 +31,7 @@ fn a_changed_cell_and_a_scrolled_line_take_few_bytes_on_the_wire() {
         host.ask("initialize", json!({"protocol": 1, "frontend": frontend}));
         let run = printer(&host);
         // The first message tells more than those that follow.
-        bytes_for(&host, &run, r"\033[10;70H", "100");
+        bytes_for(&host, &run, r"\033[10;70Hready", "ready");
         let cell = bytes_for(&host, &run, r"\033[20;80HX", "X");
         assert!(cell < 150, "{frontend}: {cell} bytes for a cell");
         bytes_for(&host, &run, r"\033[48Hat the end\r\n", "at the end");

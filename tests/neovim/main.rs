@@ -47,6 +47,7 @@ mod law;
 mod list;
 mod persist;
 mod programs;
+mod projects;
 mod reading;
 mod run;
 mod screen;

@@ -55,8 +55,8 @@ fn methods(schema: &Value) -> String {
             let shape = described[key].get("$ref").map_or(&described[key], |_| named(schema, &described[key]).1);
             let fields = fields(shape);
             text += &match (fields.as_str(), shape.get("additionalProperties")) {
-                ("", Some(values)) => format!("{title}: a map from ids to {}.\n\n", kind(values)),
-                ("", None) => format!("{title}: none.\n\n"),
+                ("", Some(values)) if values.is_object() => format!("{title}: a map from ids to {}.\n\n", kind(values)),
+                ("", _) => format!("{title}: none.\n\n"),
                 (fields, _) => format!("{title}:\n\n{fields}\n"),
             };
         }
@@ -122,11 +122,11 @@ fn kind(shape: &Value) -> String {
                 format!("[{}]", items.join(", "))
             }
             "array" => format!("list of {}", kind(&shape["items"])),
-            "object" if shape.get("additionalProperties").is_some() => {
+            "object" if shape["additionalProperties"].is_object() => {
                 format!("map to {}", kind(&shape["additionalProperties"]))
             }
             "object" => {
-                let entry = |(key, value): (&String, &Value)| format!("{key}: {}", kind(value));
+                let entry = |(key, value): (&String, &Value)| format!("\"{key}\": {}", kind(value));
                 let entries = shape["properties"].as_object().into_iter().flatten().map(entry);
                 format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
             }
@@ -140,7 +140,7 @@ fn method_examples(method: &str) -> String {
     let examples = examples::read();
     let fill = |value: &Value| examples::filled(value, &|name| example_value(&examples, name));
     let mut text = String::new();
-    for step in examples["story"].as_array().unwrap() {
+    for step in examples::steps(&examples) {
         let is_call = step["call"] == method;
         if !is_call && step["notify"] != method {
             continue;
@@ -154,6 +154,9 @@ fn method_examples(method: &str) -> String {
             if let Some(answer) = step.get(key) {
                 text += &format!("{sign} {}\n", layout(&fill(answer), 0));
             }
+        }
+        if step["closes"] == true {
+            text += "← (the connection ends)\n";
         }
         text += "```\n\n";
     }
@@ -208,7 +211,7 @@ fn events(schema: &Value) -> String {
             one_line(variant["description"].as_str().unwrap()),
             fields(&variant)
         );
-        for step in examples["story"].as_array().unwrap().iter().filter(|step| step["event"]["type"] == name.as_str()) {
+        for step in examples::steps(&examples).filter(|step| step["event"]["type"] == name.as_str()) {
             let shown = examples::filled(&step["event"], &|name| example_value(&examples, name));
             text += &format!("```js\n← event {}\n```\n\n", layout(&shown, 0));
         }
@@ -236,7 +239,7 @@ fn types(schema: &Value) -> String {
     for (name, shape) in schema["$defs"].as_object().unwrap().iter().filter(|(name, _)| !told.contains(*name)) {
         text += &format!("### {name}\n\n{}\n\n", one_line(shape["description"].as_str().unwrap_or_default()));
         text += &match (fields(shape), choices(shape)) {
-            (fields, _) if !fields.is_empty() && !shape["oneOf"].is_array() => fields + "\n",
+            (fields, _) if shape["properties"].is_object() => fields + "\n",
             (_, Some(choices)) => choices + "\n",
             (fields, None) if !fields.is_empty() => fields + "\n",
             _ => format!("On the wire: {}.\n\n", kind(shape)),
@@ -251,7 +254,8 @@ fn choices(shape: &Value) -> Option<String> {
     let mut rows: Map<String, Value> = Map::new();
     for variant in variants {
         let about = one_line(variant["description"].as_str().unwrap_or_default());
-        rows.insert(kind(variant), about.into());
+        let other = rows.insert(kind(variant), about.into());
+        assert_eq!(other, None, "two forms look the same: {}", kind(variant));
     }
     let row = |(kind, about): (&String, &Value)| format!("- {kind}: {}\n", about.as_str().unwrap_or_default());
     Some(rows.iter().map(row).collect())

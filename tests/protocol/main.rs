@@ -9,6 +9,7 @@ mod support;
 mod clients;
 mod document;
 mod examples;
+mod lua_types;
 mod schema;
 
 use std::path::{Path, PathBuf};

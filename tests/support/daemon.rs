@@ -5,7 +5,7 @@ use std::{os::unix::net::UnixStream, path::PathBuf, sync::Arc};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use super::{Client, Home, TERMI, eventually, eventually_some, proc};
+use super::{Client, Home, Speech, TERMI, eventually, eventually_some, proc};
 
 /// The daemon of one home. Clients start it; dropping this ends it.
 pub struct Daemon {
@@ -58,8 +58,14 @@ impl Daemon {
     /// A client over its socket that has said nothing yet; none when nobody listens.
     #[must_use]
     pub fn try_connect(&self) -> Option<Client> {
+        self.try_connect_speaking(Speech::Msgpack)
+    }
+
+    /// The same, in the one or the other way to speak.
+    #[must_use]
+    pub fn try_connect_speaking(&self, speech: Speech) -> Option<Client> {
         let stream = UnixStream::connect(self.socket()).ok()?;
-        Some(Client::new(stream.try_clone().unwrap(), HangsUp(stream)))
+        Some(Client::speaking(speech, stream.try_clone().unwrap(), HangsUp(stream)))
     }
 
     /// A client over its socket that has introduced itself.

@@ -161,7 +161,8 @@ pub struct StatsRow {
     pub key: String,
     /// How many there were.
     pub count: usize,
-    /// How many failed: see `HistoryRecord::failed`.
+    /// How many failed: ended by themselves with another code than 0, by a signal, by a timeout or a limit. Those
+    /// that somebody killed have not.
     pub failures: usize,
     /// Half of them took no longer.
     pub median_ms: u64,

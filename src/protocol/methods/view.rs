@@ -149,7 +149,8 @@ pub struct CursorInfo {
 /// after that. An answer of `false` says that the client has no such view any more; the view is closed.
 ///
 /// Fields that are optional are left out when they have nothing to tell: the client goes on with what the last frame
-/// that had them said. A view's first frame has `run_id`, `format`, `rows` and `cols`; so has each with `reset`.
+/// that had them said. A view's first frame has `run_id`, `format`, `rows` and `cols`; so has each with `reset`. An `ansi`
+/// frame has `data`; a `spans` frame has instead what is under `SpansUpdate`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Frame {
     /// The view, as the answer to `attach` or `run` named it. That answer comes before the first frame.
@@ -211,7 +212,8 @@ pub enum FrameBody {
 /// The content of a `spans` frame, for a client that shows rows of text instead of running an emulator.
 ///
 /// Such a client keeps `rows` lines of the screen, at first and after `reset` all empty, and a scrollback, empty too.
-/// A frame's fields are applied in the order in which they stand here. Absent ones change nothing.
+/// A frame's fields are applied in this order: `cleared`, `skipped`, `scrolled`, `lines`, `cursor`, `modes`, `title`.
+/// Absent ones change nothing.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct SpansUpdate {

@@ -30,7 +30,7 @@ use super::{
     guard::Replying,
 };
 use crate::{
-    protocol::{Attach, Code, Error, Initialize, Input, Method, Resize, Run, Shutdown, Visible, Wait},
+    protocol::{Attach, Code, Error, Hold, Initialize, Input, Method, Resize, Run, Shutdown, Visible, Wait},
     session::Client,
 };
 
@@ -244,5 +244,5 @@ impl Served {
 
 /// What is typed and how large it is must not overtake each other.
 fn is_in_order(method: &str) -> bool {
-    [Input::NAME, Resize::NAME, Visible::NAME].contains(&method)
+    [Input::NAME, Resize::NAME, Visible::NAME, Hold::NAME].contains(&method)
 }

@@ -1,6 +1,10 @@
 //! Sizing the screen: what a smaller one pushes out, and a larger one takes back.
 
-use alacritty_terminal::{grid::Dimensions, index::Line};
+use alacritty_terminal::{
+    grid::{Dimensions, Grid},
+    index::{Column, Line},
+    term::cell::Cell,
+};
 
 use super::{Cells, Screen};
 use crate::{
@@ -19,9 +23,11 @@ impl Screen {
         }
         // The emulator reflows the primary screen only while it is shown, so it is brought to the front for
         // the moment; the alternate screen, which swapping would empty, is put back after.
+        touch_rows(self.term.grid_mut());
         let alternate = self.in_alternate().then(|| self.term.grid().clone());
         if alternate.is_some() {
             self.term.swap_alt();
+            touch_rows(self.term.grid_mut());
         }
         let prompts = self.take_prompts();
         self.term.grid_mut().update_history(RESIZE_HISTORY);
@@ -98,5 +104,15 @@ impl Screen {
                 row < self.lines() && line::is_wrapped(&self.term.grid()[Line(row)], self.term.columns())
             }),
         }
+    }
+}
+
+/// The emulator wipes of a row only what was written since it was wiped last, unless its last cell has another
+/// background: of a wiped row that has grown since, coloured cells would stay.
+fn touch_rows(grid: &mut Grid<Cell>) {
+    let last = Column(grid.columns() - 1);
+    let lines = i32::try_from(grid.screen_lines()).unwrap_or(i32::MAX);
+    for line in (0..lines).map(Line) {
+        let _ = &mut grid[line][last];
     }
 }

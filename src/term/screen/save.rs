@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use alacritty_terminal::{
-    grid::{Cursor, Grid},
+    grid::{Cursor, Dimensions, Grid, Row},
     index::{Column, Line, Point},
     term::{
         TermMode,
@@ -20,7 +20,7 @@ use super::{
     super::saved::{SavedCursor, SavedGrid, SavedRow, SavedScreen},
     Screen, UPDATE_MAX, line,
 };
-use crate::{protocol::SpanLine, term::Transcript};
+use crate::term::Transcript;
 
 /// The modes of DECSET that are plain switches, with the emulator's name for each. Setting one of the mouse modes
 /// unsets the others, as at most one is on.
@@ -39,6 +39,9 @@ const SWITCHES: [(u16, NamedPrivateMode, TermMode); 13] = [
     (1042, NamedPrivateMode::UrgencyHints, TermMode::URGENCY_HINTS),
     (2004, NamedPrivateMode::BracketedPaste, TermMode::BRACKETED_PASTE),
 ];
+
+/// How far tab stops are from each other at the start.
+const TAB_WIDTH: usize = 8;
 
 const CHARSETS: [CharsetIndex; 4] = [CharsetIndex::G0, CharsetIndex::G1, CharsetIndex::G2, CharsetIndex::G3];
 
@@ -146,7 +149,9 @@ impl Screen {
             let before = self.term.grid().cursor.point.column;
             self.term.move_forward_tabs(1);
             let at = self.term.grid().cursor.point.column;
-            if at == before {
+            // It goes to the last column whether or not that is one: then it is, if it was from the start.
+            let is_end = at + 1 >= self.term.columns() && at.0 % TAB_WIDTH != 0;
+            if at == before || is_end {
                 break;
             }
             stops.push(at.0);
@@ -160,7 +165,6 @@ fn restore_tabs<T: alacritty_terminal::event::EventListener>(
     term: &mut alacritty_terminal::term::Term<T>,
     tabs: &[usize],
 ) {
-    use alacritty_terminal::grid::Dimensions;
     let cols = term.columns();
     term.clear_tabs(TabulationClearMode::All);
     for &col in tabs.iter().filter(|&&col| col < cols) {
@@ -171,41 +175,44 @@ fn restore_tabs<T: alacritty_terminal::event::EventListener>(
 }
 
 fn save_grid(grid: &Grid<Cell>) -> SavedGrid {
-    use alacritty_terminal::grid::Dimensions;
     let cols = grid.columns();
     // Colours stay what the program called them.
     let plain = Palette::default();
     let lines = i32::try_from(grid.screen_lines()).unwrap_or(i32::MAX);
-    let rows = (0..lines).map(|row| {
+    let mut oddities = Vec::new();
+    let mut put_back = Row::<Cell>::new(cols);
+    let mut save = |row: i32| {
         let cells = &grid[Line(row)];
-        let wrapped = line::is_wrapped(cells, cols);
-        let mut read = SpanLine::default();
-        line::read_into(&mut read, cells, cols, wrapped, &plain);
-        let last = &cells[Column(cols - 1)];
-        let filler = last.flags.contains(Flags::LEADING_WIDE_CHAR_SPACER).then(|| line::style(last, &plain));
-        SavedRow { line: read, wrapped, filler }
-    });
-    SavedGrid { rows: rows.collect(), cursor: save_cursor(&grid.cursor), saved_cursor: save_cursor(&grid.saved_cursor) }
+        let saved = SavedRow { line: line::read_whole(cells, cols, &plain), wrapped: line::is_wrapped(cells, cols) };
+        line::write(&mut put_back, cols, &saved.line, saved.wrapped);
+        for col in (0..cols).map(Column) {
+            let (is, back) = (&cells[col], &put_back[col]);
+            if (is.c, is.flags) != (back.c, back.flags) {
+                oddities.push((row, col.0, is.c, is.flags.bits()));
+            }
+        }
+        saved
+    };
+    let rows = (0..lines).map(&mut save).collect();
+    SavedGrid { rows, oddities, cursor: save_cursor(&grid.cursor), saved_cursor: save_cursor(&grid.saved_cursor) }
 }
 
 fn restore_grid(grid: &mut Grid<Cell>, saved: &SavedGrid) {
-    use alacritty_terminal::grid::Dimensions;
     let cols = grid.columns();
     let lines = i32::try_from(grid.screen_lines()).unwrap_or(i32::MAX);
     for (at, row) in (0..lines).map(Line).zip(&saved.rows) {
         line::write(&mut grid[at], cols, &row.line, row.wrapped);
-        if let Some(style) = &row.filler {
-            let mut blank = line::cell(' ', Some(style));
-            blank.flags.insert(Flags::LEADING_WIDE_CHAR_SPACER);
-            blank.flags.set(Flags::WRAPLINE, row.wrapped);
-            grid[at][Column(cols - 1)] = blank;
+    }
+    for &(row, col, c, flags) in &saved.oddities {
+        if (0..lines).contains(&row) && col < cols {
+            let cell = &mut grid[Line(row)][Column(col)];
+            (cell.c, cell.flags) = (c, Flags::from_bits_truncate(flags));
         }
     }
     restore_cursors(grid, saved);
 }
 
 fn restore_cursors(grid: &mut Grid<Cell>, saved: &SavedGrid) {
-    use alacritty_terminal::grid::Dimensions;
     let (lines, cols) = (grid.screen_lines(), grid.columns());
     let last = i32::try_from(lines).unwrap_or(i32::MAX) - 1;
     let take = |from: &SavedCursor| {
