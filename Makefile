@@ -30,7 +30,7 @@ test:
 	scripts/clients
 	cargo build --release --locked
 	TERMI_TEST_NVIM_0_10="$$(scripts/neovim path 0.10)" TERMI_TEST_NVIM_0_12="$$(scripts/neovim path 0.12)" \
-		cargo test --release --locked --lib --bins --test host --test daemon --test readme --test protocol --test neovim
+		cargo test --release --locked --lib --bins --test host --test daemon --test readme --test protocol --test neovim --test cli
 	# One terminal at a time: each is a tmux, an editor, a host and their programs.
 	TERMI_TEST_NVIM_0_10="$$(scripts/neovim path 0.10)" TERMI_TEST_NVIM_0_12="$$(scripts/neovim path 0.12)" \
 		cargo test --release --locked --test tmux --test editors -- --test-threads=1

@@ -1,16 +1,18 @@
 //! The command line.
 
+mod client;
 mod daemon;
+mod shell;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::{host, log, rpc::Transport, shim};
 
 /// A session host for text editors: runs programs on PTYs of their own and pushes their screens into editor buffers.
 #[derive(Debug, Parser)]
-#[command(name = "termi", version, about)]
+#[command(name = "termi", version, about, propagate_version = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -29,6 +31,12 @@ enum Command {
     },
     /// Serves the user's clients on a socket; its sessions outlive them
     Daemon(daemon::DaemonArgs),
+    #[command(flatten)]
+    Client(client::Command),
+    /// Prints completions for a shell
+    Completions(shell::CompletionsArgs),
+    /// Prints a page of the manual, for man(1)
+    Man(shell::ManArgs),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -60,6 +68,9 @@ pub fn main(mut args: Vec<OsString>) -> ExitCode {
         Command::Host { rpc, persist: true } => daemon::bridge(rpc.into()),
         Command::Host { rpc, persist: false } => run_host(rpc.into()),
         Command::Daemon(args) => daemon::run(&args),
+        Command::Client(command) => client::main(command),
+        Command::Completions(args) => shell::completions(&args, Cli::command()),
+        Command::Man(args) => shell::man(args, Cli::command()),
     }
 }
 

@@ -29,6 +29,7 @@ pub fn schema() -> Value {
         Visible,
         Hold,
         Snapshot,
+        Lines,
         Prompts,
         Link,
         Clipboard,

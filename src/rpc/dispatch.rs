@@ -99,6 +99,7 @@ pub const METHODS: &[&str] = &[
     Visible::NAME,
     Hold::NAME,
     Snapshot::NAME,
+    Lines::NAME,
     Prompts::NAME,
     Link::NAME,
     Clipboard::NAME,
@@ -175,6 +176,7 @@ impl Connection {
             Visible => |p| sessions.visible(p, client.id()),
             Hold => |p| sessions.hold(p, client.id()),
             Snapshot => |p| sessions.snapshot(p),
+            Lines => |p| sessions.lines(p),
             Prompts => |p| sessions.prompts(p.run_id, client.id()),
             Link => |p| sessions.link(p, client.id()),
             Clipboard => |p| async {

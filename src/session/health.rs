@@ -33,6 +33,9 @@ const LITTLE_ROOM: u64 = 10 << 20;
 /// A host that is larger is worth a look: it holds screens and transcripts, and those are bounded.
 const LARGE_BEYOND_TRANSCRIPTS: u64 = 512 << 20;
 
+const PTYS_ADVICE: &str = "end some sessions, or raise /proc/sys/kernel/pty/max";
+const PROCESSES_ADVICE: &str = "end what is not needed, or raise /proc/sys/kernel/pid_max";
+
 /// What is read of the log's end.
 const LOG_TAIL: u64 = 64 << 10;
 
@@ -74,24 +77,14 @@ impl Supervisor {
             let mut checks = vec![log_check(log.as_deref()), labels(log.as_deref()), history(disk.as_ref())];
             checks.push(runtime_folder(socket.as_deref()));
             checks.push(terminals());
-            checks.push(share(
-                "ptys",
-                "PTYs of this machine",
-                ptys(),
-                "end some sessions, or raise /proc/sys/kernel/pty/max",
-            ));
+            checks.push(share("ptys", "PTYs of this machine", ptys(), PTYS_ADVICE));
             checks.push(share(
                 "open_files",
                 "descriptors of the host",
                 descriptors(),
                 "end some sessions, or raise the hard limit (`ulimit -Hn`)",
             ));
-            checks.push(share(
-                "processes",
-                "processes of this machine",
-                processes(),
-                "end what is not needed, or raise /proc/sys/kernel/pid_max",
-            ));
+            checks.push(share("processes", "processes of this machine", processes(), PROCESSES_ADVICE));
             let cap = |most: usize| most as u64;
             checks.push(share(
                 "sessions",
@@ -125,6 +118,28 @@ impl Supervisor {
         let status = checks.iter().map(|check| check.status).max().unwrap_or(HealthStatus::Ok);
         Ok(HealthReply { status, checks })
     }
+}
+
+/// What can be seen where no host runs: the folders, the PTYs, what the machine has left.
+#[must_use]
+pub fn health_without_host(socket: &str) -> HealthReply {
+    let folder = |name: &str, found: std::result::Result<std::path::PathBuf, crate::paths::FolderError>| match found
+        .map_err(|error| error.to_string())
+        .and_then(|path| writable(&path).map(|()| path))
+    {
+        Ok(path) => ok(name, path.display().to_string()),
+        Err(why) => check(name, HealthStatus::Error, why, Some("make it writable for you alone")),
+    };
+    let checks = vec![
+        check("daemon", HealthStatus::Ok, format!("does not run: nobody listens at {socket}"), None),
+        folder("state_folder", crate::paths::state()),
+        folder("runtime_folder", crate::paths::runtime()),
+        terminals(),
+        share("ptys", "PTYs of this machine", ptys(), PTYS_ADVICE),
+        share("processes", "processes of this machine", processes(), PROCESSES_ADVICE),
+    ];
+    let status = checks.iter().map(|check| check.status).max().unwrap_or(HealthStatus::Ok);
+    HealthReply { status, checks }
 }
 
 /// A file's or folder's room, or why it cannot be written.

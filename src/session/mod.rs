@@ -33,6 +33,7 @@ use tokio::sync::mpsc;
 pub use callers::{Named, Touched};
 pub use client::{Ack, Client, ClientId, Events, FrameJob, Outbox};
 pub use command::is_inherited;
+pub use health::health_without_host;
 pub use outline::{RunOutline, SessionOutline};
 pub use replacing::Frozen;
 pub use settings::Settings;

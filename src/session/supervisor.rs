@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::{
     Announcement, Announcer, Client, ClientId, Services, Settings, limits,
-    run::{Ask, AttachWish, DEFAULT_GRACE, Kill, KillOutcome, unix_ms},
+    run::{Ask, AttachWish, DEFAULT_GRACE, Kill, KillOutcome, LinesWish, unix_ms},
     table::{RunHandle, Table},
     waiter::Condition,
 };
@@ -17,9 +17,10 @@ use crate::{
     process,
     protocol::{
         AttachParams, AttachReply, Bytes, ClipboardParams, Code, ColorsParams, Empty, Error, Event, HoldParams,
-        InputParams, KillParams, KillReply, LinkParams, LinkReply, PromptsReply, RemoveReply, RenameParams,
-        RenameReply, ResizeParams, Result, RunId, SessionId, SessionInfo, SessionsReply, SignalSpec, SnapshotParams,
-        SnapshotReply, Status, SubscribeReply, Target, Until, VisibleParams, WaitParams, WaitReason, WaitReply,
+        InputParams, KillParams, KillReply, LinesParams, LinesReply, LinkParams, LinkReply, PromptsReply, RemoveReply,
+        RenameParams, RenameReply, ResizeParams, Result, RunId, SessionId, SessionInfo, SessionsReply, SignalSpec,
+        SnapshotParams, SnapshotReply, Status, SubscribeReply, Target, Until, VisibleParams, WaitParams, WaitReason,
+        WaitReply,
     },
     term::{Colors, clamp_size},
 };
@@ -257,6 +258,20 @@ impl Supervisor {
         let run = self.one(params.run_id).await?;
         let (format, scrollback) = (params.format, params.scrollback);
         ask(&run, |reply| Ask::Snapshot { format, scrollback, reply }).await.ok_or_else(run_gone)
+    }
+
+    /// What a run has printed, as lines.
+    pub async fn lines(&self, params: LinesParams) -> Result<LinesReply> {
+        let LinesParams { run_id, from, last, partial, wait_ms } = params;
+        let run = self.one(run_id).await?;
+        let wish = |waits| ask(&run, move |reply| Ask::Lines(LinesWish { from, last, partial, waits, reply }));
+        let patience = Duration::from_millis(wait_ms.unwrap_or(0).min(LONGEST_MS));
+        let waited = if patience.is_zero() { None } else { tokio::time::timeout(patience, wish(true)).await.ok() };
+        match waited {
+            Some(answer) => answer,
+            None => wish(false).await,
+        }
+        .ok_or_else(run_gone)
     }
 
     /// Where the prompts are in a client's view of a run.

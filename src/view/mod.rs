@@ -16,7 +16,7 @@ mod part;
 mod scrolling;
 mod spans;
 
-pub use ansi::encode_line;
+pub use ansi::{encode_line, encode_modes};
 
 use std::ops::Range;
 

@@ -79,9 +79,14 @@ impl<'a> Tmux<'a> {
         self.command(&["capture-pane", "-p", "-e"])
     }
 
+    /// What tmux says of the pane, in its own format language.
+    pub fn told(&self, format: &str) -> String {
+        self.command(&["display-message", "-p", format]).trim().to_owned()
+    }
+
     /// Row and column.
     pub fn cursor(&self) -> (usize, usize) {
-        let said = self.command(&["display-message", "-p", "#{cursor_y} #{cursor_x}"]);
+        let said = self.told("#{cursor_y} #{cursor_x}");
         let (row, column) = said.trim().split_once(' ').unwrap();
         (row.parse().unwrap(), column.parse().unwrap())
     }

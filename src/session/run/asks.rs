@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{oneshot, watch};
 use tracing::{debug, warn};
 
-use super::{Life, Run, begin_output, focus};
+use super::{Life, LinesWish, Run, begin_output, focus};
 use crate::{
     protocol::{
         AttachReply, Code, Error, Event, Format, LinkReply, PromptsReply, Result, RunInfo, Size, SnapshotFormat,
@@ -108,6 +108,7 @@ pub enum Ask {
         scrollback: usize,
         reply: oneshot::Sender<SnapshotReply>,
     },
+    Lines(LinesWish),
     Prompts {
         client: ClientId,
         reply: oneshot::Sender<PromptsReply>,
@@ -182,6 +183,7 @@ impl Run {
                     viewer.hold(hold, &self.terminal);
                 }
             }
+            Ask::Lines(wish) => self.give_lines(wish),
             Ask::Snapshot { format, scrollback, reply } => _ = reply.send(self.snapshot(format, scrollback)),
             Ask::Prompts { client, reply } => _ = reply.send(self.prompts(client)),
             Ask::Link { client, row, col, reply } => _ = reply.send(self.link(client, row, col)),

@@ -3,6 +3,7 @@
 mod asks;
 mod focus;
 mod heard;
+mod lines;
 mod marks;
 mod program;
 mod report;
@@ -27,6 +28,7 @@ use super::{
 pub use asks::{Ask, AttachWish, Kill, KillOutcome};
 pub use focus::Focus;
 use heard::Heard;
+pub use lines::LinesWish;
 pub use report::unix_ms;
 
 use super::json::{Follower, Lines};
@@ -157,6 +159,7 @@ pub struct Run {
     followers: Vec<Follower>,
     acks: (mpsc::UnboundedSender<Acked>, mpsc::UnboundedReceiver<Acked>),
     waiters: Vec<Waiter>,
+    line_wishes: Vec<LinesWish>,
     started: Instant,
     started_at: SystemTime,
     last_output: Instant,
@@ -224,6 +227,7 @@ impl Run {
             followers: Vec::new(),
             acks: mpsc::unbounded_channel(),
             waiters: Vec::new(),
+            line_wishes: Vec::new(),
             started: now,
             started_at,
             last_output: now,

@@ -146,6 +146,7 @@ impl Run {
         for waiter in &mut self.waiters {
             waiter.check(&self.terminal, self.last_output, ended);
         }
+        self.check_line_wishes();
     }
 
     pub(super) fn write(&mut self) {

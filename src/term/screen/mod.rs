@@ -172,6 +172,17 @@ impl Screen {
         (0..self.lines()).map(|row| self.read(row))
     }
 
+    /// The rows as text, each with whether its line goes on in the next.
+    pub fn texts(&self) -> impl Iterator<Item = (String, bool)> + '_ {
+        (0..self.lines()).map(|row| {
+            let (cells, cols) = (&self.term.grid()[Line(row)], self.term.columns());
+            let wrapped = line::is_wrapped(cells, cols);
+            let mut line = SpanLine::default();
+            line::read_into(&mut line, cells, cols, wrapped, self.term.colors());
+            (line.text, wrapped)
+        })
+    }
+
     pub fn last_text(&self) -> Option<String> {
         (0..self.lines())
             .rev()

@@ -10,10 +10,21 @@ mod sgr;
 
 pub use painter::encode_line;
 
+/// Sequences that bring an emulator of which nothing is known to these modes; the alternate screen aside.
+#[must_use]
+pub fn encode_modes(now: Modes) -> String {
+    let mut data = String::new();
+    modes::mirror(&mut data, None, now);
+    data
+}
+
 use painter::Painter;
 
 use super::{Update, scrolling, skip_marker};
-use crate::protocol::{Span, SpanLine, Style};
+use crate::{
+    protocol::{Span, SpanLine, Style},
+    term::Modes,
+};
 
 /// The update as sequences; empty when there is nothing to tell.
 pub(super) fn frame(update: &Update) -> String {

@@ -1,0 +1,64 @@
+//! `termi history`.
+
+use std::{
+    process::ExitCode,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::{Failure, Outcome, connect, output, status_text};
+use crate::{
+    history, paths,
+    protocol::{History, HistoryParams, HistoryRecord},
+};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Text that the command, session's name, label, group or reason holds
+    query: Option<String>,
+    /// Only of this group
+    #[arg(long, short)]
+    group: Option<String>,
+    /// Only those that started in this folder
+    #[arg(long, short = 'C')]
+    cwd: Option<String>,
+    /// At most so many, the newest
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
+    limit: usize,
+    /// The answer as JSON: {records, total, path}
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: Args) -> Outcome {
+    let params = HistoryParams {
+        query: args.query,
+        group: args.group,
+        cwd: args.cwd,
+        limit: Some(args.limit),
+        ..HistoryParams::default()
+    };
+    let reply = match connect().await {
+        Ok((client, _inbox)) => client.call::<History>(params).await?,
+        // It is a file: whoever wrote it need not run.
+        Err(Failure::NobodyThere(_)) => history::search(&paths::state_path(), &params),
+        Err(error) => return Err(error),
+    };
+    if args.json {
+        output::json(&reply)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
+    let now = u64::try_from(now).unwrap_or(u64::MAX);
+    let row = |record: &HistoryRecord| {
+        [
+            format!("{} ago", output::age(now.saturating_sub(record.ended_at))),
+            output::one_line(&record.session_name),
+            status_text(record.status, Some(record.exit)),
+            output::took(record.duration_ms),
+            output::one_line(&record.command),
+        ]
+    };
+    let rows: Vec<_> = reply.records.iter().map(row).collect();
+    output::table(["ENDED", "SESSION", "STATUS", "TOOK", "COMMAND"], &rows)?;
+    Ok(ExitCode::SUCCESS)
+}

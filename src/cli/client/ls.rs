@@ -1,0 +1,57 @@
+//! `termi ls`.
+
+use std::process::ExitCode;
+
+use super::{Failure, Outcome, connect, output, status_text, target::matching};
+use crate::protocol::{Empty, Sessions, SessionsReply, Target};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only these: a session's id, unique prefix or name, `group:NAME`, or `all`
+    target: Option<Target>,
+    /// The whole answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: Args) -> Outcome {
+    let mut sessions = match connect().await {
+        Ok((client, _inbox)) => client.call::<Sessions>(Empty {}).await?,
+        // Where there is no daemon there are no sessions.
+        Err(Failure::NobodyThere(_)) => SessionsReply::new(),
+        Err(error) => return Err(error),
+    };
+    if let Some(target) = &args.target {
+        sessions = matching(sessions, target).into_iter().collect();
+        if sessions.is_empty() && *target != Target::All {
+            return Err(Failure::Asked(format!("there is no session {target}; `termi ls` shows what there is")));
+        }
+    }
+    if args.json {
+        output::json(&sessions)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if sessions.is_empty() {
+        output::line("no sessions; `termi run COMMAND` starts one")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut runs: Vec<_> =
+        sessions.values().flat_map(|session| session.processes.iter().map(move |run| (session, run))).collect();
+    runs.sort_by_key(|(_, run)| run.started_at);
+    let rows: Vec<[String; 7]> = runs
+        .into_iter()
+        .map(|(session, run)| {
+            [
+                session.name.clone(),
+                run.run_id.short().to_owned(),
+                session.group.clone().unwrap_or_default(),
+                status_text(run.status, run.exit),
+                run.pid.to_string(),
+                output::age(run.duration_ms),
+                output::one_line(&run.command),
+            ]
+        })
+        .collect();
+    output::table(["SESSION", "RUN", "GROUP", "STATUS", "PID", "AGE", "COMMAND"], &rows)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,202 @@
+//! The commands that speak with a running host: for shells, scripts and agents.
+//!
+//! Each connects to `$TERMI_SOCKET`, as programs inside a session have it, else to the user's daemon, which only `run`
+//! starts. Exit codes: 0, or the program's own where a command is about one program; [`TIMED_OUT`] when the time was
+//! up; [`FAILED`] when Termi could not do it; 2 for arguments that make no sense.
+
+mod attach;
+mod doctor;
+mod history;
+mod kill;
+mod ls;
+mod output;
+mod run;
+mod send;
+mod stats;
+mod tail;
+mod target;
+mod wait;
+
+use std::{future::Future, path::PathBuf, process::ExitCode};
+
+use clap::Subcommand;
+
+use super::complain;
+use crate::{
+    client::{self, Client, ClientError, Inbox},
+    daemon::{self, JoinError},
+    protocol::{Exit, Status},
+};
+
+/// The time was up, as timeout(1) says it.
+const TIMED_OUT: u8 = 124;
+
+/// Termi itself could not do what was asked.
+const FAILED: u8 = 125;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Starts a program in a session
+    Run(run::Args),
+    /// Lists sessions and their runs
+    Ls(ls::Args),
+    /// Ends runs, whole process trees, and says how many
+    Kill(kill::Args),
+    /// Shows a run on this terminal and types into it
+    Attach(attach::Args),
+    /// Types text into runs
+    Send(send::Args),
+    /// Prints the last lines of a run's output
+    Tail(tail::Args),
+    /// Waits until runs end, print something or fall silent
+    Wait(wait::Args),
+    /// Lists runs that have ended, of all hosts
+    History(history::Args),
+    /// Says how often commands ran and failed, and how long they took
+    Stats(stats::Args),
+    /// Looks whether all is well, and says what to do where it is not
+    Doctor(doctor::Args),
+}
+
+/// Why a command has nothing to show.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Nobody to speak to.
+    #[error("there is no daemon, and so no session: nobody listens at {0}; `termi run` starts one")]
+    NobodyThere(String),
+    /// A program inside a session whose host is gone.
+    #[error(
+        "the host of $TERMI_SOCKET is gone (nobody listens at {0}); `env -u TERMI_SOCKET termi …` speaks to the daemon"
+    )]
+    HostGone(String),
+    /// The daemon, or the way to it.
+    #[error(transparent)]
+    Join(JoinError),
+    /// The host, or the way to it.
+    #[error(transparent)]
+    Client(ClientError),
+    /// What was asked cannot be.
+    #[error("{0}")]
+    Asked(String),
+    /// This side of it.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was done.
+        what: &'static str,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl From<JoinError> for Failure {
+    fn from(error: JoinError) -> Self {
+        match error {
+            JoinError::Client(ClientError::Connect { path, source }) if is_absence(&source) => {
+                Self::NobodyThere(path.display().to_string())
+            }
+            other => Self::Join(other),
+        }
+    }
+}
+
+fn is_absence(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused)
+}
+
+/// What becomes of a command.
+pub type Outcome = Result<ExitCode, Failure>;
+
+/// Carries out a command.
+pub fn main(command: Command) -> ExitCode {
+    match command {
+        Command::Run(args) => block_on(run::run(args)),
+        Command::Ls(args) => block_on(ls::run(args)),
+        Command::Kill(args) => block_on(kill::run(args)),
+        Command::Attach(args) => block_on(attach::run(args)),
+        Command::Send(args) => block_on(send::run(args)),
+        Command::Tail(args) => block_on(tail::run(args)),
+        Command::Wait(args) => block_on(wait::run(args)),
+        Command::History(args) => block_on(history::run(args)),
+        Command::Stats(args) => block_on(stats::run(args)),
+        Command::Doctor(args) => block_on(doctor::run(args)),
+    }
+}
+
+fn block_on(command: impl Future<Output = Outcome>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("the runtime could not be started: {error}"));
+            return FAILED.into();
+        }
+    };
+    let outcome = runtime.block_on(command);
+    // A read of standard input may still be under way.
+    runtime.shutdown_background();
+    outcome.unwrap_or_else(|error| match error {
+        // Who stops reading, as `head` does, wants no more of it and no complaint.
+        Failure::Io { source, .. } if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        error => {
+            complain(&error.to_string());
+            FAILED.into()
+        }
+    })
+}
+
+/// A connection to whoever has the sessions.
+async fn connect() -> Result<(Client, Inbox), Failure> {
+    reach(false).await
+}
+
+/// The same, and the daemon is started when there is none.
+async fn connect_or_start() -> Result<(Client, Inbox), Failure> {
+    reach(true).await
+}
+
+async fn reach(start: bool) -> Result<(Client, Inbox), Failure> {
+    let here = client::whereabouts("termi");
+    let inside = std::env::var_os("TERMI_SOCKET").map(PathBuf::from).filter(|path| path.is_absolute());
+    let Some(path) = inside else {
+        return Ok(Client::over(daemon::join(&here, start).await?.stream));
+    };
+    let gone = || Failure::HostGone(path.display().to_string());
+    let mut stream =
+        client::open(&path).await.map_err(|error| if error.is_nobody_there() { gone() } else { error.into() })?;
+    match client::join(&mut stream, &here).await {
+        Ok(_) => Ok(Client::over(stream)),
+        Err(ClientError::Closed) => Err(gone()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The program's own code; 128 and the number for a signal, as shells say it; 124 when a timeout ended it.
+fn exit_code(status: Option<Status>, exit: Option<Exit>) -> ExitCode {
+    let code = match exit {
+        _ if status == Some(Status::TimedOut) => TIMED_OUT,
+        Some(Exit { code: Some(code), .. }) => u8::try_from(code & 0xff).unwrap_or(FAILED),
+        Some(Exit { signal: Some(signal), .. }) => 128_u8.saturating_add(u8::try_from(signal).unwrap_or(0)),
+        _ => FAILED,
+    };
+    code.into()
+}
+
+/// How a run is, in a word or two.
+fn status_text(status: Status, exit: Option<Exit>) -> String {
+    match (status, exit) {
+        (Status::Active, _) => "active".to_owned(),
+        (Status::Exited, Some(Exit { code: Some(code), .. })) => format!("exited {code}"),
+        (Status::Exited, Some(Exit { signal: Some(signal), .. })) => {
+            format!("ended by {}", crate::process::signal_name(signal))
+        }
+        (Status::Exited, _) => "exited".to_owned(),
+        (Status::Killed, _) => "killed".to_owned(),
+        (Status::TimedOut, _) => "timed out".to_owned(),
+        (Status::Failed, _) => "failed".to_owned(),
+    }
+}

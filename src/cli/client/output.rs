@@ -1,0 +1,117 @@
+//! What commands print: plain lines and tables for people, JSON for scripts.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::Failure;
+
+/// Writes bytes to standard output as they are.
+pub fn write(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|source| Failure::Io { what: "standard output", source })
+}
+
+/// Writes a line.
+pub fn line(text: &str) -> Result<(), Failure> {
+    write(format!("{text}\n").as_bytes())
+}
+
+/// Writes lines, together.
+pub fn lines(lines: &[impl AsRef<str>]) -> Result<(), Failure> {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(line.as_ref());
+        text.push('\n');
+    }
+    write(text.as_bytes())
+}
+
+/// Writes a value as JSON, indented for people, on one line for programs.
+pub fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let text =
+        if io::stdout().is_terminal() { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+    line(&text.map_err(|error| Failure::Asked(format!("the answer cannot be JSON: {error}")))?)
+}
+
+/// A table with a head. On a terminal the last column is cut to what there is room for.
+pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Result<(), Failure> {
+    let room = io::stdout().is_terminal().then(columns).flatten();
+    write(render(head, rows, room).as_bytes())
+}
+
+fn render<const N: usize>(head: [&str; N], rows: &[[String; N]], room: Option<usize>) -> String {
+    let head = head.map(str::to_owned);
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        rows.iter().chain([&head]).map(|row| row[column].width()).max().unwrap_or_default()
+    });
+    let mut text = String::new();
+    for row in std::iter::once(&head).chain(rows) {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', (width - cell.width()) + 2));
+        }
+        let line = line.trim_end();
+        text.push_str(room.map_or(line, |room| cut(line, room)));
+        text.push('\n');
+    }
+    text
+}
+
+/// As much of a line as fits.
+fn cut(line: &str, room: usize) -> &str {
+    let mut used = 0;
+    for (at, c) in line.char_indices() {
+        used += c.width().unwrap_or(0);
+        if used > room {
+            return &line[..at];
+        }
+    }
+    line
+}
+
+/// The terminal's width, if standard output is one.
+fn columns() -> Option<usize> {
+    super::attach::tty_size(io::stdout()).map(|size| usize::from(size.cols))
+}
+
+/// Text of others on one line: control characters are shown as spaces.
+pub fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// How long something took: `250ms`, and from a second on as [`age`] says it.
+pub fn took(ms: u64) -> String {
+    if ms < 1000 { format!("{ms}ms") } else { age(ms) }
+}
+
+/// `3s`, `4m 5s`, `2h 7m`, `3d 4h`.
+pub fn age(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_by_what_is_seen_and_cut_where_there_is_no_room() {
+        let rows = [["日本".to_owned(), "x".to_owned()], ["a".to_owned(), "a long command".to_owned()]];
+        assert_eq!(render(["N", "C"], &rows, None), "N     C\n日本  x\na     a long command\n");
+        assert_eq!(render(["N", "C"], &rows, Some(10)), "N     C\n日本  x\na     a lo\n");
+    }
+
+    #[test]
+    fn ages_are_short() {
+        assert_eq!([0, 999, 1000, 61_000].map(took), ["0ms", "999ms", "1s", "1m 1s"]);
+        assert_eq!([0, 59_999, 61_000, 7_500_000, 273_600_000].map(age), ["0s", "59s", "1m 1s", "2h 5m", "3d 4h"]);
+    }
+}

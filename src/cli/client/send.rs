@@ -1,0 +1,42 @@
+//! `termi send`.
+
+use std::{io::Read, process::ExitCode};
+
+use super::{FAILED, Failure, Outcome, connect};
+use crate::protocol::{Bytes, SendInput, SendParams, SendReply, Target};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Whom: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all
+    target: Target,
+    /// The text; several words are joined with spaces. `-` alone reads standard input
+    #[arg(required = true, allow_hyphen_values = true, trailing_var_arg = true)]
+    text: Vec<String>,
+    /// The Return key after it (before the text on the command line)
+    #[arg(long)]
+    enter: bool,
+    /// As keys, even several lines: by default those go in as one paste, so that none is run half-typed
+    #[arg(long)]
+    keys: bool,
+}
+
+pub async fn run(args: Args) -> Outcome {
+    let mut data = args.text.join(" ").into_bytes();
+    if data == b"-" {
+        data.clear();
+        let read = std::io::stdin().lock().read_to_end(&mut data);
+        read.map_err(|source| Failure::Io { what: "standard input", source })?;
+    }
+    let paste = !args.keys && data.contains(&b'\n');
+    let (client, _inbox) = connect().await?;
+    let params = SendParams { target: args.target.clone(), data: Bytes(data), enter: args.enter, paste };
+    let SendReply { sent, refused } = client.call::<SendInput>(params).await?;
+    if refused > 0 {
+        super::complain(&format!("{refused} of {} runs do not read what they are sent", sent + refused));
+        return Ok(FAILED.into());
+    }
+    if sent == 0 {
+        return Err(Failure::Asked(format!("{} has no active run to send to", args.target)));
+    }
+    Ok(ExitCode::SUCCESS)
+}

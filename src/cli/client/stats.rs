@@ -1,0 +1,98 @@
+//! `termi stats`.
+
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+
+use super::{Failure, Outcome, connect, output, status_text};
+use crate::{
+    history, paths,
+    protocol::{Stats, StatsBy, StatsParams, StatsRow},
+};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Text that the command, session's name, label, group or reason holds
+    query: Option<String>,
+    /// What runs are put together by
+    #[arg(long, value_enum, default_value = "command")]
+    by: By,
+    /// Only of this group
+    #[arg(long, short)]
+    group: Option<String>,
+    /// Only those that started in this folder
+    #[arg(long, short = 'C')]
+    cwd: Option<String>,
+    /// At most so many rows
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
+    limit: usize,
+    /// The answer as JSON: {by, rows, total}
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum By {
+    /// The whole command
+    Command,
+    /// The program
+    Program,
+    /// The session's name
+    Session,
+    /// The group
+    Group,
+    /// The folder
+    Cwd,
+}
+
+impl From<By> for StatsBy {
+    fn from(by: By) -> Self {
+        match by {
+            By::Command => Self::Command,
+            By::Program => Self::Program,
+            By::Session => Self::Session,
+            By::Group => Self::Group,
+            By::Cwd => Self::Cwd,
+        }
+    }
+}
+
+pub async fn run(args: Args) -> Outcome {
+    let params = StatsParams {
+        by: args.by.into(),
+        query: args.query,
+        group: args.group,
+        cwd: args.cwd,
+        limit: Some(args.limit),
+    };
+    let reply = match connect().await {
+        Ok((client, _inbox)) => client.call::<Stats>(params).await?,
+        // They are made from a file: whoever wrote it need not run.
+        Err(Failure::NobodyThere(_)) => history::stats(&paths::state_path(), &params),
+        Err(error) => return Err(error),
+    };
+    if args.json {
+        output::json(&reply)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let row = |row: &StatsRow| {
+        [
+            row.count.to_string(),
+            row.failures.to_string(),
+            output::took(row.median_ms),
+            output::took(row.p95_ms),
+            status_text(row.last_status, Some(row.last_exit)),
+            output::one_line(&row.key),
+        ]
+    };
+    let rows: Vec<_> = reply.rows.iter().map(row).collect();
+    let key = match args.by {
+        By::Command => "COMMAND",
+        By::Program => "PROGRAM",
+        By::Session => "SESSION",
+        By::Group => "GROUP",
+        By::Cwd => "FOLDER",
+    };
+    output::table(["RUNS", "FAILED", "MEDIAN", "95%", "LAST", key], &rows)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,80 @@
+//! The runs that a target names, among those that a client knows of.
+
+use std::collections::BTreeSet;
+
+use super::Failure;
+use crate::{
+    client::Client,
+    protocol::{Empty, RunInfo, SessionId, SessionInfo, Sessions, SessionsReply, Status, Target},
+};
+
+/// A run and the session it is in.
+pub struct Found {
+    pub session_id: SessionId,
+    pub session: SessionInfo,
+    pub run: RunInfo,
+}
+
+/// The one run a target names: of a session with several, the last that is active, else the last.
+pub async fn one_run(client: &Client, target: &Target) -> Result<Found, Failure> {
+    let sessions = client.call::<Sessions>(Empty {}).await?;
+    let mut found: Vec<Found> = matching(sessions, target)
+        .into_iter()
+        .flat_map(|(session_id, session)| {
+            let runs = session.processes.clone();
+            runs.into_iter().map(move |run| Found { session_id: session_id.clone(), session: session.clone(), run })
+        })
+        .filter(|found| is_run(found, target))
+        .collect();
+    let distinct = found.iter().map(|found| &found.session_id).collect::<BTreeSet<_>>().len();
+    if distinct > 1 {
+        let names: Vec<String> =
+            found.iter().map(|found| format!("{}:{}", found.session.name, found.run.run_id.short())).collect();
+        return Err(Failure::Asked(format!("{target} fits {}; name one of them", names.join(", "))));
+    }
+    let active = found.iter().rposition(|found| found.run.status == Status::Active);
+    match active.or(found.len().checked_sub(1)) {
+        Some(at) => Ok(found.swap_remove(at)),
+        None => Err(Failure::Asked(format!("there is no run {target}; `termi ls` shows what there is"))),
+    }
+}
+
+/// The sessions that a target may mean: by id, prefix or name; one that is meant exactly hides the others.
+pub fn matching(sessions: SessionsReply, target: &Target) -> Vec<(SessionId, SessionInfo)> {
+    let wanted = match target {
+        Target::All => return sessions.into_iter().collect(),
+        Target::Group(group) => {
+            return sessions.into_iter().filter(|(_, session)| session.group.as_ref() == Some(group)).collect();
+        }
+        Target::Run { session, .. } | Target::Session(session) => session,
+    };
+    let exact = |id: &SessionId, session: &SessionInfo| id.as_str() == wanted || session.name == *wanted;
+    let is_exact = sessions.iter().any(|(id, session)| exact(id, session));
+    let has_run = |session: &SessionInfo| session.run_ids.iter().any(|run| run.as_str().starts_with(wanted.as_str()));
+    let is_session = |id: &SessionId| id.as_str().starts_with(wanted.as_str());
+    let is_prefix = !is_exact && sessions.keys().any(is_session);
+    sessions
+        .into_iter()
+        .filter(|(id, session)| {
+            if is_exact {
+                exact(id, session)
+            } else if is_prefix {
+                is_session(id)
+            } else {
+                matches!(target, Target::Session(_)) && has_run(session)
+            }
+        })
+        .collect()
+}
+
+fn is_run(found: &Found, target: &Target) -> bool {
+    let id = found.run.run_id.as_str();
+    match target {
+        Target::Run { run, .. } => id.starts_with(run.as_str()),
+        Target::Session(text) => {
+            let means_session = found.session.name == *text || found.session_id.as_str().starts_with(text.as_str());
+            means_session || id.starts_with(text.as_str())
+        }
+        Target::All | Target::Group(_) => true,
+    }
+}

@@ -1,0 +1,53 @@
+//! `termi ls` and `termi kill`.
+
+use crate::home::Home;
+
+#[test]
+fn without_a_daemon_there_are_no_sessions_and_nobody_starts_one() {
+    let home = Home::new();
+    assert_eq!(home.done(&["ls", "--json"]), "{}");
+    assert!(home.done(&["ls"]).contains("`termi run COMMAND` starts one"));
+    for args in [&["kill", "x"][..], &["send", "x", "y"], &["tail", "x"], &["wait", "x"], &["attach", "x"]] {
+        let why = home.refused(125, args);
+        assert!(why.contains("there is no daemon") && why.contains("`termi run` starts one"), "{args:?}: {why}");
+    }
+    assert!(home.daemon.processes().is_empty());
+}
+
+#[test]
+fn ls_is_a_table_with_a_row_for_each_run() {
+    let home = Home::new();
+    home.done(&["run", "-n", "web", "-g", "dev", "exec sleep 1000"]);
+    home.termi(&["run", "-n", "tests", "-w", "exit 3"]);
+    home.termi(&["run", "-n", "hog", "-w", "kill -USR1 $$"]);
+    let table = home.done(&["ls"]);
+    let words: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(words[0], ["SESSION", "RUN", "GROUP", "STATUS", "PID", "AGE", "COMMAND"]);
+    assert_eq!((words[1][0], &words[1][2..4]), ("web", &["dev", "active"][..]));
+    assert_eq!((words[2][0], &words[2][2..4]), ("tests", &["exited", "3"][..]));
+    assert_eq!((words[3][0], &words[3][2..5]), ("hog", &["ended", "by", "SIGUSR1"][..]));
+    assert!(table.lines().nth(1).unwrap().ends_with("exec sleep 1000"));
+    assert_eq!(home.done(&["ls", "group:dev"]).lines().count(), 2);
+    assert_eq!(home.json(&["ls", "tests", "--json"]).as_object().unwrap().len(), 1);
+    let why = home.refused(125, &["ls", "nobody"]);
+    assert!(why.contains("there is no session nobody"), "{why}");
+}
+
+#[test]
+fn kill_says_how_many_and_takes_every_kind_of_target() {
+    let home = Home::new();
+    let start =
+        |name: &str| home.done(&["run", "-n", name, "-g", "dev", "trap '' HUP TERM; while :; do sleep 1000; done"]);
+    start("one");
+    let two = start("two");
+    start("three");
+    start("four");
+    assert_eq!(home.done(&["kill", "--signal", "KILL", "one"]), "Killed 1/1 processes");
+    assert_eq!(home.json(&["kill", "--grace", "0.05", &two, "--json"])["killed"], 1);
+    assert_eq!(home.done(&["kill", "-s", "9", "group:dev"]), "Killed 2/2 processes");
+    assert_eq!(home.done(&["kill", "all"]), "Killed 0/0 processes");
+    let why = home.refused(125, &["kill", "nobody"]);
+    assert!(why.contains("there is no session \"nobody\""), "{why}");
+    let why = home.refused(125, &["kill", "--signal", "SIGNONE", "one"]);
+    assert!(why.contains("SIGNONE") && why.contains("TERM, SIGINT"), "{why}");
+}
