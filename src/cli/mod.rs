@@ -19,6 +19,7 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it, at the start")]
 enum Command {
     /// Serves one editor on standard input and output; ends when standard input closes
     Host {
