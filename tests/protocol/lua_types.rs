@@ -71,7 +71,8 @@ fn faults(lua: &str, schema: &Value) -> Vec<String> {
                 continue;
             };
             // A class with a parent says of some of its messages what does not hold for all.
-            if !narrows && !key.ends_with('?') && (!is_required || is_nullable(found)) {
+            let may_be_missing = !is_required || is_nullable(found);
+            if may_be_missing && !narrows && !key.ends_with('?') {
                 faults.push(format!("{name}.{key_name}: it can be left out or be null, and has no `?`"));
             }
             let listed = kind
