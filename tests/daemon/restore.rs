@@ -97,6 +97,6 @@ fn what_was_ended_on_purpose_does_not_come_back() {
     fs::write(home.state().join("sessions.json"), "{ not json").unwrap();
     let client = start(&daemon);
     assert_eq!(client.ask("restorable", json!({}))["sessions"], json!([]));
-    assert!(home.log().contains("no sessions of an earlier daemon"));
+    eventually("it is said", || home.log().contains("no sessions of an earlier daemon"));
     eventually_some("it is whole again", || serde_json::from_str::<serde_json::Value>(&record(&home)).ok());
 }
