@@ -150,7 +150,7 @@ impl Screen {
             self.term.move_forward_tabs(1);
             let at = self.term.grid().cursor.point.column;
             // It goes to the last column whether or not that is one: then it is, if it was from the start.
-            let is_end = at + 1 >= self.term.columns() && at.0 % TAB_WIDTH != 0;
+            let is_end = at + 1 >= self.term.columns() && !at.0.is_multiple_of(TAB_WIDTH);
             if at == before || is_end {
                 break;
             }
