@@ -33,7 +33,7 @@ enum Command {
     /// Serves the user's clients on a socket; its sessions outlive them
     Daemon(daemon::DaemonArgs),
     #[command(flatten)]
-    Client(client::Command),
+    Client(Box<client::Command>),
     /// Prints completions for a shell
     Completions(shell::CompletionsArgs),
     /// Prints a page of the manual, for man(1)
@@ -69,7 +69,7 @@ pub fn main(mut args: Vec<OsString>) -> ExitCode {
         Command::Host { rpc, persist: true } => daemon::bridge(rpc.into()),
         Command::Host { rpc, persist: false } => run_host(rpc.into()),
         Command::Daemon(args) => daemon::run(&args),
-        Command::Client(command) => client::main(command),
+        Command::Client(command) => client::main(*command),
         Command::Completions(args) => shell::completions(&args, Cli::command()),
         Command::Man(args) => shell::man(args, Cli::command()),
     }

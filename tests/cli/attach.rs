@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 
 use crate::{
     home::{Home, eventually},
-    support::proc,
+    support::{TERMI, proc},
     tmux::{Key, Tmux},
 };
 
@@ -187,6 +187,27 @@ fn without_a_terminal_it_says_what_to_use() {
     home.done(&["run", "-n", "one", "read x"]);
     let why = home.refused(125, &["attach", "one"]);
     assert!(why.contains("this is no terminal") && why.contains("termi tail"), "{why}");
+}
+
+#[test]
+fn where_it_may_not_type_it_says_so_before_it_shows_anything() {
+    let home = Home::new();
+    home.done(&["run", "-n", "other", "echo of another; read x"]);
+    home.done(&["run", "-n", "me", "--env", &format!("T={TERMI}"), "--env", "PS1=$ ", "--", "sh"]);
+    let tmux = shell(&home);
+    type_line(&tmux, "$T attach me");
+    tmux.eventually("the session's shell", |lines| lines[0].starts_with(['$', '#']));
+    type_line(&tmux, "$T attach other; echo code $?");
+    let lines = tmux.sees("code 125");
+    let said: String = lines.concat();
+    assert!(said.contains("cross_session") && said.contains("termi attach --read-only"), "{said}");
+    type_line(&tmux, "$T attach --read-only other");
+    tmux.sees("of another");
+    tmux.press(&[Key::Control('c')]);
+    tmux.sees("[detached from other]");
+    tmux.press(&[Key::Control('\\')]);
+    tmux.sees("[detached from me]");
+    assert_given_back(&tmux);
 }
 
 #[test]

@@ -20,10 +20,10 @@ use tokio::{
 
 use super::{Failure, Outcome, connect, exit_code, output, status_text, target::one_run};
 use crate::{
-    client::{Client, Inbox, Message},
+    client::{Client, ClientError, Inbox, Message},
     protocol::{
-        Attach, AttachParams, AttachReply, Bytes, Detach, Event, Exit, Format, Input, InputParams, Resize,
-        ResizeParams, RunId, RunTarget, Status, Target, ViewId,
+        Attach, AttachParams, AttachReply, Bytes, Code, Detach, Event, Exit, Format, Input, InputParams, Resize,
+        ResizeParams, RunId, RunTarget, SendInput, SendParams, Status, Target, ViewId,
     },
 };
 pub use key::DetachKey;
@@ -83,6 +83,9 @@ pub async fn show(
         let why = "this is no terminal: `termi tail` prints what a run prints, and `termi send` types into it";
         return Err(Failure::Asked(why.to_owned()));
     }
+    if !read_only {
+        may_type(&connection.0, &watched.run_id).await?;
+    }
     let mut reply = open(&connection.0, &watched.run_id, read_only).await?;
     watched.name.clone_from(&reply.session_name);
     if reply.status != Status::Active {
@@ -127,6 +130,19 @@ fn ended(name: &str, status: Status, exit: Option<Exit>) -> Outcome {
 
 fn lost(name: &str) -> Failure {
     Failure::Asked(format!("the connection to the host of {name} was lost; `termi ls` shows what there still is"))
+}
+
+/// Keys are sent without waiting for an answer: whether they are taken is asked before, by sending none.
+async fn may_type(client: &Client, run_id: &RunId) -> Result<(), Failure> {
+    let target = Target::Session(run_id.to_string());
+    let nothing = SendParams { target, data: Bytes::default(), enter: false, paste: false };
+    match client.call::<SendInput>(nothing).await {
+        Err(ClientError::Refused(error)) if error.code == Code::Forbidden => {
+            Err(Failure::Asked(format!("{}; `termi attach --read-only` looks only", error.message)))
+        }
+        // What else there is to say of it is said by `attach`.
+        _ => Ok(()),
+    }
 }
 
 /// Opens the view. The first frame comes after its answer.
