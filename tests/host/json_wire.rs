@@ -70,8 +70,11 @@ fn content_that_is_no_message_is_answered_and_the_next_one_read() {
     let before = host.state().refusals.len();
     assert_works(&host, &run, "after junk");
     assert_eq!(host.state().refusals.len(), before);
-    let log = host.home().log();
-    assert!(log.contains("refused") && log.contains("ignored"), "the log says so");
+    // It is written by a thread of its own.
+    eventually("the log says so", || {
+        let log = host.home().log();
+        log.contains("refused") && log.contains("ignored")
+    });
 }
 
 /// What ends a connection, and a word of the reason that log and standard error give.

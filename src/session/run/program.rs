@@ -281,12 +281,13 @@ impl Run {
         self.master = None;
         self.input.clear();
         let lasted = self.started.elapsed();
-        self.life = Life::Ended { exit, at: SystemTime::now(), lasted };
+        let at = SystemTime::now();
+        self.life = Life::Ended { exit, at, lasted };
         if self.status == Status::Active {
             self.status = Status::Exited;
         }
         info!("{} {}", self.identity.command.program, describe(exit));
-        self.remember(exit, lasted);
+        self.remember(exit, at, lasted);
         self.changed();
         self.stop_hearing();
         for viewer in &mut self.viewers {

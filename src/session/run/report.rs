@@ -63,7 +63,7 @@ impl Run {
     }
 
     /// Writes this end into the history, and closes the file of the whole output.
-    pub(super) fn remember(&mut self, exit: Exit, lasted: Duration) {
+    pub(super) fn remember(&mut self, exit: Exit, at: SystemTime, lasted: Duration) {
         self.output = None;
         let Some(disk) = &self.services.disk else { return };
         let Identity { session_id, run_id, command, spawn, group, label, .. } = &self.identity;
@@ -77,7 +77,7 @@ impl Run {
             program: command.program.clone(),
             cwd: spawn.cwd.to_string_lossy().into_owned(),
             started_at: unix_ms(self.started_at),
-            ended_at: unix_ms(SystemTime::now()),
+            ended_at: unix_ms(at),
             duration_ms: millis(lasted),
             status: self.status,
             exit,
