@@ -58,7 +58,6 @@ fn options_are_completed_and_refused_by_name() {
         ("TermiRun ++name=../x true", "a name is 1 to 64 letters"),
         ("TermiKill nobody", "there is no session \"nobody\""),
         ("Termi fly", "`fly` is not a subcommand"),
-        ("Termi attach alpha", "attach"),
     ] {
         vim.press(&format!(":{command}\r"));
         vim.sees(said);
