@@ -30,6 +30,10 @@ pub fn table(results: &Results) -> String {
 
 /// The README's section, without its markers.
 fn markdown(results: &Results) -> String {
+    if results.rows.is_empty() {
+        return "No figures are kept here yet: `make bench` prints them, and `make bench-readme` puts them here.\n"
+            .to_owned();
+    }
     let mut text = format!("{}\n\n", place(results));
     let mut line = |cells: &[String]| {
         let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
