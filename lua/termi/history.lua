@@ -9,7 +9,6 @@ local key_help = require('termi.key_help')
 local live_input = require('termi.live_input')
 local message = require('termi.message')
 local sheet = require('termi.sheet')
-local window = require('termi.window')
 local wording = require('termi.wording')
 
 local api = vim.api
@@ -252,14 +251,7 @@ function M.open(text)
   features.need('history', ':Termi history')
   query = vim.trim(text or '')
   local buf = sheet.find(NAME) or make()
-  local shown = sheet.windows(buf)[1]
-  if shown then
-    api.nvim_set_current_win(shown)
-  else
-    window.place(buf, config.get().list.open, { explicit = true }, config.get().list.size)
-  end
-  sheet.set_options()
-  window.set_title(buf, 'Termi history')
+  sheet.open(buf, 'Termi history')
   refresh()
 end
 

@@ -187,4 +187,20 @@ function M.set_hints(buf, keys, width)
   api.nvim_buf_set_extmark(buf, namespace, last, 0, { id = 1, virt_lines = lines })
 end
 
+--- Goes to the window that shows a sheet, or opens one as lists are opened.
+---@param buf integer
+---@param title string of its windows
+function M.open(buf, title)
+  local config, window = require('termi.config'), require('termi.window')
+  local shown = M.windows(buf)[1]
+  if shown then
+    api.nvim_set_current_win(shown)
+  else
+    local list = config.get().list
+    window.place(buf, list.open, { explicit = true }, list.size)
+  end
+  M.set_options()
+  window.set_title(buf, title)
+end
+
 return M

@@ -1,13 +1,11 @@
 --- |:Termi-stats|: what commands took and how often they failed, from the host's history.
 local client = require('termi.client')
 local columns = require('termi.columns')
-local config = require('termi.config')
 local features = require('termi.features')
 local format = require('termi.format')
 local key_help = require('termi.key_help')
 local message = require('termi.message')
 local sheet = require('termi.sheet')
-local window = require('termi.window')
 local wording = require('termi.wording')
 
 local api = vim.api
@@ -134,14 +132,7 @@ function M.open()
     local group = api.nvim_create_augroup('termi.stats', {})
     api.nvim_create_autocmd('WinResized', { group = group, callback = draw })
   end
-  local shown = sheet.windows(buf)[1]
-  if shown then
-    api.nvim_set_current_win(shown)
-  else
-    window.place(buf, config.get().list.open, { explicit = true }, config.get().list.size)
-  end
-  sheet.set_options()
-  window.set_title(buf, 'Termi statistics')
+  sheet.open(buf, 'Termi statistics')
   refresh()
 end
 
