@@ -3,13 +3,13 @@
 use std::{
     io,
     os::fd::{FromRawFd, OwnedFd},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 
-use super::{Ask, Heard, Identity, Life, Run};
+use super::{Ask, Heard, Identity, Life, Run, unix_ms};
 use crate::{
     history::Output,
     protocol::SessionId,
@@ -195,8 +195,4 @@ impl Run {
 fn owned(fd: i32) -> OwnedFd {
     // SAFETY: the state names it once, and the process that wrote the state has left it to this one.
     unsafe { OwnedFd::from_raw_fd(fd) }
-}
-
-fn unix_ms(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
