@@ -40,10 +40,12 @@ pub fn zombie(pid: i32) -> bool {
 }
 
 /// It is neither alive nor a zombie of anyone's. What process 1 has inherited is process 1's to reap:
-/// in a container it may be one that never does.
+/// in a container it may be one that never does. A process of many threads is a zombie as soon as the first has ended,
+/// and what it holds open is open until the last has.
 #[must_use]
 pub fn gone(pid: i32) -> bool {
-    stat(pid).is_none_or(|stat| stat.state == 'Z' && stat.parent == 1)
+    let threads = || fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    stat(pid).is_none_or(|stat| stat.state == 'Z' && stat.parent == 1 && threads() <= 1)
 }
 
 /// Every process there is.
