@@ -1,8 +1,11 @@
 //! Whoever looks at sessions, as the core knows them: somewhere to send frames and events to.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use tokio::sync::mpsc::{self, error::TrySendError};
@@ -25,6 +28,24 @@ pub struct Client {
     events: mpsc::Sender<(Event, Option<Ack>)>,
     lost: Arc<AtomicU64>,
     synchronized_output: Arc<AtomicBool>,
+    pace: Arc<Mutex<Pace>>,
+}
+
+/// How much of a client's time frames may take that can wait: many views that each leave it the time they need would
+/// leave it none together.
+#[derive(Debug)]
+struct Pace {
+    /// When the next such frame may be sent.
+    next: Instant,
+    /// What the client needs for one: an average that follows.
+    needs: Duration,
+}
+
+impl Pace {
+    /// Between two of them there is the time that the client needs for so many.
+    const SHARE: u32 = 2;
+    const LEAST: Duration = Duration::from_millis(2);
+    const MOST: Duration = Duration::from_millis(50);
 }
 
 /// The connection's end: what is to be sent.
@@ -118,7 +139,22 @@ impl Client {
         let lost = Arc::new(AtomicU64::new(0));
         let id = ClientId(NEXT.fetch_add(1, Ordering::Relaxed));
         let outbox = Outbox { frames: frames_out, events: Events { waiting, lost: Arc::clone(&lost), taken: None } };
-        (Self { id, frames, events, lost, synchronized_output: Arc::default() }, outbox)
+        let pace = Arc::new(Mutex::new(Pace { next: Instant::now(), needs: Duration::ZERO }));
+        (Self { id, frames, events, lost, synchronized_output: Arc::default(), pace }, outbox)
+    }
+
+    /// Gives a frame that can wait its turn among those of all the client's views: when it may be sent.
+    pub(super) fn turn(&self, now: Instant) -> Instant {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = pace.next.max(now);
+        pace.next = turn + (pace.needs * Pace::SHARE).clamp(Pace::LEAST, Pace::MOST);
+        turn
+    }
+
+    /// The client took so long for a frame that had its turn.
+    pub(super) fn took(&self, time: Duration) {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        pace.needs = (pace.needs * 7 + time) / 8;
     }
 
     /// Which connection it is.

@@ -7,6 +7,7 @@ mod callers;
 mod cgroup;
 mod client;
 mod command;
+mod flood;
 mod health;
 mod input;
 mod json;
@@ -73,6 +74,7 @@ impl Announcer {
 struct Services {
     announcer: Announcer,
     watcher: limits::Watcher,
+    floods: flood::Gate,
     /// What is kept on disk; none where nothing is.
     disk: Option<Disk>,
     /// When the host began.

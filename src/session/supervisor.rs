@@ -64,6 +64,7 @@ impl Supervisor {
         let services = Services {
             announcer: Announcer(announcements),
             watcher: limits::Watcher::start(),
+            floods: super::flood::Gate::new(),
             disk: settings.state.clone().map(Disk::start),
             started: Instant::now(),
         };

@@ -14,14 +14,13 @@ use crate::{
 };
 use tokio::sync::mpsc;
 
-/// The least and the most time between two frames of a view under load. 10 ms is what Neovim's own
-/// `:terminal` takes between redraws.
-const MIN_INTERVAL: Duration = Duration::from_millis(10);
+/// The least and the most time between two frames of a view under load. Screens show 60 pictures a second.
+const MIN_INTERVAL: Duration = Duration::from_millis(16);
 const MAX_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The first change after quiet does not wait, and the few after it hardly: a program that starts, prints a
 /// little and ends is shown at once.
-const QUIET: Duration = Duration::from_millis(50);
+const QUIET: Duration = Duration::from_millis(200);
 const FIRST_FRAMES: u32 = 4;
 const FIRST_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -71,6 +70,8 @@ pub struct Viewer {
     shown: Option<Shown>,
     in_flight: Option<(u64, Instant)>,
     next: Instant,
+    /// The next frame has its turn among those of the client's other views: it is at `next`.
+    has_turn: bool,
     /// When the last frame went out, and how many did since it was quiet.
     last_sent: Instant,
     streak: u32,
@@ -104,6 +105,7 @@ impl Viewer {
             shown: None,
             in_flight: None,
             next: Instant::now(),
+            has_turn: false,
             last_sent: Instant::now(),
             streak: 0,
             typed: false,
@@ -112,7 +114,9 @@ impl Viewer {
     }
 
     pub fn mark(&mut self) {
-        self.dirty = true;
+        if !std::mem::replace(&mut self.dirty, true) && self.last_sent.elapsed() > QUIET {
+            self.streak = 0;
+        }
         if let Some(held) = &mut self.held {
             held.untold = true;
         }
@@ -235,7 +239,7 @@ impl Viewer {
             }
             return;
         }
-        if self.in_flight.is_some() || now < self.next {
+        if self.in_flight.is_some() || now < self.next || !self.is_its_turn(now) {
             return;
         }
         let Some(NextFrame { seq, reset, body, is_current, next_row, is_filling }) = self.view.next_frame(terminal)
@@ -250,9 +254,9 @@ impl Viewer {
             is_filling,
         });
         self.in_flight = Some((seq, now));
-        self.streak = if now - self.last_sent > QUIET { 1 } else { self.streak + 1 };
+        self.streak = self.streak.saturating_add(1);
         self.last_sent = now;
-        self.typed = false;
+        (self.typed, self.has_turn) = (false, false);
         // What does not change but with a reset is told with it; the first frame is one.
         let size = reset.then(|| terminal.size());
         let frame = Frame {
@@ -269,12 +273,26 @@ impl Viewer {
         self.client.frame(FrameJob { frame, ack: Ack::new(acks.clone(), self.id, seq) });
     }
 
+    /// Whether a frame that is due may be sent at once, as what is typed or comes after quiet may always be; else it is
+    /// due at its turn.
+    fn is_its_turn(&mut self, now: Instant) -> bool {
+        if self.typed || self.streak < FIRST_FRAMES || self.has_turn {
+            return true;
+        }
+        self.next = self.client.turn(now);
+        self.has_turn = self.next > now;
+        !self.has_turn
+    }
+
     /// Takes an acknowledgement. One that comes twice or out of turn is not of the frame in flight and changes nothing.
     pub fn acked(&mut self, seq: u64) {
         if let Some((in_flight, sent)) = self.in_flight
             && in_flight == seq
         {
             self.in_flight = None;
+            if self.streak > FIRST_FRAMES {
+                self.client.took(sent.elapsed());
+            }
             // An editor that takes its time gets that much time for itself between frames.
             let least = if self.streak <= FIRST_FRAMES { FIRST_INTERVAL } else { MIN_INTERVAL };
             let wait = if self.typed { Duration::ZERO } else { (sent.elapsed() * 2).clamp(least, MAX_INTERVAL) };

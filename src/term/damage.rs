@@ -34,6 +34,11 @@ impl Damage {
         term.reset_damage();
     }
 
+    /// Everything has changed, as will be noted next.
+    pub fn all(&mut self) {
+        self.rows.clear();
+    }
+
     /// The number of the newest change.
     pub fn now(&self) -> u64 {
         self.now

@@ -101,6 +101,11 @@ impl Guard {
         Self { state: State::Text, osc: Vec::new(), too_long: false, part: Vec::new() }
     }
 
+    /// Whether it is within no sequence and no character.
+    pub fn is_idle(&self) -> bool {
+        self.state == State::Text && self.part.is_empty()
+    }
+
     /// Takes output in, and returns how much of it: less than all only if a synchronized update has just ended,
     /// so that it can be shown before the next begins.
     pub fn advance(&mut self, bytes: &[u8], sink: &mut impl Sink) -> usize {
@@ -277,20 +282,49 @@ fn text(sink: &mut impl Sink, bytes: &[u8]) {
 /// Hands on the commonest sequence, colours and attributes, if it stands whole at the beginning and is of few numbers;
 /// returns its length.
 fn sgr(bytes: &[u8], sink: &mut impl Sink) -> Option<usize> {
-    let mut numbers = [0_u16; 8];
-    let mut count = 0;
-    for (at, byte) in bytes.strip_prefix(b"\x1b[")?.iter().take(32).enumerate() {
+    let sgr = read_sgr(bytes).ok()?;
+    sink.sgr(sgr.numbers()).then_some(sgr.length)
+}
+
+/// Colours and attributes, by their numbers.
+pub struct Sgr {
+    numbers: [u16; 8],
+    count: usize,
+    length: usize,
+}
+
+impl Sgr {
+    pub fn numbers(&self) -> &[u16] {
+        &self.numbers[..self.count]
+    }
+
+    /// Of the sequence, in bytes.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+}
+
+/// Reads such a sequence, of few numbers, at the beginning of the output.
+///
+/// # Errors
+/// Whether it may yet become one.
+pub fn read_sgr(bytes: &[u8]) -> Result<Sgr, bool> {
+    const LONGEST: usize = 32;
+    let Some(rest) = bytes.strip_prefix(b"\x1b[") else { return Err(bytes == [ESC]) };
+    let (mut numbers, mut count) = ([0_u16; 8], 0);
+    for (at, byte) in rest.iter().take(LONGEST).enumerate() {
         match byte {
             b'0'..=b'9' => {
-                let number = numbers.get_mut(count)?;
-                *number = number.checked_mul(10)?.checked_add(u16::from(byte - b'0'))?;
+                let number = numbers.get_mut(count).ok_or(false)?;
+                *number =
+                    number.checked_mul(10).and_then(|ten| ten.checked_add(u16::from(byte - b'0'))).ok_or(false)?;
             }
             b';' => count += 1,
-            b'm' => return sink.sgr(numbers.get(..=count)?).then_some(at + 3),
-            _ => return None,
+            b'm' if count < numbers.len() => return Ok(Sgr { numbers, count: count + 1, length: at + 3 }),
+            _ => return Err(false),
         }
     }
-    None
+    Err(rest.len() < LONGEST)
 }
 
 /// How many bytes at the end begin a character and do not end it.

@@ -196,7 +196,7 @@ fn color(paint: Paint) -> Option<Color> {
     }
 }
 
-fn is_blank(cell: &Cell) -> bool {
+pub fn is_blank(cell: &Cell) -> bool {
     matches!(cell.c, ' ' | '\t')
         && matches!(cell.bg, Color::Named(NamedColor::Background))
         && !cell.flags.intersects(LOOK.difference(Flags::BOLD_ITALIC.union(Flags::DIM)))

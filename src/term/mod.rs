@@ -2,7 +2,8 @@
 //!
 //! The way of a program's output: `guard` takes the strings out and `osc` reads them; the rest goes through
 //! `parser` to `screen`, which keeps in `transcript` what scrolls off. The emulator itself is behind
-//! `screen`; nothing outside this folder knows which one it is.
+//! `screen`; nothing outside this folder knows which one it is. In a flood, lines wait in `skim` until
+//! somebody looks: those that have scrolled off by then go to the transcript without having been drawn.
 
 mod asked;
 #[cfg(test)]
@@ -18,6 +19,9 @@ mod parser;
 mod prompts;
 mod saved;
 mod screen;
+mod skim;
+#[cfg(test)]
+mod skim_law;
 mod tail;
 mod transcript;
 
@@ -35,6 +39,7 @@ use crate::protocol::{CursorInfo, Size, SpanLine};
 use guard::{Guard, Sink};
 use parser::Parser;
 use screen::Screen;
+use skim::{Settled, Skim};
 
 /// The smallest and largest terminal. The emulator needs two columns for a wide character; the upper
 /// bounds keep a screen's memory (24 bytes a cell, two screens) under 24 MB.
@@ -53,6 +58,7 @@ pub struct Terminal {
     guard: Guard,
     parser: Parser,
     screen: Screen,
+    skim: Skim,
 }
 
 impl Terminal {
@@ -63,19 +69,70 @@ impl Terminal {
     }
 
     fn with(screen: Screen) -> Self {
-        Self { guard: Guard::new(), parser: Parser::new(), screen }
+        Self { guard: Guard::new(), parser: Parser::new(), screen, skim: Skim::new() }
     }
 
-    /// Takes in output of the program.
+    /// Takes in output of the program, and draws it.
     pub fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             bytes = &bytes[self.feed_update(bytes)..];
         }
+        self.settle();
     }
 
-    /// The same up to the end of a synchronized update, if one ends in it, so that it can be shown before the next
-    /// begins. Returns how many bytes it took.
+    /// Takes in output up to the end of a synchronized update, if one ends in it, so that it can be shown before the
+    /// next begins. Returns how many bytes it took.
+    ///
+    /// What is only more lines waits to be drawn: before the screen or the transcript is read, [`Self::settle`] is to
+    /// be called. Most of a flood scrolls off before anybody looks.
     pub fn feed_update(&mut self, bytes: &[u8]) -> usize {
+        let (mut at, mut ends) = (0, false);
+        while at < bytes.len() && !ends {
+            let taken;
+            (taken, ends) = self.feed_some(&bytes[at..]);
+            at += taken;
+        }
+        at
+    }
+
+    /// Takes in some of the output: how much, and whether an update ends there.
+    fn feed_some(&mut self, bytes: &[u8]) -> (usize, bool) {
+        let mut end = bytes.len();
+        let worth_it = self.skim.is_worth_trying(end) && self.guard.is_idle() && self.screen.scrolls_by_lines();
+        if !self.skim.is_empty() || worth_it && self.screen.is_at_empty_row() {
+            let (taken, is_fine) = self.skim.take(bytes, &mut self.screen);
+            if !is_fine {
+                self.settle();
+            }
+            if taken > 0 {
+                return (taken, false);
+            }
+        } else if worth_it && let Some(newline) = memchr::memchr(b'\n', bytes) {
+            // Lines can wait from the next one on.
+            end = newline + 1;
+        }
+        let taken = self.draw(&bytes[..end]);
+        self.skim.drawn(taken);
+        (taken, taken < end)
+    }
+
+    /// Draws what waits, so that everything can be read.
+    pub fn settle(&mut self) {
+        let Some(Settled { bytes, replaces, last }) = self.skim.settle() else { return };
+        if let Some(last) = last {
+            self.parser.passed_by(last);
+        }
+        if replaces {
+            self.screen.empty();
+            self.screen.note_damage();
+        }
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            rest = &rest[self.draw(rest)..];
+        }
+    }
+
+    fn draw(&mut self, bytes: &[u8]) -> usize {
         let taken = self.guard.advance(bytes, &mut self.parser.with(&mut self.screen));
         self.screen.note_damage();
         taken
@@ -95,6 +152,7 @@ impl Terminal {
 
     /// Shows a synchronized update as far as it has come.
     pub fn end_sync(&mut self) {
+        self.settle();
         self.screen.end_update();
         self.screen.note_damage();
     }
@@ -118,6 +176,7 @@ impl Terminal {
 
     /// Gives the terminal another size, reflowing the primary screen. Returns whether it changed.
     pub fn resize(&mut self, size: Size) -> bool {
+        self.settle();
         self.screen.resize(size)
     }
 
@@ -214,6 +273,7 @@ impl Terminal {
     /// Puts the terminal down as data, for another process to go on with it. It is afterwards what it was before. What
     /// the program asked for is for the caller to take first.
     pub fn save(&mut self) -> SavedTerminal {
+        self.settle();
         let saved = SavedTerminal {
             screen: self.screen.save(),
             guard: self.guard.clone(),
@@ -236,6 +296,7 @@ impl Terminal {
     /// Puts a line of Termi's own above an empty screen, as before a restart: what was on the screen
     /// goes to the transcript, and every mode is as at the start.
     pub fn start_over(&mut self, line: &str) {
+        self.settle();
         (self.guard, self.parser) = (Guard::new(), Parser::new());
         self.screen.start_over();
         self.feed(format!("\x1b[2m{line}\x1b[m\r\n").as_bytes());

@@ -61,13 +61,6 @@ pub fn write(line: &SpanLine, wrapped: bool, runs: &mut Vec<u8>, out: &mut Vec<u
     out.extend_from_slice(line.text.as_bytes());
 }
 
-/// Says of a row that its line goes on.
-pub fn mark_wrapped(row: &mut [u8]) {
-    if let Some(flags) = row.first_mut() {
-        *flags |= WRAPPED;
-    }
-}
-
 /// A row's parts.
 pub struct Packed<'a> {
     pub text: &'a str,

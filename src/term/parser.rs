@@ -59,6 +59,14 @@ impl Parser {
         self.tail.unfinished()
     }
 
+    /// A character was printed past it, and may be asked for again (REP).
+    pub fn passed_by(&mut self, last: char) {
+        self.unseen = u8::try_from(last).ok().filter(u8::is_ascii);
+        if self.unseen.is_none() {
+            self.processor.advance(&mut Nobody, last.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+
     pub fn with<'a>(&'a mut self, screen: &'a mut Screen) -> Writing<'a> {
         Writing { parser: self, screen }
     }
@@ -128,16 +136,8 @@ impl Sink for Writing<'_> {
     }
 
     fn sgr(&mut self, numbers: &[u16]) -> bool {
-        let mut attributes = [const { None }; 8];
-        let mut numbers = numbers.iter().copied();
-        for place in &mut attributes {
-            let Some(number) = numbers.next() else { break };
-            *place = match attribute(number, &mut numbers) {
-                Some(attribute) => Some(attribute),
-                None => return false,
-            };
-        }
-        for attribute in attributes.into_iter().flatten() {
+        let Some(attributes) = attributes(numbers) else { return false };
+        for attribute in attributes {
             self.screen.terminal_attribute(attribute);
         }
         true
@@ -157,6 +157,17 @@ impl Sink for Writing<'_> {
     fn refused(&mut self, start: &[u8]) {
         self.screen.said(osc::refused(start));
     }
+}
+
+/// What the numbers of SGR say; none for what the parser knows better.
+pub fn attributes(numbers: &[u16]) -> Option<impl Iterator<Item = Attr> + use<>> {
+    let mut attributes = [const { None }; 8];
+    let mut numbers = numbers.iter().copied();
+    for place in &mut attributes {
+        let Some(number) = numbers.next() else { break };
+        *place = Some(attribute(number, &mut numbers)?);
+    }
+    Some(attributes.into_iter().flatten())
 }
 
 /// What a number of SGR says, with those after it that belong to it; none for what the parser knows better.

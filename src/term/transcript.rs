@@ -195,15 +195,6 @@ impl Transcript {
         self.place(number).map(|(chunk, row)| self.chunks[chunk].row(row))
     }
 
-    /// Says of the newest row that its line goes on.
-    pub(super) fn mark_last_wrapped(&mut self) {
-        if let Some(chunk) = self.chunks.back_mut()
-            && let Some(&start) = chunk.starts.last()
-        {
-            packed::mark_wrapped(&mut chunk.bytes[start as usize..]);
-        }
-    }
-
     /// Takes the newest row back, if it is as asked.
     pub(super) fn pop_if(&mut self, is_fine: impl FnOnce(&Row) -> bool) -> Option<Row> {
         let row = (self.first < self.end).then(|| self.row(self.end - 1)).flatten().filter(is_fine)?;

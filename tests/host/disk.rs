@@ -78,6 +78,8 @@ fn a_deleted_folder_is_made_again() {
     let home = Home::new();
     let host = home.host().start();
     works(&host);
+    // The end is told before it is written down.
+    eventually("it is in the history", || host.ask("history", json!({}))["total"] == 1);
     fs::remove_dir_all(home.state()).unwrap();
     works(&host);
     assert_eq!(host.ask("history", json!({}))["total"], 1, "what was deleted is gone, what comes is kept");

@@ -20,6 +20,7 @@ use super::{
     cgroup::Cgroup,
     client::{Acked, ClientId},
     command::Command,
+    flood::{Flow, Gate, Place},
     input::InputQueue,
     limits::Watch,
     viewer::Viewer,
@@ -88,7 +89,7 @@ enum Turn {
     Asked(Option<Ask>),
     Acked(Acked),
     Reported(Option<Report>),
-    Readable,
+    Readable(Option<Place>),
     Writable,
     TranscriptLimit,
     Clock,
@@ -169,6 +170,7 @@ pub struct Run {
     /// Until when its clients of before a replacement may be on their way back.
     rejoined_until: Option<Instant>,
     bytes: u64,
+    flow: Flow,
     /// Keeps its whole output.
     output: Option<Output>,
     /// Where it is kept, after its end too.
@@ -236,6 +238,7 @@ impl Run {
             focus: Focus::default(),
             rejoined_until: None,
             bytes: 0,
+            flow: Flow::default(),
             cuts: 0,
         }
     }
@@ -254,23 +257,30 @@ impl Run {
         }
         loop {
             let clock = self.next_deadline();
+            let floods = self.flow.is_flood().then_some(&self.services.floods);
             let turn = tokio::select! {
                 ask = asks.recv() => Turn::Asked(ask),
                 Some(acked) = self.acks.1.recv() => Turn::Acked(acked),
                 report = next_report(self.link.as_mut()) => Turn::Reported(report),
-                () = readable(self.master.as_ref(), self.fed < self.unfed.len(), self.closed_until) => Turn::Readable,
+                place = readable(self.master.as_ref(), self.fed < self.unfed.len(), self.closed_until, floods) => {
+                    Turn::Readable(place)
+                }
                 () = writable(self.master.as_ref(), !self.input.is_empty()) => Turn::Writable,
                 Ok(()) = self.identity.transcript_limit.changed() => Turn::TranscriptLimit,
                 () = sleep_until(clock) => Turn::Clock,
             };
-            let flooded = matches!(turn, Turn::Readable);
+            let flooded = matches!(turn, Turn::Readable(_));
+            if !flooded {
+                // Whoever asks sees what has come so far.
+                self.terminal.settle();
+            }
             match turn {
                 Turn::Asked(None | Some(Ask::Close)) => return,
                 Turn::Asked(Some(ask)) => self.answer(ask).await,
                 Turn::Acked(acked) => self.acked(acked),
                 Turn::Reported(Some(report)) => self.reported(report),
                 Turn::Reported(None) => self.shim_gone(),
-                Turn::Readable => self.read(),
+                Turn::Readable(_place) => self.read(),
                 Turn::Writable => self.write(),
                 Turn::TranscriptLimit => {
                     let limit = *self.identity.transcript_limit.borrow_and_update();
@@ -322,6 +332,7 @@ impl Run {
             self.begin_kill(Kill { signal: None, grace: DEFAULT_GRACE }, Status::Killed, reason, None).await;
         }
         if self.resync_due().is_some_and(|due| now >= due) {
+            self.terminal.settle();
             for viewer in self.viewers.iter_mut().filter(|viewer| viewer.is_behind(&self.terminal)) {
                 viewer.start_over(&self.terminal);
             }
@@ -351,6 +362,10 @@ impl Run {
         let exit_event = self.told_exit();
         // Half of a synchronized update is not to be seen.
         let whole = self.terminal.sync_deadline().is_none();
+        let now = Instant::now();
+        if self.viewers.iter().any(|viewer| viewer.due().is_some_and(|due| now >= due)) {
+            self.terminal.settle();
+        }
         for viewer in self.viewers.iter_mut().filter(|_| whole) {
             viewer.send(&self.identity.run_id, &self.identity.session_id, &self.terminal, &self.acks.0);
             let reads_on = |follower: &Follower| follower.client.id() == viewer.client.id() && !follower.is_settled();
@@ -442,13 +457,20 @@ async fn next_report(link: Option<&mut ShimLink>) -> Option<Report> {
     }
 }
 
-async fn readable(master: Option<&Master>, more: bool, closed_until: Option<Instant>) {
+/// Waits until there is output to take in, and for a place among the floods if it is one.
+async fn readable(
+    master: Option<&Master>,
+    more: bool,
+    closed_until: Option<Instant>,
+    floods: Option<&Gate>,
+) -> Option<Place> {
     match master {
         _ if more => {}
         Some(_) if closed_until.is_some() => sleep_until(closed_until).await,
         Some(master) => master.readable().await,
         None => std::future::pending().await,
     }
+    Some(floods?.enter().await)
 }
 
 async fn writable(master: Option<&Master>, wanted: bool) {

@@ -124,6 +124,7 @@ impl Run {
         }
         self.bytes += bytes as u64;
         self.last_output = Instant::now();
+        self.flow.add(bytes, self.last_output);
         self.last_activity = self.last_output;
         debug!(bytes, run = self.identity.run_id.short(), "output");
         self.changed();
@@ -131,6 +132,9 @@ impl Run {
 
     /// The terminal may have changed: what it was asked is answered, and views are behind.
     pub(super) fn changed(&mut self) {
+        if !(self.waiters.is_empty() && self.line_wishes.is_empty()) || self.exit().is_some() {
+            self.terminal.settle();
+        }
         let asked = self.terminal.take_asked();
         self.hear(asked);
         let transcript = self.terminal.transcript();

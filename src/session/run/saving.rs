@@ -9,7 +9,7 @@ use std::{
 use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 
-use super::{Ask, Heard, Identity, Life, Run, unix_ms};
+use super::{Ask, Flow, Heard, Identity, Life, Run, unix_ms};
 use crate::{
     history::Output,
     protocol::SessionId,
@@ -187,6 +187,7 @@ impl Run {
             focus: saved.focus,
             rejoined_until: Some(now + REJOIN_PATIENCE),
             bytes: saved.bytes,
+            flow: Flow::default(),
             cuts: saved.cuts,
         })
     }

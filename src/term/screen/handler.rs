@@ -44,12 +44,13 @@ impl Screen {
         let wraps =
             cursor.input_needs_wrap && width > 0 || width > 1 && cursor.point.column + 1 >= Column(self.term.columns());
         if wraps && self.term.mode().contains(TermMode::LINE_WRAP) {
-            let line = cursor.point.line;
-            let before = self.transcript.end();
-            self.keep_before_linefeed();
-            if line == 0 && self.transcript.end() > before {
-                // A screen of one row: the row that scrolls off is the one that wraps.
-                self.transcript.mark_last_wrapped();
+            if self.lines() == 1 && !self.in_alternate() {
+                // The row that scrolls off is the one that wraps; the emulator has not marked it yet. Its last
+                // column stays empty when a wide character does not fit into it.
+                let cols = self.term.columns() - usize::from(!cursor.input_needs_wrap);
+                self.keep_as(0, cols, true);
+            } else {
+                self.keep_before_linefeed();
             }
         }
     }

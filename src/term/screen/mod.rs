@@ -8,6 +8,7 @@ mod handler;
 mod resize;
 mod said;
 mod save;
+mod skim;
 
 use std::{
     collections::VecDeque,
@@ -271,9 +272,13 @@ impl Screen {
 
     /// Reads a row into the transcript.
     fn keep(&mut self, row: i32) {
-        let (cells, cols, palette) = (&self.term.grid()[Line(row)], self.term.columns(), self.term.colors());
-        let wrapped = line::is_wrapped(cells, cols);
-        line::read_into(&mut self.scratch, cells, cols, wrapped, palette);
+        let cols = self.term.columns();
+        self.keep_as(row, cols, line::is_wrapped(&self.term.grid()[Line(row)], cols));
+    }
+
+    /// Reads the first so many columns of a row into the transcript.
+    fn keep_as(&mut self, row: i32, cols: usize, wrapped: bool) {
+        line::read_into(&mut self.scratch, &self.term.grid()[Line(row)], cols, wrapped, self.term.colors());
         self.transcript.push(&self.scratch, wrapped);
     }
 

@@ -11,7 +11,7 @@ mod text;
 
 use super::{View, cluster, part};
 use crate::{
-    protocol::{Format, FrameBody, Size, SpanLine},
+    protocol::{Format, FrameBody, Size, SpanLine, Style},
     term::{Terminal, clamp_size},
 };
 use text::TextModel;
@@ -169,10 +169,24 @@ fn emulator(size: Size) -> Terminal {
     Terminal::new(size, usize::MAX)
 }
 
-/// The blanks at the end of a row that goes on in the next are the line's own there; on a screen they are not seen.
+/// The blanks at the end of a row that goes on in the next are the line's own there, with their colour; on a screen
+/// they are not seen.
 fn trimmed(mut line: SpanLine) -> SpanLine {
-    let styled = line.spans.last().map_or(0, |span| span.end);
-    line.text.truncate(line.text.trim_end_matches(' ').len().max(styled));
+    let is_seen = |style: &Style| {
+        let unseen = Style { fg: style.fg, bold: style.bold, dim: style.dim, italic: style.italic, ..Style::default() };
+        *style != unseen
+    };
+    while line.text.ends_with(' ') {
+        let last = line.text.len() - 1;
+        if let Some(span) = line.spans.last_mut().filter(|span| span.end > last) {
+            if is_seen(&span.style) {
+                break;
+            }
+            span.end = last;
+        }
+        line.spans.pop_if(|span| span.start >= last);
+        line.text.truncate(last);
+    }
     line
 }
 

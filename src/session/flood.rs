@@ -1,0 +1,61 @@
+//! Floods: runs whose programs print as fast as they can.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// So much in so short a time is a flood: 6 MB a second.
+const MUCH: usize = 64 << 10;
+const SHORT: Duration = Duration::from_millis(10);
+
+/// Lets as many floods be taken in at a time as leaves half of the processors to everybody else: to the editor, and to
+/// sessions whose output somebody waits for. A program whose output is not taken in waits.
+#[derive(Debug, Clone)]
+pub struct Gate(Arc<Semaphore>);
+
+/// A place among the floods that are taken in, given back when it is dropped.
+pub type Place = Option<OwnedSemaphorePermit>;
+
+impl Gate {
+    pub fn new() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self(Arc::new(Semaphore::new((processors / 2).max(1))))
+    }
+
+    /// Waits for a place, in the order of coming.
+    pub async fn enter(&self) -> Place {
+        // It is never closed.
+        Arc::clone(&self.0).acquire_owned().await.ok()
+    }
+}
+
+/// How fast output comes.
+#[derive(Debug, Default)]
+pub struct Flow {
+    since: Option<Instant>,
+    bytes: usize,
+    is_flood: bool,
+}
+
+impl Flow {
+    /// So much has come.
+    pub fn add(&mut self, bytes: usize, now: Instant) {
+        self.bytes += bytes;
+        let since = *self.since.get_or_insert(now);
+        let time = now - since;
+        if time >= SHORT {
+            // What waits for its place comes more slowly than it would.
+            self.is_flood = self.bytes >= if self.is_flood { MUCH / 8 } else { MUCH };
+            (self.since, self.bytes) = (Some(now), 0);
+        } else if self.bytes >= MUCH {
+            self.is_flood = true;
+        }
+    }
+
+    pub fn is_flood(&self) -> bool {
+        self.is_flood
+    }
+}
