@@ -82,23 +82,23 @@ fn start(host: &Host, command: &[&str]) -> Run {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "megabytes")]
-fn megabytes(bytes: u64) -> f64 {
+pub fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
 /// Resident memory with shared pages counted by their share; none where the kernel does not say.
-fn proportional_bytes(pid: i32) -> Option<u64> {
+pub fn proportional_bytes(pid: i32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
-fn children(pid: i32) -> Vec<i32> {
+pub fn children(pid: i32) -> Vec<i32> {
     proc::below(pid).iter().filter(|stat| stat.parent == pid).map(|stat| stat.pid).collect()
 }
 
 /// Seconds on a processor. utime and stime come in hundredths; where the scheduler tells nanoseconds, those.
-fn cpu_seconds(pid: i32) -> f64 {
+pub fn cpu_seconds(pid: i32) -> f64 {
     let exact: Option<u64> =
         tasks(pid, "schedstat").iter().map(|text| text.split(' ').next()?.parse::<u64>().ok()).sum();
     #[allow(clippy::cast_precision_loss, reason = "seconds")]
