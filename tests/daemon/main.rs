@@ -6,6 +6,7 @@ mod support;
 
 mod callers;
 mod life;
+mod many;
 mod place;
 mod replace;
 mod restore;
