@@ -13,3 +13,4 @@ mod restore;
 mod sharing;
 mod skew;
 mod soak;
+mod strangers;
