@@ -138,8 +138,13 @@ fn a_run_of_a_template_is_judged_by_the_session_that_the_template_names() {
     assert_eq!(inside(json!({"template": "friendly"})), json!({"ok": true}));
     assert_eq!(inside(json!({"template": "intruder"}))["data"]["needed"], "full");
     host.ask("initialize", json!({"protocol": 1, "cross_session": "off"}));
-    for params in [json!({"template": "stranger"}), json!({"session": "new", "cmd": "true"}), json!({"cmd": "true"})] {
-        assert_eq!(inside(params)["data"]["needed"].is_string(), true);
+    for (params, needed) in [
+        (json!({"template": "stranger"}), "full"),
+        (json!({"session": "new", "cmd": "true"}), "read"),
+        (json!({"template": "fresh", "name": "newer"}), "read"),
+        (json!({"cmd": "true"}), "read"),
+    ] {
+        assert_eq!(inside(params)["data"]["needed"], needed);
     }
     assert_eq!(inside(json!({"template": "inside"})), json!({"ok": true}));
 }

@@ -13,7 +13,7 @@ const CONNECTIONS: usize = 100;
 const GROWTH: u64 = 24 << 20;
 
 fn speech(number: usize) -> Speech {
-    if number % 2 == 0 { Speech::Msgpack } else { Speech::Json }
+    if number.is_multiple_of(2) { Speech::Msgpack } else { Speech::Json }
 }
 
 fn connect(daemon: &Daemon, number: usize) -> Client {

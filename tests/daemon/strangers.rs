@@ -22,6 +22,7 @@ use crate::support::{Daemon, Home, eventually, from_json};
 const STRANGER: u32 = 65534;
 
 /// Only root can be somebody else. Whoever is not must say so, or this would pass everywhere unseen.
+#[allow(clippy::print_stderr, reason = "a test that is skipped says why")]
 fn can_be_another() -> bool {
     let is_root = nix::unistd::Uid::effective().is_root();
     if !is_root {

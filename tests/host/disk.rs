@@ -24,6 +24,7 @@ fn namespace() -> &'static [&'static str] {
 
 /// Whether the kernel lets this user mount something that nobody else sees. Where it does not, as in a container
 /// without the right to, what a test did about disks would prove nothing: it says so. Any other trouble fails.
+#[allow(clippy::print_stderr, reason = "a test that is skipped says why")]
 fn can_mount() -> bool {
     let output = Command::new("unshare").args(namespace()).args(["mount", "-t", "tmpfs", "none", "/mnt"]).output();
     let output = output.unwrap();
