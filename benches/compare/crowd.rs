@@ -2,6 +2,7 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
+use nix::libc;
 use serde_json::json;
 
 use crate::{
@@ -82,34 +83,33 @@ fn start(host: &Host, command: &[&str]) -> Run {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "megabytes")]
-fn megabytes(bytes: u64) -> f64 {
+pub fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
 /// Resident memory with shared pages counted by their share; none where the kernel does not say.
-fn proportional_bytes(pid: i32) -> Option<u64> {
+pub fn proportional_bytes(pid: i32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
-fn children(pid: i32) -> Vec<i32> {
+pub fn children(pid: i32) -> Vec<i32> {
     proc::below(pid).iter().filter(|stat| stat.parent == pid).map(|stat| stat.pid).collect()
 }
 
-/// Seconds on a processor. utime and stime come in hundredths; where the scheduler tells nanoseconds, those.
-fn cpu_seconds(pid: i32) -> f64 {
-    let exact: Option<u64> =
-        tasks(pid, "schedstat").iter().map(|text| text.split(' ').next()?.parse::<u64>().ok()).sum();
+/// Seconds on a processor, to the nanosecond, of all its threads: those too that have ended, whose time what `/proc` tells
+/// of the living ones lacks.
+pub fn cpu_seconds(pid: i32) -> f64 {
+    let (mut clock, mut time) = (0, libc::timespec { tv_sec: 0, tv_nsec: 0 });
+    // SAFETY: both write to where they are told to, which is there and theirs alone.
+    let failed = unsafe {
+        libc::clock_getcpuclockid(pid, &raw mut clock) != 0 || libc::clock_gettime(clock, &raw mut time) != 0
+    };
+    assert!(!failed, "process {pid} has no clock: {}", std::io::Error::last_os_error());
     #[allow(clippy::cast_precision_loss, reason = "seconds")]
-    match exact {
-        Some(nanoseconds @ 1..) => nanoseconds as f64 / 1e9,
-        _ => {
-            let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-            let fields: Vec<&str> = text.rsplit_once(") ").unwrap().1.split(' ').collect();
-            fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
-        }
-    }
+    let seconds = time.tv_sec as f64 + time.tv_nsec as f64 / 1e9;
+    seconds
 }
 
 /// How often its threads have gone to sleep: each waking is one.

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Above the window that is typed in, one with another session, so that it is seen too.
-const LUA: &str = "
+pub const LUA: &str = "
 function _G.beside(side, other, cmd)
   start(side, other)
   vim.cmd('belowright split')
@@ -23,7 +23,7 @@ end";
 
 /// With a prompt that is the same on every machine, and ends in no letter.
 const BASH: &str = "{ 'env', 'PS1=> ', 'bash', '--norc', '--noprofile', '-i' }";
-const CAT: &str = "{ 'cat' }";
+pub const CAT: &str = "{ 'cat' }";
 
 pub fn rows(plan: &Plan) -> Vec<Row> {
     let keys = if plan.quick { 30 } else { 150 };
@@ -69,7 +69,7 @@ fn pair(
 }
 
 /// Milliseconds from each key to its echo.
-fn echoes(editor: &mut Editor, start: &str, keys: usize) -> Vec<f64> {
+pub fn echoes(editor: &mut Editor, start: &str, keys: usize) -> Vec<f64> {
     editor.clean();
     editor.lua(start);
     editor.lua("vim.cmd.startinsert()");

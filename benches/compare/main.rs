@@ -23,13 +23,16 @@ mod report;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod attach;
 mod bytes;
 mod crowd;
 mod drain;
 mod echo;
 mod flood;
+mod json;
 mod machine;
 mod micro;
+mod sessions;
 mod start;
 
 use std::{
@@ -57,13 +60,16 @@ impl Plan {
 
 type Subject = (&'static str, fn(&Plan) -> Vec<Row>);
 
-const SUBJECTS: [Subject; 8] = [
+const SUBJECTS: [Subject; 11] = [
     ("drain", drain::rows),
     ("flood", flood::rows),
     ("echo", echo::rows),
     ("memory", crowd::memory_rows),
     ("idle", crowd::idle_rows),
+    ("sessions", sessions::rows),
+    ("attach", attach::rows),
     ("bytes", bytes::rows),
+    ("json", json::rows),
     ("micro", micro::rows),
     ("start", start::rows),
 ];

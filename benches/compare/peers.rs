@@ -2,7 +2,10 @@
 
 use std::{
     io::Read,
-    os::fd::{AsFd, OwnedFd},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::process::CommandExt,
+    },
     process::{Child, ChildStdout, Command, Stdio},
     sync::mpsc,
     thread,
@@ -10,10 +13,12 @@ use std::{
 };
 
 use nix::{
+    fcntl::{FcntlArg, FdFlag, fcntl},
+    libc,
     poll::{PollFd, PollFlags, PollTimeout, poll},
     pty::{Winsize, openpty},
     sys::signal::{Signal, kill},
-    unistd::{Pid, read},
+    unistd::{Pid, read, setsid},
 };
 
 use crate::{home::Home, support::proc};
@@ -27,15 +32,61 @@ pub fn bare_pty(command: &[&str], (rows, columns): (u16, u16)) -> Duration {
     let pty = openpty(Some(&size), None).unwrap();
     let again = || Stdio::from(pty.slave.try_clone().unwrap());
     let begun = Instant::now();
-    let mut child =
+    let child =
         Command::new(command[0]).args(&command[1..]).stdin(again()).stdout(again()).stderr(again()).spawn().unwrap();
     drop(pty.slave);
-    let bound = Bound::new(&format!("{command:?} on a bare PTY"), &child);
-    read_out(&pty.master);
-    assert!(child.wait().unwrap().success(), "{command:?} did not end well");
-    let took = begun.elapsed();
+    end(child, &pty.master, &format!("{command:?} on a bare PTY"));
+    begun.elapsed()
+}
+
+/// Waits for a program's end, throwing away what it prints until then.
+pub fn end(mut child: Child, master: &OwnedFd, what: &str) {
+    let bound = Bound::new(what, &child);
+    read_out(master);
+    assert!(child.wait().unwrap().success(), "{what} did not end well");
     bound.lift();
-    took
+}
+
+/// Starts a program with a PTY of that size as its controlling terminal, and nothing around it; gives the PTY's master.
+pub fn on_pty(command: &mut Command, (rows, columns): (u16, u16)) -> (Child, OwnedFd) {
+    use std::os::fd::AsRawFd;
+    let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let pty = openpty(Some(&size), None).unwrap();
+    // No program may hold another's terminal open.
+    fcntl(pty.master.as_raw_fd(), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+    let end = || Stdio::from(pty.slave.try_clone().unwrap());
+    command.stdin(end()).stdout(end()).stderr(end());
+    let own_terminal = || {
+        setsid()?;
+        // SAFETY: an ioctl with a number, on the standard input that was just made the PTY's slave.
+        nix::errno::Errno::result(unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) })?;
+        Ok(())
+    };
+    // SAFETY: both are bare system calls, which may be made between fork and exec.
+    unsafe { command.pre_exec(own_terminal) };
+    let child = command.spawn().unwrap();
+    // The command holds on to what it was given: as long as anybody holds the slave, the master sees no end.
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    (child, pty.master)
+}
+
+/// Reads a terminal's master until what was printed on it satisfies; gives all that was.
+pub fn read_until(master: &OwnedFd, what: &str, mut is_enough: impl FnMut(&[u8]) -> bool) -> Vec<u8> {
+    use std::os::fd::AsRawFd;
+    let until = Instant::now() + LIMIT;
+    let mut all = Vec::new();
+    let mut buffer = vec![0; 64 << 10];
+    while !is_enough(&all) {
+        let left = until.saturating_duration_since(Instant::now());
+        assert!(!left.is_zero(), "waited {LIMIT:?} in vain: {what}: {}", String::from_utf8_lossy(&all));
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        if poll(&mut [PollFd::new(master.as_fd(), PollFlags::POLLIN)], timeout).is_ok_and(|count| count > 0) {
+            let count = read(master.as_raw_fd(), &mut buffer).unwrap_or(0);
+            assert!(count > 0, "it ended before: {what}: {}", String::from_utf8_lossy(&all));
+            all.extend_from_slice(&buffer[..count]);
+        }
+    }
+    all
 }
 
 fn read_out(master: &OwnedFd) {
@@ -106,6 +157,31 @@ impl Tmux {
         assert_eq!(size.trim(), format!("{rows} {columns}"), "the size of tmux's pane");
         self.run(&["kill-session", "-t", "drain"]);
         took
+    }
+
+    /// A session `full` whose program has printed a file and stays, with as many lines of history as that.
+    pub fn fill(&self, file: &str, lines: usize, last_line: &str) {
+        let (rows, columns) = (self.size.0.to_string(), self.size.1.to_string());
+        self.run(&["set-option", "-g", "history-limit", &lines.to_string()]);
+        let line = format!("cat '{file}'; exec cat");
+        self.run(&["new-session", "-d", "-s", "full", "-x", &columns, "-y", &rows, "sh", "-c", &line]);
+        crate::support::eventually("tmux has taken in the file", || {
+            self.run(&["capture-pane", "-p", "-t", "full:"]).contains(last_line)
+        });
+    }
+
+    /// The command that attaches to it, for a terminal.
+    pub fn attach(&self) -> Command {
+        // Nothing around it that would be measured too.
+        let mut tmux = self.home.command("tmux");
+        tmux.env("TMUX_TMPDIR", self.home.path()).env("TERM", "xterm-256color");
+        tmux.args(["-L", "termi-bench", "-f", "/dev/null", "attach-session", "-t", "full"]);
+        tmux
+    }
+
+    /// Detaches whoever is attached to it.
+    pub fn detach(&self) {
+        self.run(&["detach-client", "-s", "full"]);
     }
 
     /// A signal sent to a channel before anybody waits would be kept, but not told twice: wait until it waits.

@@ -105,6 +105,37 @@
   (should (equal (termi--parse "") nil))
   (should (equal (mapcar #'termi--duration '("500ms" "30" "2h")) '(500 30000 7200000))))
 
+(ert-deftest termi-tests-places ()
+  (should (equal (termi--parse "++open=vsplit ls") '(:open "vsplit" :cmd "ls")))
+  (should (equal (termi--parse "++name=a ++ ++b") '(:name "a" :cmd "++b")))
+  (should (equal (termi--parse "++") nil))
+  (should (string-match-p "++open=wide is none of split, vsplit"
+                          (cadr (should-error (termi--parse "++open=wide x") :type 'user-error))))
+  (dolist (place '("split" "vsplit" "current" "tab"))
+    (delete-other-windows)
+    (let ((before (selected-window)) (tabs (length (tab-bar-tabs))))
+      (termi-tests--with-run (format "++open=%s echo here; exec sleep 1000" place)
+        (let ((window (get-buffer-window)))
+          (should (eq window (selected-window)))
+          (pcase place
+            ("split" (should (eq (window-in-direction 'below before) window)))
+            ("vsplit" (should (eq (window-in-direction 'right before) window)))
+            ("current" (should (eq window before)))
+            ("tab" (should (= (length (tab-bar-tabs)) (1+ tabs)))))
+          (termi-tests--sees "^here$")))
+      (when (equal place "tab") (tab-bar-close-tab)))))
+
+(ert-deftest termi-tests-a-run-nobody-sees ()
+  (unwind-protect
+      (let ((windows (window-list)) (run (termi-run "++open=none ++name=quiet exec sleep 1000")))
+        (should (equal (plist-get run :session_name) "quiet"))
+        (should (equal (window-list) windows))
+        (should-not (gethash (plist-get run :run_id) termi--views))
+        (termi-show "quiet")
+        (should (gethash (plist-get run :run_id) termi--views)))
+    (termi-stop)
+    (termi-tests--until "the host ends" (lambda () (not (termi--running-p))))))
+
 (ert-deftest termi-tests-frames-of-changed-rows ()
   (let ((buffer (termi--buffer '(:run_id "0123456789" :session_id "s" :session_name "n"))))
     (unwind-protect

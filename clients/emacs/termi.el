@@ -451,8 +451,11 @@ The next frame comes after that; false means that it has no buffer."
 
 (defconst termi--options
   '(("session" . :session) ("name" . :name) ("group" . :group) ("cwd" . :cwd)
-    ("timeout" . :timeout_ms) ("idle" . :idle_timeout_ms) ("template" . :template))
+    ("timeout" . :timeout_ms) ("idle" . :idle_timeout_ms) ("template" . :template) ("open" . :open))
   "What `++key=value' before a command sets.")
+
+(defconst termi--places '("split" "vsplit" "tab" "float" "current" "none")
+  "What there is for `++open='.")
 
 (defun termi--duration (text)
   "Milliseconds of TEXT: 500ms, 30s, 5m, 1h30m; a plain number is seconds."
@@ -478,10 +481,15 @@ The next frame comes after that; false means that it has no buffer."
                                 (pcase key
                                   ((or :timeout_ms :idle_timeout_ms) (termi--duration value))
                                   (:cwd (expand-file-name value))
+                                  (:open (if (member value termi--places) value
+                                           (user-error "++open=%s is none of %s" value
+                                                       (string-join termi--places ", "))))
                                   (_ value)))
               rest after)))
-    (when (string-prefix-p "++" rest)
-      (user-error "%s: an option needs a value: ++name=…" (car (split-string rest))))
+    (cond ((string-match "\\`\\+\\+\\(?:[ \t]+\\|\\'\\)" rest)
+           (setq rest (substring rest (match-end 0))))
+          ((string-prefix-p "++" rest)
+           (user-error "%s: an option needs a value: ++name=…" (car (split-string rest)))))
     (unless (string-empty-p rest) (setq params (plist-put params :cmd rest)))
     params))
 
@@ -489,19 +497,47 @@ The next frame comes after that; false means that it has no buffer."
 (defun termi-run (command)
   "Run COMMAND in a session and show it; an empty one is a shell.
 Before the command there may be options: ++session=, ++name=,
-++group=, ++cwd=, ++timeout=, ++idle=, ++template=.  Returns what the
-host answered, a plist."
+++group=, ++cwd=, ++timeout=, ++idle=, ++template=, and ++open=,
+which is where to show it: split, vsplit, tab, float (a frame of its
+own), current, or none.  `++' alone ends the options.  Returns what
+the host answered, a plist."
   (interactive (list (read-shell-command "Run (empty: a shell): ")))
-  (let ((params (termi--parse command)))
+  (let* ((parsed (termi--parse command)) (open (plist-get parsed :open))
+         ;; That one is not for the host.
+         (params (cl-loop for (key value) on parsed by #'cddr
+                          unless (eq key :open) append (list key value))))
     (unless (plist-get params :cwd)
       (setq params (plist-put params :cwd (expand-file-name default-directory))))
     (let ((run (termi--call 'run params)))
-      (termi--show run)
+      (unless (equal open "none") (termi--show run open))
       run)))
 
-(defun termi--show (run)
-  "Show RUN in a window."
-  (let* ((buffer (termi--buffer run)) (window (display-buffer buffer)))
+(defun termi--float ()
+  "The window of a new frame, above this one where frames can float."
+  (frame-selected-window
+   (make-frame (and (display-graphic-p)
+                    `((parent-frame . ,(selected-frame)) (minibuffer . nil)
+                      (left . 0.5) (top . 0.5) (width . 0.75) (height . 0.5))))))
+
+(defun termi--window (buffer open)
+  "Show BUFFER at the place OPEN, one of `termi--places', or nil.
+Return its window.  Where there is no room for that, it is shown as
+any other buffer is."
+  (let ((window (pcase open
+                  ("split" (ignore-error error (split-window nil nil 'below)))
+                  ("vsplit" (ignore-error error (split-window nil nil 'right)))
+                  ("tab" (tab-bar-new-tab) (selected-window))
+                  ("float" (termi--float))
+                  ("current" (pop-to-buffer-same-window buffer) (get-buffer-window buffer)))))
+    (if (not window)
+        (display-buffer buffer)
+      (set-window-buffer window buffer)
+      (select-frame-set-input-focus (window-frame window))
+      window)))
+
+(defun termi--show (run &optional open)
+  "Show RUN in a window, at the place OPEN if not nil."
+  (let* ((buffer (termi--buffer run)) (window (termi--window buffer open)))
     (when window (select-window window))
     (with-current-buffer buffer
       (goto-char (point-max))

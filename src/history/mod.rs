@@ -44,7 +44,34 @@ struct Shared {
     state: PathBuf,
     recording: AtomicBool,
     waiting: Arc<AtomicUsize>,
-    trouble: Arc<Mutex<Option<String>>>,
+    trouble: Arc<Mutex<Option<Trouble>>>,
+}
+
+/// What could not be written, and why.
+#[derive(Debug)]
+struct Trouble {
+    of: Origin,
+    reason: String,
+}
+
+/// What is written: records, or the output of that number. Outputs are numbered in the order they begin.
+#[derive(Debug, Clone, Copy)]
+enum Origin {
+    Records,
+    Output(u64),
+}
+
+impl Origin {
+    /// That this could be written shows that the trouble of another is over: of two outputs only the younger one
+    /// shows that, as what is open already may go on where nothing can be made; a record is small enough for
+    /// a disk that has no room for outputs.
+    fn clears(self, trouble: Self) -> bool {
+        match (self, trouble) {
+            (Self::Records, Self::Records) => true,
+            (Self::Output(id), Self::Output(failed)) => id > failed,
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -110,7 +137,8 @@ impl Disk {
     /// Why nothing can be kept at the moment, if so.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.as_ref().map(|trouble| trouble.reason.clone())
     }
 
     fn chunk(&self, chunk: Chunk) {
@@ -122,7 +150,7 @@ impl Disk {
 struct Writer {
     state: PathBuf,
     waiting: Arc<AtomicUsize>,
-    trouble: Arc<Mutex<Option<String>>>,
+    trouble: Arc<Mutex<Option<Trouble>>>,
 }
 
 impl Writer {
@@ -133,11 +161,13 @@ impl Writer {
             match job {
                 Job::Record(record) => {
                     self.waiting.fetch_sub(1, Ordering::Relaxed);
-                    self.tell(history.append(&record).map_err(|error| format!("the history: {error}")));
+                    let outcome = history.append(&record).map_err(|error| format!("the history: {error}"));
+                    self.tell(Origin::Records, outcome);
                 }
                 Job::Output(chunk) => {
+                    let of = Origin::Output(chunk.id());
                     if let Some(outcome) = outputs.take(chunk) {
-                        self.tell(outcome.map_err(|error| format!("the output of a run: {error}")));
+                        self.tell(of, outcome.map_err(|error| format!("the output of a run: {error}")));
                     }
                 }
                 Job::Flush(done) => _ = done.send(()),
@@ -146,14 +176,14 @@ impl Writer {
     }
 
     /// One warning when it begins, one line when it is over.
-    fn tell(&self, outcome: Result<(), String>) {
+    fn tell(&self, of: Origin, outcome: Result<(), String>) {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        match (outcome, trouble.is_some()) {
-            (Err(reason), false) => {
+        match (outcome, trouble.as_ref().map(|trouble| trouble.of)) {
+            (Err(reason), None) => {
                 warn!("{reason}; what cannot be written is lost, and sessions go on");
-                *trouble = Some(reason);
+                *trouble = Some(Trouble { of, reason });
             }
-            (Ok(()), true) => {
+            (Ok(()), Some(failed)) if of.clears(failed) => {
                 info!("the history is written again");
                 *trouble = None;
             }

@@ -58,6 +58,13 @@ pub struct Chunk {
     what: What,
 }
 
+impl Chunk {
+    /// The number of its output.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+}
+
 #[derive(Debug)]
 enum What {
     Open(PathBuf),
@@ -143,17 +150,13 @@ fn marker(text: &str) -> String {
 pub struct Writers(HashMap<u64, File>);
 
 impl Writers {
-    /// Takes a part in; says what came of it where something was written. After a failure nothing more of that
-    /// output is.
+    /// Takes a part in; says what came of it where something was written or failed: that a file could be opened says
+    /// nothing yet, as a full disk has room for empty ones. After a failure nothing more of that output is written.
     pub fn take(&mut self, chunk: Chunk) -> Option<io::Result<()>> {
         match chunk.what {
-            What::Open(path) => {
-                let file = open(&path);
-                Some(file.map(|file| _ = self.0.insert(chunk.id, file)))
-            }
+            What::Open(path) => self.keep(chunk.id, open(&path)),
             What::GoOn(path) => {
-                let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
-                Some(file.map(|file| _ = self.0.insert(chunk.id, file)))
+                self.keep(chunk.id, OpenOptions::new().append(true).create(true).mode(0o600).open(&path))
             }
             What::Bytes(bytes, waiting) => {
                 waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
@@ -168,6 +171,10 @@ impl Writers {
                 None
             }
         }
+    }
+
+    fn keep(&mut self, id: u64, opened: io::Result<File>) -> Option<io::Result<()>> {
+        opened.map(|file| _ = self.0.insert(id, file)).map_err(Err).err()
     }
 }
 

@@ -42,8 +42,9 @@ impl From<Access> for Caller {
 /// Refuses what the caller may not do.
 ///
 /// Whom a call is about is read from its parameters by the names that all methods share: `target`, `run_id` and
-/// `session`; a method may ignore one of them, so all that are there must be allowed. One that is about nobody in
-/// particular and changes something needs the setting "full".
+/// `session`; a method may ignore one of them, so all that are there must be allowed. A run of a template is about the
+/// session that its template names. What is about nobody in particular and changes something needs the setting "full",
+/// but for a session of one's own making.
 pub(super) async fn check(connection: &Connection, needed: Access, name: &str, params: &impl Wire) -> Result<()> {
     let caller = &connection.caller;
     if needed == Access::Write && caller.access == Access::Read {
@@ -57,22 +58,12 @@ pub(super) async fn check(connection: &Connection, needed: Access, name: &str, p
     if policy == CrossSession::Full || [Initialize::NAME, Join::NAME].contains(&name) {
         return Ok(());
     }
-    let targets = ["target", "session"].into_iter().filter_map(|key| params.text(key));
-    // A run's id is taken for nothing else: a session may be named like it.
-    let run = params.text("run_id").map(|id| Named::Run(RunId::from(id)));
-    let named: Vec<Named> = targets.map(|text| Named::Target(Target::from(text))).chain(run).collect();
-    if named.is_empty() {
-        // What has ended, and how all are, is about others too. A session of one's own making takes nothing from them.
-        let off = policy == CrossSession::Off;
-        let tells_of_all = [History::NAME, Stats::NAME, Health::NAME].contains(&name);
-        let harmless =
-            if off { needed == Access::Read && !tells_of_all } else { needed == Access::Read || name == Run::NAME };
-        let enough = if needed == Access::Read { "read" } else { "full" };
-        return if harmless { Ok(()) } else { Err(refusal(name, "every session", policy, enough)) };
-    }
+    let named = named_by(connection, name, params).await;
+    let mut is_about_some = !named.is_empty() && name != Run::NAME;
     for named in named {
-        // What cannot be found is for the method itself to refuse, with its own words.
+        // What cannot be found is for the method itself to refuse, with its own words; a run makes it.
         let Ok(touched) = connection.host.supervisor.touched_by(named, own.clone()).await else { continue };
+        is_about_some = true;
         let not_allowed = |session: &Touched| !session.is_own && !allows(policy, needed, session.same_group);
         if let Some(session) = touched.into_iter().find(not_allowed) {
             let enough = match (needed, session.same_group) {
@@ -83,7 +74,30 @@ pub(super) async fn check(connection: &Connection, needed: Access, name: &str, p
             return Err(refusal(name, &format!("session {:?}", session.name), policy, enough));
         }
     }
-    Ok(())
+    if is_about_some {
+        return Ok(());
+    }
+    // What has ended, and how all are, is about others too. A session of one's own making takes nothing from them.
+    let tells_of_all = [History::NAME, Stats::NAME, Health::NAME].contains(&name);
+    let harmless = match policy {
+        CrossSession::Off => needed == Access::Read && !tells_of_all,
+        _ => needed == Access::Read || name == Run::NAME,
+    };
+    let enough = if needed == Access::Read || name == Run::NAME { "read" } else { "full" };
+    if harmless { Ok(()) } else { Err(refusal(name, "every session", policy, enough)) }
+}
+
+/// Whom a call names.
+async fn named_by(connection: &Connection, name: &str, params: &impl Wire) -> Vec<Named> {
+    let mut targets: Vec<String> = ["target", "session"].into_iter().filter_map(|key| params.text(key)).collect();
+    // What is given wins over the template.
+    let has_own = ["session", "name"].into_iter().any(|key| params.text(key).is_some());
+    if let Some(template) = params.text("template").filter(|_| name == Run::NAME && !has_own) {
+        targets.extend(connection.host.supervisor.session_of_template(template).await);
+    }
+    // A run's id is taken for nothing else: a session may be named like it.
+    let run = params.text("run_id").map(|id| Named::Run(RunId::from(id)));
+    targets.into_iter().map(|text| Named::Target(Target::from(text))).chain(run).collect()
 }
 
 fn allows(policy: CrossSession, needed: Access, same_group: bool) -> bool {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{Instrument, info_span};
 
 use super::{
     Supervisor,
@@ -149,7 +150,8 @@ impl Supervisor {
                 let share = session.transcript_share.subscribe();
                 let run = Run::restore(run, session.id.clone(), name, services, own, share)?;
                 session.runs.push(RunHandle { run_id, session_id: session.id.clone(), asks, template });
-                tokio::spawn(run.serve(asks_in));
+                let span = info_span!("session", id = session.id.short());
+                tokio::spawn(run.serve(asks_in).instrument(span));
             }
             sessions.push(session);
         }

@@ -94,6 +94,14 @@ impl Supervisor {
         Ok((template::apply(&found.0, &found.1, params), Some(found.1)))
     }
 
+    /// The session that a run of a template is in when nothing else is given, there yet or not; none when there is no
+    /// such template.
+    pub async fn session_of_template(&self, name: String) -> Option<String> {
+        let of =
+            move |table: &mut Table| template::apply(&name, table.templates.get(&name)?, RunParams::default()).session;
+        self.with(of).await.ok().flatten()
+    }
+
     /// Starts templates, each once what it comes after has come far enough. `client` follows those whose output is
     /// JSON lines.
     ///

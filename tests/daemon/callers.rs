@@ -100,6 +100,55 @@ fn a_program_does_with_other_sessions_what_the_setting_says_and_with_its_own_eve
     }
 }
 
+/// A template may name a session: its runs are typed commands in that session as much as any.
+#[test]
+fn a_run_of_a_template_is_judged_by_the_session_that_the_template_names() {
+    let home = Home::new();
+    let _daemon = Daemon::of(&home);
+    let host = home.host().persist().start();
+    let sessions = start(&host);
+    host.ask(
+        "templates",
+        json!({"set": {
+            "intruder": {"cmd": "true", "session": "stranger"},
+            "by_name": {"cmd": "true", "name": "stranger"},
+            "stranger": {"cmd": "true"},
+            "inside": {"cmd": "true", "session": "own"},
+            "friendly": {"cmd": "true", "session": "friend"},
+            "fresh": {"cmd": "true"},
+        }}),
+    );
+    let inside = |params: Json| call_inside(&host, &sessions.own.session_id, "run", &params);
+    for template in ["intruder", "by_name", "stranger"] {
+        let refused = inside(json!({"template": template}));
+        assert_eq!(refused["data"]["needed"], "full", "{template}: {refused}");
+        assert!(refused["message"].as_str().unwrap().contains("session \"stranger\""), "{refused}");
+    }
+    assert_eq!(inside(json!({"template": "friendly"}))["data"]["needed"], "group");
+    let runs = |run: &Run| host.ask("sessions", json!({}))[&run.session_id]["run_ids"].as_array().unwrap().len();
+    assert_eq!((runs(&sessions.stranger), runs(&sessions.friend)), (1, 1), "nothing ran there");
+    // What is given wins over the template, in both directions.
+    assert_eq!(inside(json!({"template": "intruder", "session": "own"})), json!({"ok": true}));
+    assert_eq!(inside(json!({"template": "intruder", "name": "mine"})), json!({"ok": true}));
+    assert_eq!(inside(json!({"template": "inside", "session": "stranger"}))["data"]["needed"], "full");
+    assert_eq!(inside(json!({"template": "inside"})), json!({"ok": true}));
+    assert_eq!(inside(json!({"template": "fresh"})), json!({"ok": true}));
+    assert_eq!(inside(json!({"template": "nobody"}))["code"], "not_found");
+    host.ask("initialize", json!({"protocol": 1, "cross_session": "group"}));
+    assert_eq!(inside(json!({"template": "friendly"})), json!({"ok": true}));
+    assert_eq!(inside(json!({"template": "intruder"}))["data"]["needed"], "full");
+    host.ask("initialize", json!({"protocol": 1, "cross_session": "off"}));
+    for (params, needed) in [
+        (json!({"template": "stranger"}), "full"),
+        (json!({"session": "new", "cmd": "true"}), "read"),
+        (json!({"template": "fresh", "name": "newer"}), "read"),
+        (json!({"cmd": "true"}), "read"),
+    ] {
+        assert_eq!(inside(params)["data"]["needed"], needed);
+    }
+    assert_eq!(inside(json!({"template": "inside"})), json!({"ok": true}));
+}
+
 #[test]
 fn what_daemonized_below_a_session_is_still_a_program_of_it() {
     let home = Home::new();

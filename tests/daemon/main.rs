@@ -6,9 +6,11 @@ mod support;
 
 mod callers;
 mod life;
+mod many;
 mod place;
 mod replace;
 mod restore;
 mod sharing;
 mod skew;
 mod soak;
+mod strangers;

@@ -189,3 +189,18 @@ fn an_older_daemon_is_replaced_by_the_editor_that_finds_it_and_a_newer_one_is_no
         eventually_some("the daemon", || daemon.try_connect());
     }
 }
+
+/// The log of a run that was carried over had said `[Default]` of all that came after.
+#[test]
+fn the_log_still_says_whose_line_it_is() {
+    let home = Home::new();
+    let daemon = Daemon::start(&home);
+    let run = daemon.connect().ask("run", json!({"cmd": "read x; exit 3"}));
+    let (session, run) = (run["session_id"].as_str().unwrap(), run["run_id"].as_str().unwrap());
+    let client = replaced(&daemon);
+    client.input(run, "\r");
+    client.wait_exited(run);
+    let mark = format!("[Session {}] read exited with code 3", &session[..8]);
+    crate::support::eventually("the line is in the log", || home.log().contains("exited with code 3"));
+    assert!(home.log().contains(&mark), "{}", home.log());
+}

@@ -51,3 +51,21 @@ fn a_run_is_shown_in_its_colours_and_typed_into() {
     emacs.sees_row("── exited with code 0 ──");
     emacs.quit("\x18\x03");
 }
+
+#[test]
+fn a_run_is_shown_where_open_says() {
+    let emacs = Editor::emacs();
+    emacs.press("\x1bxtermi-run\r++open=vsplit echo beside\r");
+    emacs.until("it stands beside", |screen| {
+        screen.iter().any(|row| row.find("beside").is_some_and(|column| column >= 50) && !row.contains("echo"))
+    });
+    emacs.press("\x1bxtermi-run\r++open=float echo above all\r");
+    emacs.sees_row("above all");
+    // On a terminal what floats is a frame of its own, which the mode line tells.
+    emacs.sees("-F2 ");
+    emacs.press("\x1bxdelete-frame\r");
+    emacs.sees("beside");
+    emacs.press("\x1bxtermi-run\r++open=wide true\r");
+    emacs.sees("++open=wide is none of split, vsplit");
+    emacs.quit("\x18\x03");
+}

@@ -32,7 +32,9 @@ impl Editor {
     /// Starts it with its client loaded.
     fn start(command: &[String]) -> Self {
         let host = Home::new().host().env("TERM", "xterm-256color").start();
-        let run = host.run(json!({"cmd": command, "attach": "ansi", "size": {"rows": 40, "cols": 120}}));
+        // Its own sessions are none of the host's that it runs in.
+        let env = json!({"TERMI_SOCKET": null});
+        let run = host.run(json!({"cmd": command, "attach": "ansi", "size": {"rows": 40, "cols": 120}, "env": env}));
         Self { host, run }
     }
 

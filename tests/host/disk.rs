@@ -1,18 +1,47 @@
 //! Fault 21: a disk that is full, read-only or gone. The log and the history lose lines, with one warning; sessions
 //! feel nothing.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    process::Command,
+};
+
+use nix::{
+    fcntl::OFlag,
+    sys::stat::Mode,
+    unistd::{UnlinkatFlags, unlinkat},
+};
 
 use serde_json::json;
 
 use crate::support::{Home, Host, eventually};
 
+/// Without being root, in a user namespace of its own.
+fn namespace() -> &'static [&'static str] {
+    if nix::unistd::Uid::effective().is_root() { &["--mount"] } else { &["-Urm"] }
+}
+
+/// Whether the kernel lets this user mount something that nobody else sees. Where it does not, as in a container
+/// without the right to, what a test did about disks would prove nothing: it says so. Any other trouble fails.
+#[allow(clippy::print_stderr, reason = "a test that is skipped says why")]
+fn can_mount() -> bool {
+    let output = Command::new("unshare").args(namespace()).args(["mount", "-t", "tmpfs", "none", "/mnt"]).output();
+    let output = output.unwrap();
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).to_lowercase();
+        let refused = ["not permitted", "permission denied"].iter().any(|words| said.contains(words));
+        assert!(refused, "nothing can be mounted, and not for want of a right: {said}");
+        eprintln!("skipped: this machine lets nobody here mount anything: {said}");
+    }
+    output.status.success()
+}
+
 /// A host whose state folder is on a file system of its own, seen by nobody else. `mount` sees it as `$STATE`.
 fn host_on(home: &std::sync::Arc<Home>, mount: &str) -> Host {
-    // Without being root, in a user namespace of its own.
-    let unshare = if nix::unistd::Uid::effective().is_root() { "unshare --mount" } else { "unshare -Urm" };
     let line = format!(
-        "exec {unshare} sh -c 'STATE=\"$XDG_STATE_HOME/termi\"; mkdir -m 700 -p \"$STATE\"; {mount}; exec \"$TERMI\" host'"
+        "exec unshare {} sh -c 'STATE=\"$XDG_STATE_HOME/termi\"; mkdir -m 700 -p \"$STATE\"; {mount}; exec \"$TERMI\" host'",
+        namespace().join(" ")
     );
     home.host().by_shell(&line).start()
 }
@@ -36,6 +65,9 @@ fn warnings(host: &Host) -> usize {
 
 #[test]
 fn a_full_disk_costs_log_and_history_and_one_warning() {
+    if !can_mount() {
+        return;
+    }
     let home = Home::new();
     let host = host_on(&home, "mount -t tmpfs -o size=256k,mode=700 none \"$STATE\"");
     works(&host);
@@ -63,6 +95,9 @@ fn a_full_disk_costs_log_and_history_and_one_warning() {
 
 #[test]
 fn a_read_only_folder_costs_log_and_history_and_one_warning() {
+    if !can_mount() {
+        return;
+    }
     let home = Home::new();
     let host = host_on(&home, "mount --bind \"$STATE\" \"$STATE\" && mount -o remount,ro,bind \"$STATE\"");
     for _ in 0..3 {
@@ -71,6 +106,73 @@ fn a_read_only_folder_costs_log_and_history_and_one_warning() {
     assert_eq!(host.ask("history", json!({}))["total"], 0);
     assert_eq!(host.stderr().matches("there will be no log").count(), 1, "{}", host.stderr());
     assert_eq!(host.stderr().lines().count(), 1, "{}", host.stderr());
+}
+
+/// Carries out a line of shell where that host's mounts are.
+fn in_mounts_of(host: &Host, line: &str) {
+    let mut command = Command::new("nsenter");
+    command.arg("--target").arg(host.pid().to_string()).arg("--mount");
+    if !nix::unistd::Uid::effective().is_root() {
+        command.args(["--user", "--preserve-credentials"]);
+    }
+    command.args(["sh", "-ec", line]).env("STATE", host.home().state());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What is open for writing keeps a folder from being turned read-only; so the same folder is mounted over itself, and
+/// that is read-only: what is opened from now on is refused. What is open already is taken away by its old name.
+#[test]
+fn a_folder_that_turns_read_only_while_it_is_open_costs_log_and_history_and_one_warning_each() {
+    if !can_mount() {
+        return;
+    }
+    let home = Home::new();
+    let host = host_on(&home, "mount -t tmpfs -o mode=700 none \"$STATE\"");
+    works(&host);
+    let log = || fs::read_to_string(newest_log(&host)).unwrap_or_default();
+    let lost = |log: &str| log.matches("what cannot be written is lost").count();
+    let early = host.run(json!({"cmd": "read line; echo \"heard $line\"; read line; exit 6", "log": true}));
+    let old = File::open(state(&host)).unwrap();
+
+    in_mounts_of(&host, "mount --bind \"$STATE\" \"$STATE\"; mount -o remount,ro,bind \"$STATE\"");
+    let probe = nix::fcntl::open(&state(&host).join("probe"), OFlag::O_CREAT | OFlag::O_WRONLY, Mode::S_IRUSR);
+    assert_eq!(probe, Err(nix::errno::Errno::EROFS), "it is read-only");
+    for _ in 0..3 {
+        works(&host);
+    }
+    assert_eq!(host.ask("history", json!({}))["total"], 1, "what was kept can be read");
+    eventually("one warning about the history", || lost(&log()) >= 1);
+    // What it holds open goes on, which is no sign that the folder can be written.
+    host.ask("send", json!({"target": early.run_id, "data": "me too", "enter": true}));
+    host.wait_pattern(&early, "heard me too");
+    for _ in 0..2 {
+        works(&host);
+    }
+    assert_eq!(host.ask("history", json!({}))["total"], 1);
+    assert_eq!((lost(&log()), host.stderr().as_str()), (1, ""), "{}", log());
+
+    let name = newest_log(&host);
+    unlinkat(Some(std::os::fd::AsRawFd::as_raw_fd(&old)), name.file_name().unwrap(), UnlinkatFlags::NoRemoveDir)
+        .unwrap();
+    for _ in 0..3 {
+        works(&host);
+    }
+    eventually("one warning about the log", || warnings(&host) == 1);
+
+    in_mounts_of(&host, "umount \"$STATE\"");
+    works(&host);
+    assert_eq!(host.ask("history", json!({}))["total"], 2, "and goes on when it can be written again");
+    eventually("the log is there again", || log().contains("exited with code 7"));
+    host.ask("send", json!({"target": early.run_id, "data": "end", "enter": true}));
+    assert_eq!(host.wait_exited(&early.run_id)["exit"]["code"], 6);
+    assert_eq!((lost(&log()), warnings(&host), host.stderr().lines().count()), (0, 1, 1), "{}", host.stderr());
+}
+
+/// The host's own log.
+fn newest_log(host: &Host) -> PathBuf {
+    let files = fs::read_dir(state(host)).unwrap().map(|file| file.unwrap().path());
+    files.filter(|file| file.extension().is_some_and(|end| end == "log")).max().unwrap_or_default()
 }
 
 #[test]

@@ -44,6 +44,8 @@ export def Parse(given: string): dict<any>
     var key = matchstr(word, '^++\zs[^=]*')
     var value = matchstr(word, '=\zs.*')
     if key == ''
+      # `++` alone ends the options.
+      rest = after
       break
     elseif !has_key(FIELDS, key)
       throw $'termi: ++{key} is not an option. There are ++{Keys()->join(", ++")}.'

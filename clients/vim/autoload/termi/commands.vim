@@ -215,7 +215,12 @@ def Attach(rest: string)
   if v:shell_error != 0
     throw $'termi: `{binary}` has no `attach` command: it is of an older version. Update it.'
   endif
-  term_start([binary, 'attach', target], {term_name: 'termi attach ' .. target, term_finish: 'close'})
+  var buf = term_start([binary, 'attach', target], {term_name: 'termi attach ' .. target, term_finish: 'close'})
+  if buf > 0
+    # Vim takes CTRL-\ for the first half of CTRL-\ CTRL-N, and without a timeout: a mapping sends it on, so that it
+    # detaches as it does in any other terminal.
+    tnoremap <buffer> <nowait> <C-\> <Cmd>call term_sendkeys(bufnr(), "\x1c")<CR>
+  endif
 enddef
 
 def Stop(bang: bool)
