@@ -127,6 +127,14 @@ local function stop(call)
   end
 end
 
+---@param rest string
+---@return string first
+---@return string? second
+local function two_targets(rest)
+  local first, second = args.take_word(rest)
+  return first, second ~= '' and args.only_word(second) or nil
+end
+
 ---@param call termi.CommandCall
 ---@return string
 local function host_of(call)
@@ -295,6 +303,32 @@ M.table = {
     run = function(call)
       require('termi.persist').restore_and_say(call.rest)
     end,
+  },
+  {
+    name = 'pipe',
+    usage = 'pipe {from} {to}',
+    desc = "type one run's new lines into another",
+    run = function(call)
+      local from, to = two_targets(call.rest)
+      if not to then
+        message.fail('usage: :Termi pipe {from} {to}. Each new line of the first is typed into the second.')
+      end
+      require('termi.pipe').start(from, to)
+    end,
+    complete = complete.two_targets,
+  },
+  {
+    name = 'unpipe',
+    usage = 'unpipe {from} [to]',
+    desc = 'end that',
+    run = function(call)
+      local from, to = two_targets(call.rest)
+      if from == '' then
+        message.fail('usage: :Termi unpipe {from} [to]')
+      end
+      require('termi.pipe').stop(from, to)
+    end,
+    complete = complete.two_targets,
   },
   {
     name = 'connect',

@@ -158,6 +158,15 @@ function M.target(before, lead)
   return before == '' and vim.tbl_map(escaped, M.targets(unescaped(lead))) or {}
 end
 
+--- Two targets.
+---@param before string
+---@param lead string
+---@return string[]
+function M.two_targets(before, lead)
+  local _, rest = args.take_word(before)
+  return rest == '' and vim.tbl_map(escaped, M.targets(unescaped(lead))) or {}
+end
+
 --- One host.
 ---@param before string
 ---@param lead string

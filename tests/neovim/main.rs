@@ -48,6 +48,7 @@ mod hosts;
 mod law;
 mod list;
 mod persist;
+mod pipes;
 mod programs;
 mod projects;
 mod reading;
