@@ -9,12 +9,38 @@ local wording = require('termi.wording')
 
 local M = {}
 
+--- Calls a method at each host that a target is about, and waits.
+---@param method string
 ---@param target string
+---@param params? table besides the target
+---@param timeout_ms? integer
+---@return any[] results
+local function call(method, target, params, timeout_ms)
+  local results = {}
+  for _, route in ipairs(sessions.route(target)) do
+    local all = vim.tbl_extend('force', params or {}, { target = route.target })
+    results[#results + 1] = client.call(method, all, { timeout_ms = timeout_ms, host = route.host })
+  end
+  return results
+end
+
 ---@param opts? { signal?: string|integer, grace_ms?: integer }
 ---@return table params
-local function kill_params(target, opts)
-  opts = opts or {}
-  return { target = sessions.checked(target), signal = opts.signal, grace_ms = opts.grace_ms }
+local function kill_params(opts)
+  return opts and { signal = opts.signal, grace_ms = opts.grace_ms } or {}
+end
+
+--- What several hosts did, in one: their numbers added up.
+---@param results table<string, any>[] at least one
+---@return any
+local function total(results)
+  local sum = table.remove(results, 1)
+  for _, result in ipairs(results) do
+    for key, value in pairs(result) do
+      sum[key] = type(value) == 'number' and (sum[key] or 0) + value or sum[key]
+    end
+  end
+  return sum
 end
 
 ---@param target string
@@ -22,26 +48,37 @@ end
 ---@return termi.proto.KillResult
 function M.kill(target, opts)
   local grace_ms = opts and opts.grace_ms or 0
-  return client.call('kill', kill_params(target, opts), { timeout_ms = config.get().timeout_ms + grace_ms })
+  return total(call('kill', target, kill_params(opts), config.get().timeout_ms + grace_ms))
 end
 
 --- Kills without waiting, and says `Killed 2/2 processes` once they are gone.
 ---@param target string
 ---@param opts? { signal?: string|integer, grace_ms?: integer }
 function M.kill_soon(target, opts)
-  client.request('kill', kill_params(target, opts), function(err, result)
-    if err then
-      return message.error(wording.of(err))
-    end
-    message.info(('Killed %d/%d processes'):format(result.killed, result.total))
-  end)
+  local results = {} ---@type termi.proto.KillResult[]
+  local routes = sessions.route(target)
+  local left = #routes
+  for _, route in ipairs(routes) do
+    local params = vim.tbl_extend('force', kill_params(opts), { target = route.target })
+    client.request('kill', params, function(err, result)
+      left = left - 1
+      results[#results + 1] = result
+      if err then
+        message.error(wording.of(err))
+      end
+      if left == 0 and #results > 0 then
+        local all = total(results)
+        message.info(('Killed %d/%d processes'):format(all.killed, all.total))
+      end
+    end, route.host)
+  end
 end
 
 --- Whether a target stands for all runs that it names, not for one of them.
 ---@param target string
 ---@return boolean
 local function is_several(target)
-  return sessions.checked(target) == 'all' or vim.startswith(target, 'group:')
+  return sessions.checked(target):gsub('@[^@]*$', '') == 'all' or vim.startswith(target, 'group:')
 end
 
 ---@param target string
@@ -54,8 +91,7 @@ function M.send(target, text, opts)
   local several = is_several(target)
   if several and features.has('send') then
     local paste = data:find('\n') ~= nil or nil
-    local params = { target = target, data = data, enter = opts.enter, paste = paste }
-    local result = client.call('send', params)
+    local result = total(call('send', target, { data = data, enter = opts.enter, paste = paste }))
     if result.refused and result.refused > 0 then
       local whom = format.count(result.refused, 'run', 'runs')
       message.aside(('%s took none of it: too much waits to be read'):format(whom), vim.log.levels.WARN)
@@ -110,7 +146,7 @@ end
 ---@return integer restarted how many
 function M.restart(target)
   if not is_several(target) then
-    return client.call('restart', { target = sessions.checked(target) }), 1
+    return call('restart', target)[1], 1
   end
   local results = {} ---@type termi.proto.RunResult[]
   for _, row in ipairs(restartable(target)) do
@@ -123,13 +159,13 @@ end
 ---@param name string
 ---@return { session_id: string, name: string }
 function M.rename(target, name)
-  return client.call('rename', { target = sessions.checked(target), name = name })
+  return call('rename', target, { name = name })[1]
 end
 
 ---@param target string
 ---@return { removed: integer }
 function M.remove(target)
-  return client.call('remove', { target = sessions.checked(target) })
+  return total(call('remove', target))
 end
 
 ---@param target string
@@ -158,12 +194,21 @@ function M.wait(target, opts, on_done)
   elseif opts.idle_ms then
     condition = { idle_ms = opts.idle_ms }
   end
-  local params = { target = sessions.checked(target), ['until'] = condition, timeout_ms = opts.timeout_ms }
-  client.request('wait', params, function(err, result)
-    vim.schedule(function()
-      on_done(err and wording.of(err), result)
-    end)
-  end)
+  local routes = sessions.route(target)
+  local left, done = #routes, false
+  for _, route in ipairs(routes) do
+    local params = { target = route.target, ['until'] = condition, timeout_ms = opts.timeout_ms }
+    client.request('wait', params, function(err, result)
+      left = left - 1
+      -- Of several hosts the last one to be through ends the waiting, or the first that cannot wait.
+      if not done and (err or left == 0) then
+        done = true
+        vim.schedule(function()
+          on_done(err and wording.of(err), result)
+        end)
+      end
+    end, route.host)
+  end
 end
 
 return M

@@ -7,10 +7,11 @@ local api = vim.api
 local M = {}
 
 --- Whether the host has a method; older ones may not.
+---@param view termi.View
 ---@param method string
 ---@return boolean
-local function has(method)
-  local info = client.info()
+local function has(view, method)
+  local info = client.info(view.host)
   local methods = info and info.capabilities and info.capabilities.methods
   return methods ~= nil and vim.tbl_contains(methods, method)
 end
@@ -54,7 +55,7 @@ end
 local function prompt(direction, default)
   local view = registry.of_buf(api.nvim_get_current_buf())
   local count = vim.v.count1
-  if view and view.run_id and has('prompts') then
+  if view and view.run_id and has(view, 'prompts') then
     go(view, direction, count)
   else
     vim.cmd.normal({ args = { count .. default }, bang = true })
@@ -77,7 +78,7 @@ end
 local function open_link()
   local buf = api.nvim_get_current_buf()
   local view = registry.of_buf(buf)
-  if not view or not view.run_id or not has('link') then
+  if not view or not view.run_id or not has(view, 'link') then
     return default_gx()
   end
   local lnum, byte = unpack(api.nvim_win_get_cursor(0))

@@ -33,6 +33,7 @@ end
 
 ---@type termi.RunOption[]
 M.options = {
+  { key = 'host', field = 'host', read = text, desc = 'run on this machine of the option `hosts`' },
   { key = 'session', field = 'session', read = text, desc = 'run in this session instead of a new one' },
   { key = 'name', field = 'name', read = text, desc = 'name of the new session' },
   { key = 'group', field = 'group', read = text, desc = 'group of the new session' },

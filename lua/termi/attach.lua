@@ -11,9 +11,10 @@ local M = {}
 --- Makes a buffer, or takes `buf`, for a run that has none.
 ---@param row termi.Row
 ---@param how termi.Open
----@param opts { new_window?: boolean, explicit?: boolean, buf?: integer }
+---@param opts { new_window?: boolean, explicit?: boolean, buf?: integer, host?: string }
 ---@return termi.View
 function M.make_view(row, how, opts)
+  opts.host = row.session.host
   local shown, undo = view.create(how, opts)
   local params = { run_id = row.process.run_id, format = 'ansi', size = shown.size }
   local ok, why = pcall(client.call, 'attach', params, {
@@ -64,6 +65,7 @@ function M.attach(target, opts)
     session_id = row.session_id,
     run_id = row.process.run_id,
     session_name = row.session.name,
+    host = row.session.host,
     pid = row.process.pid,
     terminal_name = row.process.terminal_name,
     buf = shown.buf,

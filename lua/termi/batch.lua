@@ -2,10 +2,17 @@
 local client = require('termi.client')
 local format = require('termi.format')
 local message = require('termi.message')
+local origin = require('termi.origin')
 local sessions = require('termi.sessions')
 local wording = require('termi.wording')
 
 local M = {}
+
+---@param row termi.Row
+---@return string
+local function name_of(row)
+  return origin.named(row.session.name, row.session.host)
+end
 
 --- Names of the runs' sessions, each once.
 ---@param rows termi.Row[]
@@ -15,7 +22,7 @@ local function names(rows)
   for _, row in ipairs(rows) do
     if not seen[row.session_id] then
       seen[row.session_id] = true
-      found[#found + 1] = row.session.name
+      found[#found + 1] = name_of(row)
     end
   end
   return found
@@ -31,7 +38,7 @@ function M.killable(rows)
   if #found == 0 then
     message.fail(
       '%s ended already. x dismisses %s.',
-      #rows == 1 and rows[1].session.name .. ' has' or 'all have',
+      #rows == 1 and name_of(rows[1]) .. ' has' or 'all have',
       #rows == 1 and 'it' or 'them'
     )
   end
@@ -114,7 +121,7 @@ function M.restart(rows)
       complain(rows, errors)
     end
     if #results > 0 then
-      local what = #rows == 1 and rows[1].session.name or format.count(#results, 'run', 'runs')
+      local what = #rows == 1 and name_of(rows[1]) or format.count(#results, 'run', 'runs')
       message.info('restarted ' .. what)
     end
   end)
@@ -128,7 +135,7 @@ function M.dismissable(rows)
     return row.process.status ~= 'active'
   end, rows)
   if #ended == 0 then
-    local who = #rows == 1 and rows[1].session.name .. ' still runs' or ('all %d still run'):format(#rows)
+    local who = #rows == 1 and name_of(rows[1]) .. ' still runs' or ('all %d still run'):format(#rows)
     message.fail('%s. K kills %s.', who, #rows == 1 and 'it' or 'them')
   end
   return ended

@@ -17,7 +17,7 @@ end
 ---@param event termi.proto.RunEvent
 ---@return string
 local function name_of(event)
-  return event.session_name or event.session_id
+  return require('termi.origin').named(event.session_name or event.session_id, event.host)
 end
 
 --- A program copies.
@@ -38,7 +38,7 @@ local function answer(event, is_allowed)
   if is_allowed then
     data = vim.fn.getreg(vim.fn.has('clipboard') == 1 and register(event) or '"') --[[@as string]]
   end
-  if client.running() then
+  if client.running(event.host) then
     local params = { run_id = event.run_id, request = event.request, data = data }
     client.request('clipboard', params, function(err)
       if err and is_allowed then

@@ -7,6 +7,7 @@ local complete = require('termi.complete')
 local format = require('termi.format')
 local message = require('termi.message')
 local pick = require('termi.pick')
+local remote = require('termi.remote')
 
 local M = {}
 
@@ -42,7 +43,7 @@ end
 local function run(call)
   local opts = args.parse(call.rest)
   opts.new_window = call.bang or nil
-  require('termi.run').run(opts)
+  require('termi.run').run_soon(opts --[[@as termi.RunOpts]])
 end
 
 ---@param call termi.CommandCall
@@ -117,13 +118,31 @@ end
 
 ---@param call termi.CommandCall
 local function stop(call)
-  local active = require('termi.state').counts()
+  local active = require('termi.state').count_active('')
   if active > 0 and not call.bang then
     local programs = format.count(active, 'program', 'programs')
     message.fail('%s still running. `:Termi stop!` ends the host and them.', programs)
   elseif not client.stop() then
     message.info('no host runs.')
   end
+end
+
+---@param rest string
+---@return string first
+---@return string? second
+local function two_targets(rest)
+  local first, second = args.take_word(rest)
+  return first, second ~= '' and args.only_word(second) or nil
+end
+
+---@param call termi.CommandCall
+---@return string
+local function host_of(call)
+  if call.rest == '' then
+    local names = table.concat(remote.names(), ', ')
+    message.fail('name a host of the option `hosts`%s. See :help termi-hosts', names ~= '' and ': ' .. names or '')
+  end
+  return args.only_word(call.rest)
 end
 
 ---@type termi.Command[]
@@ -284,6 +303,50 @@ M.table = {
     run = function(call)
       require('termi.persist').restore_and_say(call.rest)
     end,
+  },
+  {
+    name = 'pipe',
+    usage = 'pipe {from} {to}',
+    desc = "type one run's new lines into another",
+    run = function(call)
+      local from, to = two_targets(call.rest)
+      if not to then
+        message.fail('usage: :Termi pipe {from} {to}. Each new line of the first is typed into the second.')
+      end
+      require('termi.pipe').start(from, to)
+    end,
+    complete = complete.two_targets,
+  },
+  {
+    name = 'unpipe',
+    usage = 'unpipe {from} [to]',
+    desc = 'end that',
+    run = function(call)
+      local from, to = two_targets(call.rest)
+      if from == '' then
+        message.fail('usage: :Termi unpipe {from} [to]')
+      end
+      require('termi.pipe').stop(from, to)
+    end,
+    complete = complete.two_targets,
+  },
+  {
+    name = 'connect',
+    usage = 'connect {host}',
+    desc = 'connect another machine, or try again now',
+    run = function(call)
+      remote.connect_and_say(host_of(call))
+    end,
+    complete = complete.host,
+  },
+  {
+    name = 'disconnect',
+    usage = 'disconnect {host}',
+    desc = 'leave another machine; its sessions go on',
+    run = function(call)
+      remote.disconnect(host_of(call))
+    end,
+    complete = complete.host,
   },
   {
     name = 'log',

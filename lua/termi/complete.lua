@@ -1,8 +1,8 @@
 --- Completion of the commands. It never starts the host, and asks a running one only for a moment.
 local args = require('termi.args')
-local client = require('termi.client')
+local origin = require('termi.origin')
+local remote = require('termi.remote')
 local sessions = require('termi.sessions')
-local state = require('termi.state')
 
 local M = {}
 
@@ -33,9 +33,8 @@ end
 ---@return termi.proto.Sessions
 local function known()
   if sessions.may_exist() then
-    local ok, found = pcall(client.call, 'sessions', {}, { timeout_ms = PATIENCE_MS }) ---@type boolean, any
+    local ok, found = pcall(sessions.fetch, { timeout_ms = PATIENCE_MS }) ---@type boolean, any
     if ok then
-      state.replace(found)
       return found
     end
   end
@@ -52,10 +51,10 @@ function M.targets(lead)
   for _, row in ipairs(require('termi.persist').here_first(sessions.rows(found))) do
     if order[#order] ~= row.session_id then
       order[#order + 1] = row.session_id
-      names[#names + 1] = row.session.name
+      names[#names + 1] = origin.named(row.session.name, row.session.host)
     end
     if #row.session.processes > 1 then
-      names[#names + 1] = row.session.name .. ':' .. row.process.run_id:sub(1, 8)
+      names[#names + 1] = origin.named(row.session.name, row.session.host) .. ':' .. row.process.run_id:sub(1, 8)
     end
     if row.session.group and row.session.group ~= '' then
       groups[row.session.group] = true
@@ -83,7 +82,7 @@ local values = {
   session = function(lead)
     local names = {}
     for _, session in pairs(known()) do
-      names[#names + 1] = session.name
+      names[#names + 1] = origin.named(session.name, session.host)
     end
     table.sort(names)
     return starting_with(names, lead)
@@ -109,6 +108,9 @@ local values = {
   end,
   template = function(lead)
     return starting_with(require('termi.templates').names(), lead)
+  end,
+  host = function(lead)
+    return starting_with(remote.names(), lead)
   end,
   open = function(lead)
     return starting_with(args.OPEN, lead)
@@ -154,6 +156,23 @@ end
 ---@return string[]
 function M.target(before, lead)
   return before == '' and vim.tbl_map(escaped, M.targets(unescaped(lead))) or {}
+end
+
+--- Two targets.
+---@param before string
+---@param lead string
+---@return string[]
+function M.two_targets(before, lead)
+  local _, rest = args.take_word(before)
+  return rest == '' and vim.tbl_map(escaped, M.targets(unescaped(lead))) or {}
+end
+
+--- One host.
+---@param before string
+---@param lead string
+---@return string[]
+function M.host(before, lead)
+  return before == '' and starting_with(remote.names(), lead) or {}
 end
 
 --- One group of templates.

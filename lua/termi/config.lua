@@ -5,6 +5,12 @@ local M = {}
 
 ---@alias termi.Open 'split'|'vsplit'|'tab'|'float'|'current'|'none'
 
+---@class termi.HostConfig
+---@field cmd string[] runs `termi host --persist` there, such as { 'ssh', 'gpu', 'termi', 'host', '--persist' }
+---@field cwd? string|fun(here: string): string? where runs start: a folder there, or what it is for the current one here
+---@field env? table<string, string> environment variables added to each run there
+---@field auto? boolean connect it when Neovim starts
+
 ---@class termi.Config
 local defaults = {
   --- Path of the `termi` binary. `false`: the plugin's own `target/release/termi`, then $PATH.
@@ -72,6 +78,10 @@ local defaults = {
   --- same and everything within their own group, or everything. `false`: leave it as it is, which is `read` at first.
   ---@type 'off'|'read'|'group'|'full'|false
   cross_session = false,
+
+  --- Other machines by name, on which |:TermiRun| `++host=` runs programs. See |termi-hosts|.
+  ---@type table<string, termi.HostConfig>
+  hosts = {},
 
   --- Environment variables added to each run.
   ---@type table<string, string>
@@ -176,6 +186,36 @@ local function template_map(value)
   end
 end
 
+---@type table<string, string[]>
+local HOST_TYPES = { cmd = { 'table' }, cwd = { 'string', 'function' }, env = { 'table' }, auto = { 'boolean' } }
+
+---@param value any
+---@return string? complaint
+local function host_map(value)
+  for name, host in pairs(value) do
+    if type(name) ~= 'string' or not name:find('^[%w_][%w._-]*$') or name == 'local' then
+      local text = 'has the name %s: a name is letters, digits, ., _ or -, and not `local`, which is this machine'
+      return text:format(vim.inspect(name))
+    elseif type(host) ~= 'table' or type(host.cmd) ~= 'table' or #host.cmd == 0 or not vim.islist(host.cmd) then
+      local text = 'needs a list as the `cmd` of %s, such as { "ssh", "%s", "termi", "host", "--persist" }'
+      return text:format(name, name)
+    end
+    for key, item in pairs(host) do
+      local allowed = HOST_TYPES[key]
+      if not allowed then
+        return ('has no key `%s` (%s): there are auto, cmd, cwd, env'):format(tostring(key), name)
+      elseif not vim.tbl_contains(allowed, type(item)) then
+        local text = 'needs a %s as the `%s` of %s, not %s'
+        return text:format(table.concat(allowed, ' or '), key, name, vim.inspect(item))
+      end
+    end
+    local complaint = host.env and string_map(host.env)
+    if complaint then
+      return ('has an `env` of %s that %s'):format(name, complaint)
+    end
+  end
+end
+
 rules['cross_session'] = function(value)
   local allowed = { 'off', 'read', 'group', 'full', false }
   return not vim.tbl_contains(allowed, value) and 'must be off, read, group, full or false' or nil
@@ -190,6 +230,7 @@ rules['float.height'] = positive
 rules['on_wipe'] = { 'detach', 'kill' }
 rules['on_exit'] = { 'keep', 'close', 'close_on_success' }
 rules['env'] = string_map
+rules['hosts'] = host_map
 rules['templates'] = template_map
 rules['timeout_ms'] = positive
 rules['notify.exit'] = { 'always', 'hidden', 'never' }
@@ -246,7 +287,7 @@ local function check(given, known, path, found)
       local complaint = complaint_about(full, value, default)
       if complaint then
         found[#found + 1] = ('`%s` %s'):format(full, complaint)
-      elseif type(default) == 'table' and full ~= 'env' and full ~= 'templates' then
+      elseif type(default) == 'table' and full ~= 'env' and full ~= 'templates' and full ~= 'hosts' then
         check(value, default, full .. '.', found)
       end
     end

@@ -3,6 +3,7 @@ local config = require('termi.config')
 local format = require('termi.format')
 local message = require('termi.message')
 local notices = require('termi.notices')
+local origin = require('termi.origin')
 local registry = require('termi.registry')
 local sessions = require('termi.sessions')
 local size = require('termi.size')
@@ -18,6 +19,13 @@ local listeners = {} ---@type fun(event: termi.proto.Event)[]
 ---@param fn fun(event: termi.proto.Event)
 function M.on_any(fn)
   listeners[#listeners + 1] = fn
+end
+
+--- The event's session, as a person reads it.
+---@param event termi.proto.Event
+---@return string
+local function who(event)
+  return origin.named(event.session_name or event.session_id or '', event.host)
 end
 
 ---@param name string
@@ -100,7 +108,7 @@ local handlers = {
     local policy = config.get().notify.exit
     -- Who kills a run is told so by the kill itself.
     if is_to_be_said(event, policy) and (policy == 'always' or event.status ~= 'killed') then
-      local name = event.session_name or event.session_id
+      local name = who(event)
       notices.ended(name, ('%s %s'):format(name, full_outcome(event)), M.failed(event))
     end
     view.ended(event.run_id, M.ending(event), M.failed(event))
@@ -121,7 +129,7 @@ local handlers = {
     -- Who rings on and on is said once, until a person has looked.
     local news = looked_at or state.wants_attention(event.run_id, text or 'bell')
     if news and is_to_be_said(event, config.get().notify.attention) then
-      message.aside(('%s %s'):format(event.session_name or event.session_id, text and 'says: ' .. text or 'rings'))
+      message.aside(('%s %s'):format(who(event), text and 'says: ' .. text or 'rings'))
     end
     autocommand('TermiAttention', event)
   end,
@@ -133,6 +141,7 @@ local handlers = {
   end,
   session_removed = function(event)
     state.removed(event.session_id, event.run_id)
+    origin.forget(event.run_id or event.session_id)
   end,
   session_renamed = function(event)
     local name = event.session_name or event.session_id
@@ -140,25 +149,25 @@ local handlers = {
     view.renamed(event.session_id, name)
   end,
   replacing = function(event)
-    require('termi.client').hold(event.begins == true)
+    require('termi.client').hold(event.begins == true, event.host)
   end,
   events_lost = function()
     sessions.fetch_soon(function() end)
   end,
   input_stalled = function(event)
     local pending = format.bytes(event.pending_bytes or 0)
-    local text = ('%s does not read its input; %s wait'):format(event.session_name or event.session_id, pending)
+    local text = ('%s does not read its input; %s wait'):format(who(event), pending)
     message.aside(text, vim.log.levels.WARN)
   end,
   input_dropped = function(event)
     local text = '%s did not read its input: %s of it were dropped (it may have %s waiting)'
     local dropped, limit = format.bytes(event.dropped_bytes or 0), format.bytes(event.limit_bytes or 0)
-    message.aside(text:format(event.session_name or event.session_id, dropped, limit), vim.log.levels.WARN)
+    message.aside(text:format(who(event), dropped, limit), vim.log.levels.WARN)
   end,
 }
 
 require('termi.client').on_death(function()
-  state.clear()
+  state.clear('')
   M.handle({ type = 'host_ended', session_id = '' })
 end)
 

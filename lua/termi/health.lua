@@ -2,7 +2,9 @@
 local actions = require('termi.actions')
 local binary = require('termi.binary')
 local client = require('termi.client')
+local config = require('termi.config')
 local events = require('termi.events')
+local remote = require('termi.remote')
 
 local health = vim.health
 local M = {}
@@ -104,11 +106,37 @@ local function check_log()
   end
 end
 
+local function check_hosts()
+  local names = remote.names()
+  if #names == 0 then
+    return
+  end
+  health.start('Other machines')
+  for _, name in ipairs(names) do
+    local settings = config.get().hosts[name]
+    local info, trouble = remote.running(name) and client.info(name), remote.trouble(name)
+    if info then
+      health.ok(('%s: connected: version %s, pid %d'):format(name, info.server.version, info.pid))
+    elseif settings and vim.fn.executable(settings.cmd[1]) == 0 then
+      health.error(
+        ('%s: %s is not executable'):format(name, settings.cmd[1]),
+        ('Correct the `cmd` of hosts.%s.'):format(name)
+      )
+    elseif trouble then
+      health.warn(('%s: %s'):format(name, trouble), ('`:Termi connect %s` tries again now.'):format(name))
+    else
+      local how = settings and table.concat(settings.cmd, ' ') or '?'
+      health.info(('%s: not connected. `:Termi connect %s` runs `%s`.'):format(name, name, how))
+    end
+  end
+end
+
 function M.check()
   check_neovim()
   if check_binary() and check_host() then
     check_pty()
   end
+  check_hosts()
   check_log()
 end
 

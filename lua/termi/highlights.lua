@@ -5,6 +5,7 @@ local LINKS = {
   TermiHeader = 'Title',
   TermiName = 'Directory',
   TermiGroup = 'Type',
+  TermiHost = 'Constant',
   TermiDim = 'Comment',
   TermiKey = 'Special',
   TermiMarked = 'WarningMsg',

@@ -1,12 +1,13 @@
 --- Where the host's messages arrive: `require'termi.host'(kind, params)`. The name is known to the host, and short:
 --- it comes with every frame.
-local client = require('termi.client')
+local connection = require('termi.connection')
 local events = require('termi.events')
+local origin = require('termi.origin')
 local view = require('termi.view')
 
 local M = setmetatable({}, {
-  __call = function(self, kind, params)
-    return self.receive(kind, params)
+  __call = function(self, kind, params, host)
+    return self.receive(kind, params, host)
   end,
 })
 
@@ -25,16 +26,19 @@ local function without_nil(value)
   return value
 end
 
----@type table<string, fun(params: table): boolean>
+---@type table<string, fun(params: table, host: string): boolean>
 local receivers = {
-  frame = function(params)
-    return view.frame(params)
+  frame = function(params, host)
+    return view.frame(params, host)
   end,
-  reply = function(params)
-    client.replied(without_nil(params) --[[@as termi.proto.Reply]])
+  reply = function(params, host)
+    connection.replied(without_nil(params) --[[@as termi.proto.Reply]], host)
     return true
   end,
-  event = function(params)
+  event = function(params, host)
+    params.host = host
+    origin.learn(params.run_id, host)
+    origin.learn(params.session_id, host)
     -- Later, outside of the request: the host has its acknowledgement at once, and windows may change.
     vim.schedule(function()
       events.handle(without_nil(params) --[[@as termi.proto.Event]])
@@ -46,13 +50,14 @@ local receivers = {
 --- Takes one message. Never raises: the host must not suffer from what goes wrong here.
 ---@param kind 'reply'|'frame'|'event'
 ---@param params table
+---@param host? string what it was called when it was connected; none: this machine's
 ---@return boolean acknowledged false: there is no such view, or no such kind of message
-function M.receive(kind, params)
+function M.receive(kind, params, host)
   local receiver = receivers[kind]
   if not receiver then
     return false
   end
-  local ok, result = pcall(receiver, params)
+  local ok, result = pcall(receiver, params, host or '')
   if not ok then
     require('termi.message').error(('cannot handle a %s of the host: %s'):format(kind, result))
     return false

@@ -2,12 +2,13 @@
 local M = {}
 
 ---@class termi.RunOpts
+---@field host? string a name of the option `hosts`; default: this machine, or where `session` is
 ---@field cmd? string|string[] a string runs in the user's shell; none: an interactive shell
 ---@field session? string target of a session to run in; none: a new one
 ---@field name? string of the new session
 ---@field label? string
 ---@field group? string of the new session
----@field cwd? string default: the current directory of the window
+---@field cwd? string default: the current directory of the window; on another host what its `cwd` says
 ---@field env? table<string, string>
 ---@field timeout_ms? integer
 ---@field idle_timeout_ms? integer
@@ -18,6 +19,7 @@ local M = {}
 ---@field focus? boolean false: stay in the current window
 
 ---@class termi.Run
+---@field host? string when it is another machine's
 ---@field session_id string
 ---@field run_id string
 ---@field session_name string
@@ -31,6 +33,9 @@ function M.setup(opts)
   require('termi.config').set(opts)
   if opts and opts.persist then
     require('termi.persist').watch()
+  end
+  if opts and opts.hosts and next(opts.hosts) then
+    require('termi.remote').watch()
   end
 end
 

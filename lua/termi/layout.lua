@@ -60,9 +60,15 @@ local function name(node)
   elseif node.child then
     return { text = branch(node) .. node.id:sub(1, 8), hl = 'TermiDim' }
   end
+  local tail = {} ---@type { text: string, hl: string }[]
+  if row.session.host then
+    tail[1] = { text = '@' .. row.session.host, hl = 'TermiHost' }
+  end
   local label = row.session.label and format.one_line(row.session.label) or ''
-  local tail = label ~= '' and { { text = ' ' .. label, hl = 'TermiDim' } } or nil
-  return { text = format.one_line(node.name), hl = 'TermiName', tail = tail }
+  if label ~= '' then
+    tail[#tail + 1] = { text = ' ' .. label, hl = 'TermiDim' }
+  end
+  return { text = format.one_line(node.name), hl = 'TermiName', tail = #tail > 0 and tail or nil }
 end
 
 --- Where there is no room for commands, the runs of a session are told apart by them, and groups say it here.
@@ -230,7 +236,7 @@ end
 ---@return string? hl
 local function gutter(node, view)
   local icons = config.get().icons
-  local marked, unread = true, false
+  local marked, unread = #node.rows > 0, false
   for _, row in ipairs(node.rows) do
     marked = marked and view.marked[row.process.run_id] == true
     unread = unread or state.unread(row.process)
@@ -241,6 +247,17 @@ local function gutter(node, view)
     return node.folded and icons.closed or icons.open, 'TermiKey'
   end
   return unread and icons.unread or '', 'TermiUnread'
+end
+
+--- A host that cannot be reached, over the whole width.
+---@param node termi.ListNode
+---@param width integer
+---@return string line
+---@return termi.Highlight[]
+local function host_line(node, width)
+  local line = vim.trim(format.fit(('%s: %s'):format(node.name, node.trouble), width))
+  local colon = math.min(#node.name, #line)
+  return line, { { from = 0, to = colon, group = 'TermiHost' }, { from = colon, to = #line, group = 'TermiFailure' } }
 end
 
 --- The list for a window `width` columns wide.
@@ -256,7 +273,7 @@ function M.render(nodes, width, view)
   for _, column in ipairs(specs) do
     local its = {} ---@type termi.Cell[]
     for index, node in ipairs(nodes) do
-      its[index] = column.cell(node)
+      its[index] = node.kind == 'host' and { text = '' } or column.cell(node)
     end
     cells[column.key] = its
   end
@@ -276,6 +293,9 @@ function M.render(nodes, width, view)
     local line, its = columns.line(layout, function(key)
       return cells[key][index]
     end, span)
+    if node.kind == 'host' then
+      line, its = host_line(node, width - GUTTER)
+    end
     local sign, hl = gutter(node, view)
     local before = format.fit(sign, GUTTER)
     for _, mark in ipairs(its) do

@@ -119,7 +119,7 @@ function M.draw()
   end
   local width = sheet.width(wins)
   local under = remember(wins)
-  nodes = model.nodes(rows, M.view)
+  nodes = vim.list_extend(model.unreachable(), model.nodes(rows, M.view))
   local head, lines, marks = layout.render(nodes, width, M.view)
   if #nodes == 0 then
     lines, marks = nothing(width)

@@ -39,8 +39,9 @@ local function foldable()
   while node.folded == nil and at > 1 do
     at = at - 1
     local above = list.nodes(at, at)[1]
-    local holds = above.kind == 'session' and above.id == node.rows[1].session_id
-    holds = holds or (above.kind == 'group' and above.name == node.rows[1].session.group)
+    local row = node.rows[1]
+    local holds = row and above.kind == 'session' and above.id == row.session_id
+    holds = holds or (row and above.kind == 'group' and above.name == row.session.group)
     if holds then
       api.nvim_win_set_cursor(0, { at, 0 })
       return { above }
@@ -69,6 +70,8 @@ local function show(open)
     local node = select.node()
     if node.kind == 'group' then
       return fold({ node })
+    elseif node.kind == 'host' then
+      return require('termi.remote').connect_and_say(node.name)
     end
     local win = api.nvim_get_current_win()
     attach.attach(sessions.target(layout.leading(node)), { open = open })
@@ -101,6 +104,8 @@ local function rename()
   local row = select.node().rows[1]
   if select.node().kind == 'group' then
     message.fail('a group takes its name from its sessions; it cannot be renamed.')
+  elseif not row then
+    message.fail('a host has its name from the option `hosts`.')
   end
   vim.ui.input({ prompt = 'New name: ', default = row.session.name }, function(name)
     if name and name ~= '' and name ~= row.session.name then
@@ -138,7 +143,12 @@ local help ---@type fun() defined below the table that it shows
 
 ---@type termi.Key[]
 M.keys = {
-  { lhs = '<CR>', hint = 'show', desc = 'show the run in the Termi window; fold a group', run = show() },
+  {
+    lhs = '<CR>',
+    hint = 'show',
+    desc = 'show the run in the Termi window; fold a group; connect a host',
+    run = show(),
+  },
   { lhs = '<C-s>', desc = 'show it in a split', run = show('split') },
   { lhs = '<C-v>', desc = 'show it in a vertical split', run = show('vsplit') },
   { lhs = '<C-t>', desc = 'show it in a tab page', run = show('tab') },

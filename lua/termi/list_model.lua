@@ -1,4 +1,6 @@
 --- The session list as a tree of lines: groups, sessions, runs; sorted, filtered, folded. Pure: it touches no buffer.
+local format = require('termi.format')
+local remote = require('termi.remote')
 local sessions = require('termi.sessions')
 local state = require('termi.state')
 local status = require('termi.status')
@@ -16,10 +18,11 @@ local M = {}
 ---@field marked table<string, true> by run id
 
 ---@class termi.ListNode
----@field kind 'group'|'session'|'run'
----@field id string of the group (`group:web`), the session, or the run
+---@field kind 'group'|'session'|'run'|'host'
+---@field id string of the group (`group:web`), the session, the run, or the host (`host:gpu`)
 ---@field rows termi.Row[] the runs it stands for
 ---@field name string
+---@field trouble? string of a host that cannot be reached: how that is
 ---@field child? boolean a run below the line of its session
 ---@field last? boolean it is the last one there
 ---@field folded? boolean nil: it cannot be folded
@@ -137,6 +140,7 @@ local function searched(row)
   local texts = {
     session.name,
     session.label or '',
+    session.host or '',
     session.group or '',
     process.command,
     process.cwd ~= '' and process.cwd or session.cwd,
@@ -250,6 +254,21 @@ function M.nodes(rows, view)
           add_session(session.rows, view, nodes)
         end
       end
+    end
+  end
+  return nodes
+end
+
+--- The lines of the hosts that should be there and cannot be reached.
+---@return termi.ListNode[]
+function M.unreachable()
+  local nodes = {} ---@type termi.ListNode[]
+  for _, name in ipairs(remote.names()) do
+    local trouble = remote.trouble(name)
+    if trouble then
+      local count = state.count_active(name)
+      local runs = count > 0 and (' (%s there)'):format(format.count(count, 'run', 'runs')) or ''
+      nodes[#nodes + 1] = { kind = 'host', id = 'host:' .. name, rows = {}, name = name, trouble = trouble .. runs }
     end
   end
   return nodes

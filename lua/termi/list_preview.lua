@@ -112,7 +112,12 @@ end
 local function title_of(row)
   local its = require('termi.status').of(row.process)
   local room = math.max(8, place().width - 4)
-  local text = ('%s  %s %s  %s'):format(row.session.name, its.icon, its.word, row.process.command)
+  local text = ('%s  %s %s  %s'):format(
+    require('termi.origin').named(row.session.name, row.session.host),
+    its.icon,
+    its.word,
+    row.process.command
+  )
   return vim.trim(format.fit(format.one_line(text), room))
 end
 
@@ -144,7 +149,7 @@ function M.update()
     return M.close()
   end
   local node = require('termi.list').node_of(list)
-  if not node then
+  if not node or #node.rows == 0 then
     opened('nothing to preview')
     return fill({ { text = '', spans = {} } })
   end

@@ -97,6 +97,9 @@ end
 ---@param session termi.proto.Session
 ---@return boolean
 function M.is_here(session)
+  if session.host then
+    return false
+  end
   local here = vim.uv.fs_realpath(vim.fn.getcwd())
   return here ~= nil and vim.uv.fs_realpath(session.cwd) == here
 end
@@ -120,7 +123,11 @@ function M.attach_again(shown, on_done)
   shown.away = nil
   require('termi.client').request('attach', params, function(err, result)
     local view = require('termi.view')
-    if err and shown.run_id then
+    local is_lost_again = err and shown.host ~= '' and vim.startswith(err.code, 'host_')
+    if is_lost_again then
+      -- The next connection attaches it.
+      shown.away = true
+    elseif err and shown.run_id then
       view.ended(shown.run_id, ('[Termi: %s]'):format(err.message), true)
     elseif not err then
       view.named(shown, result.view_id)
@@ -136,8 +143,9 @@ end
 
 --- Shows again what the views showed, after the daemon was given another binary. One that no window shows waits until
 --- one does: Neovim 0.10 cannot empty its scrollback before.
+---@param host string whose runs they show
 ---@param on_done fun() the last view is attached, or could not be
-function M.reattach(on_done)
+function M.reattach(host, on_done)
   local registry = require('termi.registry')
   local left = 1
   local function done()
@@ -147,7 +155,7 @@ function M.reattach(on_done)
     end
   end
   for _, shown in ipairs(registry.all()) do
-    local is_there = vim.api.nvim_buf_is_valid(shown.buf)
+    local is_there = shown.host == host and vim.api.nvim_buf_is_valid(shown.buf)
     if is_there then
       -- The other binary counts views anew.
       require('termi.view').named(shown, nil)

@@ -1,5 +1,6 @@
 --- Choosing a run when no target was named.
 local message = require('termi.message')
+local origin = require('termi.origin')
 local sessions = require('termi.sessions')
 local window = require('termi.window')
 
@@ -7,7 +8,7 @@ local M = {}
 
 --- The run of a buffer.
 ---@param buf? integer default: the current one
----@return { session_id: string, run_id: string }?
+---@return { session_id: string, run_id: string, host?: string }?
 function M.of_buf(buf)
   return vim.b[buf or 0].termi
 end
@@ -28,7 +29,7 @@ local function ask(prompt, rows, on_choice)
     kind = 'termi',
     format_item = function(row)
       local ended = row.process.status ~= 'active' and (' [%s]'):format(row.process.status) or ''
-      return ('%s: %s%s'):format(row.session.name, row.process.command, ended)
+      return ('%s: %s%s'):format(origin.named(row.session.name, row.session.host), row.process.command, ended)
     end,
   }, function(row)
     if row then

@@ -3,6 +3,7 @@ local M = {}
 
 ---@class termi.View
 ---@field buf integer
+---@field host string where its run is; '' is this machine
 ---@field chan integer of nvim_open_term
 ---@field run_id? string nil until the host has answered
 ---@field id? integer what the host calls it, and its frames
@@ -20,8 +21,16 @@ local M = {}
 
 local by_buf = {} ---@type table<integer, termi.View>
 local by_run = {} ---@type table<string, termi.View>
-local by_id = {} ---@type table<integer, termi.View>
+--- Each host counts its views for itself.
+local by_id = {} ---@type table<string, termi.View>
 local last_buf ---@type integer? of the view used last
+
+---@param host string
+---@param id integer
+---@return string
+local function key(host, id)
+  return host .. ':' .. id
+end
 
 ---@param view termi.View
 function M.add(view)
@@ -30,7 +39,15 @@ function M.add(view)
     by_run[view.run_id] = view
   end
   if view.id then
-    by_id[view.id] = view
+    by_id[key(view.host, view.id)] = view
+  end
+end
+
+---@param view termi.View
+function M.forget_id(view)
+  local its = view.id and key(view.host, view.id)
+  if its and by_id[its] == view then
+    by_id[its] = nil
   end
 end
 
@@ -38,9 +55,7 @@ end
 ---@param view termi.View
 ---@param id? integer
 function M.rename(view, id)
-  if view.id and by_id[view.id] == view then
-    by_id[view.id] = nil
-  end
+  M.forget_id(view)
   view.id = id
   M.add(view)
 end
@@ -51,9 +66,7 @@ function M.remove(view)
   if view.run_id and by_run[view.run_id] == view then
     by_run[view.run_id] = nil
   end
-  if view.id and by_id[view.id] == view then
-    by_id[view.id] = nil
-  end
+  M.forget_id(view)
   if last_buf == view.buf then
     last_buf = nil
   end
@@ -79,9 +92,10 @@ end
 
 --- The view that a frame is for. A frame that begins a view names its run too.
 ---@param frame termi.proto.Frame
+---@param host string
 ---@return termi.View?
-function M.of_frame(frame)
-  local view = frame.run_id and M.of_run(frame.run_id) or by_id[frame.view_id]
+function M.of_frame(frame, host)
+  local view = frame.run_id and M.of_run(frame.run_id) or by_id[key(host, frame.view_id)]
   return view and vim.api.nvim_buf_is_valid(view.buf) and view or nil
 end
 

@@ -6,6 +6,7 @@ local M = {}
 
 ---@class termi.RunState
 ---@field session_id string
+---@field host string
 ---@field session_name? string
 ---@field active boolean
 ---@field attention? string why it wants a person
@@ -40,7 +41,8 @@ end
 
 ---@param event termi.proto.RunEvent
 function M.started(event)
-  runs[event.run_id] = { session_id = event.session_id, session_name = event.session_name, active = true }
+  runs[event.run_id] =
+    { session_id = event.session_id, host = event.host or '', session_name = event.session_name, active = true }
 end
 
 ---@param event termi.proto.RunEvent
@@ -139,17 +141,22 @@ function M.activity(process)
   return math.max(run and run.activity or 0, process.ended_at or 0, process.started_at)
 end
 
---- Takes over what the host says there is.
+--- Takes over what a host says there is.
 ---@param sessions termi.proto.Sessions
-function M.replace(sessions)
+---@param host string
+function M.replace(sessions, host)
   local before, shown = runs, in_sight()
   runs = {}
+  for run_id, run in pairs(before) do
+    runs[run_id] = run.host ~= host and run or nil
+  end
   for session_id, session in pairs(sessions) do
     for _, process in ipairs(session.processes) do
       local known = before[process.run_id] or {}
       local more = known.bytes and process.bytes > known.bytes
       local run = {
         session_id = session_id,
+        host = host,
         session_name = session.name,
         active = process.status == 'active',
         attention = known.attention,
@@ -170,8 +177,21 @@ function M.replace(sessions)
   end
 end
 
-function M.clear()
-  runs, seen_bytes = {}, {}
+--- A host has gone, and what it had.
+---@param host string
+function M.clear(host)
+  M.replace({}, host)
+end
+
+--- How many runs a host has alive, as far as is known.
+---@param host string
+---@return integer
+function M.count_active(host)
+  local count = 0
+  for _, run in pairs(runs) do
+    count = count + (run.active and run.host == host and 1 or 0)
+  end
+  return count
 end
 
 ---@return integer active

@@ -141,7 +141,7 @@ local function keep_up(its, row)
     if not api.nvim_buf_is_valid(its.buf) then
       return
     end
-    if not client.running() or #vim.fn.win_findbuf(its.buf) == 0 then
+    if not client.running(row.session.host) or #vim.fn.win_findbuf(its.buf) == 0 then
       return vim.defer_fn(look, FOLLOW_MS)
     end
     client.request('sessions', {}, function(err, all)
@@ -161,7 +161,7 @@ local function keep_up(its, row)
           end
         end
       end
-    end)
+    end, row.session.host or '')
   end
   look()
 end
@@ -186,7 +186,10 @@ function M.open(target, opts)
   local its = { buf = buf, lines = {}, version = 0 } ---@type termi.Transcript
   write(its, lines_of(snapshot))
   vim.bo[buf].filetype = 'termi-transcript'
-  local name = ('termi-transcript://%s/%s'):format(row.session.name, follow and 'following' or taken)
+  local name = ('termi-transcript://%s/%s'):format(
+    require('termi.origin').named(row.session.name, row.session.host),
+    follow and 'following' or taken
+  )
   pcall(api.nvim_buf_set_name, buf, name)
   vim.bo[buf].modified = false
   local last = api.nvim_buf_line_count(buf)

@@ -5,6 +5,7 @@ local config = require('termi.config')
 local ending = require('termi.ending')
 local follow = require('termi.follow')
 local message = require('termi.message')
+local origin = require('termi.origin')
 local registry = require('termi.registry')
 local size = require('termi.size')
 local state = require('termi.state')
@@ -33,7 +34,7 @@ local function gone(view)
   registry.remove(view)
   ending.forget(view.buf)
   waiting.close(view.buf)
-  if not current or vim.v.exiting ~= vim.NIL or not client.running() then
+  if not current or vim.v.exiting ~= vim.NIL or not client.running(view.host) then
     return
   end
   if config.get().on_wipe == 'kill' and not view.ended then
@@ -76,7 +77,7 @@ end
 
 --- Makes a view: a buffer with a terminal, shown as `how` says, not yet bound to a run.
 ---@param how termi.Open
----@param opts? { new_window?: boolean, explicit?: boolean, buf?: integer }
+---@param opts? { new_window?: boolean, explicit?: boolean, buf?: integer, host?: string }
 ---@return termi.View
 ---@return fun() undo closes what was opened, for when the run cannot be had
 function M.create(how, opts)
@@ -109,6 +110,7 @@ function M.create(how, opts)
   window.remember(buf)
   local view = {
     buf = buf,
+    host = opts.host or '',
     chan = chan,
     size = size.of(buf) or size.of_current_window(),
     seen = size.is_seen(buf),
@@ -125,6 +127,7 @@ end
 ---@param view termi.View
 ---@param name string of the session
 local function set_name(view, name)
+  name = origin.named(name, view.host)
   window.set_title(view.buf, name)
   local old = api.nvim_buf_get_name(view.buf)
   local wanted = ('termi://%s/%s'):format(name, (view.run_id or ''):sub(1, 8))
@@ -156,12 +159,15 @@ function M.bind(view, run)
   view.run_id, view.session_id, view.session_name = run.run_id, run.session_id, run.session_name
   M.named(view, run.view_id)
   registry.used(view)
-  vim.b[view.buf].termi = { session_id = run.session_id, run_id = run.run_id }
+  local host = view.host ~= '' and view.host or nil
+  vim.b[view.buf].termi = { session_id = run.session_id, run_id = run.run_id, host = host }
+  origin.learn(run.session_id, view.host)
+  origin.learn(run.run_id, view.host)
   if before and before ~= view then
     api.nvim_buf_delete(before.buf, { force = true })
   end
   set_name(view, run.session_name)
-  vim.b[view.buf].term_title = vim.b[view.buf].term_title or run.session_name
+  vim.b[view.buf].term_title = vim.b[view.buf].term_title or origin.named(run.session_name, view.host)
   vim.bo[view.buf].filetype = 'termi'
   if not view.seen then
     client.notify('visible', { run_id = run.run_id, visible = false })
@@ -171,9 +177,10 @@ end
 
 --- Writes a frame into its view.
 ---@param frame termi.proto.Frame
+---@param host string
 ---@return boolean written false: there is no such view any more
-function M.frame(frame)
-  local view = registry.of_frame(frame)
+function M.frame(frame, host)
+  local view = registry.of_frame(frame, host)
   if not view then
     return false
   end
@@ -248,7 +255,7 @@ function M.show(view, how, opts)
   else
     window.place(view.buf, how or config.get().open, opts)
   end
-  window.set_title(view.buf, view.session_name or '')
+  window.set_title(view.buf, origin.named(view.session_name or '', view.host))
   window.remember(view.buf)
   M.start_insert(view)
 end
@@ -266,13 +273,21 @@ local function adopt()
     local buf = chan.mode == 'terminal' and (chan.buf or chan.buffer)
     local run = buf and api.nvim_buf_is_valid(buf) and vim.b[buf].termi
     if run then
+      local host = run.host or ''
+      local name = api.nvim_buf_get_name(buf):match('^termi://(.*)/[^/]*$')
+      if name and host ~= '' and vim.endswith(name, '@' .. host) then
+        name = name:sub(1, -#host - 2)
+      end
+      origin.learn(run.session_id, host)
+      origin.learn(run.run_id, host)
       watch({
         buf = buf,
+        host = host,
         chan = chan.id,
         run_id = run.run_id,
         id = vim.b[buf].termi_view --[[@as integer?]],
         session_id = run.session_id,
-        session_name = api.nvim_buf_get_name(buf):match('^termi://(.*)/[^/]*$') or run.session_id,
+        session_name = name or run.session_id,
         -- Not what the host knows: it is told anew.
         size = { rows = 0, cols = 0 },
         seen = not size.is_seen(buf),
@@ -286,7 +301,7 @@ end
 
 client.on_death(function(reason, wanted)
   for _, view in ipairs(registry.all()) do
-    if view.run_id and not view.ended and api.nvim_buf_is_valid(view.buf) then
+    if view.host == '' and view.run_id and not view.ended and api.nvim_buf_is_valid(view.buf) then
       view.lost = true
       local fate = config.get().persist and ':Termi attach shows it if it lives on' or 'this program is gone'
       M.ended(view.run_id, ('[The Termi host ended: %s]'):format(fate), true)

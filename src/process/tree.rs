@@ -258,6 +258,11 @@ mod tests {
         let shell_pid = i32::try_from(shell.id()).unwrap();
         let below = descendants(shell_pid);
         assert_eq!(below.len(), 1, "{below:?}");
+        // Between the two programs of an exec a process has no memory.
+        let name = format!("/proc/{}/comm", below[0].pid);
+        while std::fs::read_to_string(&name).unwrap() != "sleep\n" {
+            std::thread::yield_now();
+        }
         let of = |found: Vec<Proc>| found.into_iter().map(|process| process.pid).collect::<HashSet<_>>();
         assert_eq!(of(tree(shell_pid)), of(below.clone()), "either way of looking");
         assert!(descendants(me).iter().any(|process| process.pid == below[0].pid));

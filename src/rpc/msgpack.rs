@@ -4,7 +4,7 @@
 //! the connection: every call to the client is awaited to its end in a task of its own. And it handles
 //! requests concurrently but notifications in order: input and sizes are notifications.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use nvim_rs::{Handler, Neovim, error::LoopError};
@@ -24,7 +24,8 @@ use super::{
 };
 use crate::{
     protocol::{
-        Attach, Code, Error, Event, Frame, Frontend, Hold, Input, Method, Resize, Run, Shutdown, Visible, Wait,
+        Attach, Code, Error, Event, Frame, Frontend, Hold, Initialize, Input, Method, Resize, Run, Shutdown, Visible,
+        Wait,
     },
     session::{Client, FrameJob, Outbox},
 };
@@ -55,18 +56,17 @@ pub async fn serve(
     let id = client.id();
     let connection = Connection::new(host.clone(), caller, client, traffic.clone());
     let mut initialized = connection.frontend.subscribe();
-    let (peer, io) = Neovim::new(
-        reader,
-        writer,
-        Served { connection, traffic: traffic.clone(), places: Arc::new(Semaphore::new(CALLS_UNDER_WAY)), open },
-    );
+    let tag = Tag::default();
+    let places = Arc::new(Semaphore::new(CALLS_UNDER_WAY));
+    let served = Served { connection, traffic: traffic.clone(), tag: Arc::clone(&tag), places, open };
+    let (peer, io) = Neovim::new(reader, writer, served);
     let sender = tokio::spawn(async move {
         // Before it is initialized, a client has nothing to be told.
         let frontend = match initialized.wait_for(Option::is_some).await {
             Ok(frontend) => (*frontend).unwrap_or_default(),
             Err(_) => return,
         };
-        send_all(Peer { peer, frontend }, outbox, traffic).await;
+        send_all(Peer { peer, frontend, tag }, outbox, traffic).await;
     });
     let ended = match io.await {
         Ok(()) => Ended::Closed,
@@ -99,11 +99,15 @@ fn why(error: &LoopError) -> Ended {
     Ended::Broken(text)
 }
 
+/// What the client wants to find with each message: it tells an editor that has several hosts whose message it is.
+type Tag = Arc<OnceLock<Value>>;
+
 /// A client that messages can be sent to.
 #[derive(Clone)]
 struct Peer {
     peer: Neovim<Writer>,
     frontend: Frontend,
+    tag: Tag,
 }
 
 impl Peer {
@@ -111,7 +115,8 @@ impl Peer {
     async fn send(&self, kind: &str, params: Value) -> Option<Value> {
         let answer = match self.frontend {
             Frontend::Nvim => {
-                let args = Value::Array(vec![kind.into(), params]);
+                let args = [kind.into(), params].into_iter().chain(self.tag.get().cloned());
+                let args = Value::Array(args.collect());
                 self.peer.call("nvim_exec_lua", vec![NVIM_RECEIVE.into(), args]).await
             }
             Frontend::Generic => self.peer.call(kind, vec![params]).await,
@@ -203,6 +208,7 @@ async fn introduce(peer: &Peer) {
 struct Served {
     connection: Connection,
     traffic: Traffic,
+    tag: Tag,
     /// Places for calls under way.
     places: Arc<Semaphore>,
     /// Changes when the connection has ended.
@@ -236,7 +242,8 @@ impl Handler for Served {
         };
         if name == CALL {
             let frontend = (*self.connection.frontend.borrow()).unwrap_or_else(|| wanted_frontend(&params));
-            return self.call(Peer { peer, frontend }, params).await;
+            let tag = Arc::clone(&self.tag);
+            return self.call(Peer { peer, frontend, tag }, params).await;
         }
         let in_order = [Input::NAME, Resize::NAME, Visible::NAME, Hold::NAME].contains(&name.as_str());
         let served = self.clone();
@@ -266,6 +273,12 @@ impl Served {
                 ),
             ));
         };
+        if name == Initialize::NAME
+            && let tag @ Value::String(_) = take_key(&params, "tag")
+        {
+            // The first one stays: what is under way already travels with it.
+            let _ = self.tag.set(tag);
+        }
         let call = self.connection.call(name, params);
         if name != Wait::NAME {
             return call.await;

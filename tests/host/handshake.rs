@@ -43,6 +43,22 @@ fn a_neovim_is_served_through_its_own_api() {
 }
 
 #[test]
+fn each_message_to_a_neovim_carries_the_tag_that_it_asked_for() {
+    for (wish, wanted) in [(json!({}), None), (json!({"tag": "gpu"}), Some(json!("gpu")))] {
+        let host = Home::new().host().start_silent();
+        let mut params = json!({"protocol": 1, "frontend": "nvim"});
+        params.as_object_mut().unwrap().extend(wish.as_object().unwrap().clone());
+        // As Neovim's Lua calls: the answer is such a message too.
+        host.notify("call", json!({"id": 1_000_001, "method": "initialize", "params": params}));
+        host.wait_for("the answer to the first call", |state| state.tags.first().cloned());
+        let run = host.run_seen("echo hello");
+        host.wait_exited(&run.run_id);
+        let tags = host.state().tags.clone();
+        assert!(tags.len() > 3 && tags.iter().all(|tag| *tag == wanted), "{tags:?}");
+    }
+}
+
+#[test]
 fn a_frontend_that_nobody_knows_is_refused() {
     let host = Home::new().host().start_silent();
     let refusal = host.refusal("initialize", json!({"protocol": 1, "frontend": "emacs"}));

@@ -123,7 +123,7 @@ in_each_neovim! {
         editor.lua("require('termi').run({ cmd = 'sleep 100', name = 'two words', open = 'none' })");
         std::fs::create_dir(editor.home.work().join("folder")).unwrap();
         for (line, candidates) in [
-            ("TermiRun ++", &["++session=", "++name=", "++group=", "++cwd=", "++timeout=", "++idle=", "++template=", "++open="][..]),
+            ("TermiRun ++", &["++host=", "++session=", "++name=", "++group=", "++cwd=", "++timeout=", "++idle=", "++template=", "++open="][..]),
             ("TermiRun ++open=", &["++open=split", "++open=vsplit", "++open=tab", "++open=float", "++open=current", "++open=none"]),
             ("TermiRun! ++open=v", &["++open=vsplit"]),
             ("TermiRun ++session=al", &["++session=alpha"]),

@@ -7,6 +7,7 @@
 
 mod driver;
 mod home;
+mod machine;
 #[path = "../support/tmux.rs"]
 mod tmux;
 
@@ -43,9 +44,11 @@ mod aids;
 mod api;
 mod ends;
 mod following;
+mod hosts;
 mod law;
 mod list;
 mod persist;
+mod pipes;
 mod programs;
 mod projects;
 mod reading;

@@ -160,7 +160,7 @@ in_each_neovim! {
 
     fn a_wrong_option_gets_one_readable_error(editor) {
         for (command, complaint) in [
-            ("TermiRun ++colour=red ls", "termi: ++colour is not an option. There are ++session, ++name,"),
+            ("TermiRun ++colour=red ls", "termi: ++colour is not an option. There are ++host, ++session, ++name,"),
             ("TermiRun ++open=sideways ls", "termi: ++open=sideways is none of split, vsplit,"),
             ("TermiRun ++timeout=soon ls", "termi: ++timeout=soon is not a duration."),
             ("TermiRun ++name= ls", "termi: ++name needs a value"),

@@ -34,6 +34,8 @@ pub struct Failure {
 /// What has come from the host so far.
 #[derive(Default)]
 pub struct State {
+    /// What came with each message to a Neovim besides its kind and its contents.
+    pub tags: Vec<Option<Json>>,
     answers: HashMap<u64, Result<Json, Failure>>,
     /// Answers to what the host could not read.
     pub refusals: Vec<Failure>,
@@ -358,7 +360,11 @@ impl State {
             }
             REQUEST => {
                 let id = number(1);
-                let (kind, params) = Self::unwrapped(message[2].as_str().unwrap(), &to_json(&message[3]));
+                let args = to_json(&message[3]);
+                if message[2].as_str() == Some("nvim_exec_lua") {
+                    self.tags.push(args[1].get(2).cloned());
+                }
+                let (kind, params) = Self::unwrapped(message[2].as_str().unwrap(), &args);
                 match kind.as_str() {
                     "frame" => {
                         self.newest_frame = params.clone();

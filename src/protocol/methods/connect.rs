@@ -74,6 +74,10 @@ pub struct InitializeParams {
     /// owner's clients can set it.
     #[serde(default)]
     pub cross_session: Option<CrossSession>,
+    /// For `frontend` `nvim`: the third argument of every message to the client, so that an editor with several hosts
+    /// knows whose it is. Default: messages have two arguments.
+    #[serde(default)]
+    pub tag: Option<String>,
 }
 
 /// Answer of `initialize`.

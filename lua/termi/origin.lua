@@ -1,0 +1,52 @@
+--- Which host a session or a run belongs to. Ids are random, so that one names a thing among all hosts.
+local M = {}
+
+--- What hosts say does not name them: this is added when it arrives.
+---@class (partial) termi.proto.Session
+---@field host? string where it is, when that is another machine
+
+---@class (partial) termi.proto.Event
+---@field host? string whose it is; '' is this machine's
+
+--- How this machine is called in a target: `build@local`.
+M.LOCAL = 'local'
+
+local hosts = {} ---@type table<string, string> by id of a session or run, of those on other machines
+
+---@param id? string of a session or a run
+---@param host string
+function M.learn(id, host)
+  if id then
+    hosts[id] = host ~= '' and host or nil
+  end
+end
+
+---@param id? string of a session or a run
+---@return string host '' is this machine
+function M.of(id)
+  return id and hosts[id] or ''
+end
+
+---@param id? string
+function M.forget(id)
+  if id then
+    hosts[id] = nil
+  end
+end
+
+--- How a host is called where a person reads it.
+---@param host? string
+---@return string
+function M.word(host)
+  return (host and host ~= '') and host or M.LOCAL
+end
+
+--- A session's name as a person reads it, and as a target: that of another machine says where it is.
+---@param name string
+---@param host? string
+---@return string
+function M.named(name, host)
+  return (host and host ~= '') and name .. '@' .. host or name
+end
+
+return M
