@@ -251,9 +251,11 @@ fn a_kill_right_after_a_start_reaches_nobody_else() {
 #[test]
 fn two_kills_at_once_are_both_answered() {
     let host = Host::start();
-    let run = host.run_line("trap '' HUP TERM; echo ready; while :; do sleep 1000; done");
+    let run = host.run_line("trap 'echo told' HUP; trap '' TERM; echo ready; while :; do sleep 1000; done");
     host.wait_pattern(&run, "ready");
     let patient = host.begin("kill", json!({"target": run.run_id, "grace_ms": 60_000}));
+    // Requests are served side by side: the other one could be through before this one begins.
+    host.wait_pattern(&run, "told");
     let at_once = host.begin("kill", json!({"target": run.run_id, "signal": "KILL"}));
     for answer in [at_once.answer(), patient.answer()] {
         assert_eq!(answer.unwrap()["killed"], 1);
