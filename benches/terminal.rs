@@ -23,6 +23,9 @@ const SIZE: Size = Size { rows: 48, cols: 160 };
 /// What is read from a PTY at a time.
 const READ: usize = 4096;
 
+/// What comes between two looks in a flood of 30 MB a second.
+const SEEN: usize = 512 << 10;
+
 struct Cells;
 
 impl Dimensions for Cells {
@@ -78,6 +81,16 @@ fn terminal(c: &mut Criterion) {
         group.bench_function("terminal", |b| {
             let mut terminal = Terminal::new(SIZE, 500_000);
             b.iter(|| bytes.chunks(READ).for_each(|chunk| terminal.feed(black_box(chunk))));
+        });
+        // As in a flood: somebody looks 60 times a second.
+        group.bench_function("terminal, seldom seen", |b| {
+            let mut terminal = Terminal::new(SIZE, 500_000);
+            b.iter(|| {
+                for piece in bytes.chunks(SEEN) {
+                    piece.chunks(READ).for_each(|chunk| _ = terminal.feed_update(black_box(chunk)));
+                    terminal.settle();
+                }
+            });
         });
         group.finish();
     }

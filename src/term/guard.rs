@@ -310,17 +310,19 @@ impl Sgr {
 /// Whether it may yet become one.
 pub fn read_sgr(bytes: &[u8]) -> Result<Sgr, bool> {
     const LONGEST: usize = 32;
+    const MOST: u16 = 999;
     let Some(rest) = bytes.strip_prefix(b"\x1b[") else { return Err(bytes == [ESC]) };
-    let (mut numbers, mut count) = ([0_u16; 8], 0);
+    let (mut numbers, mut count, mut number) = ([0_u16; 8], 0, 0_u16);
     for (at, byte) in rest.iter().take(LONGEST).enumerate() {
         match byte {
-            b'0'..=b'9' => {
-                let number = numbers.get_mut(count).ok_or(false)?;
-                *number =
-                    number.checked_mul(10).and_then(|ten| ten.checked_add(u16::from(byte - b'0'))).ok_or(false)?;
+            b'0'..=b'9' if number <= MOST => number = number * 10 + u16::from(byte - b'0'),
+            b';' | b'm' => {
+                *numbers.get_mut(count).ok_or(false)? = std::mem::take(&mut number);
+                count += 1;
+                if *byte == b'm' {
+                    return Ok(Sgr { numbers, count, length: at + 3 });
+                }
             }
-            b';' => count += 1,
-            b'm' if count < numbers.len() => return Ok(Sgr { numbers, count: count + 1, length: at + 3 }),
             _ => return Err(false),
         }
     }

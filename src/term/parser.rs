@@ -136,8 +136,10 @@ impl Sink for Writing<'_> {
     }
 
     fn sgr(&mut self, numbers: &[u16]) -> bool {
-        let Some(attributes) = attributes(numbers) else { return false };
-        for attribute in attributes {
+        if attributes(numbers).any(|attribute| attribute.is_none()) {
+            return false;
+        }
+        for attribute in attributes(numbers).flatten() {
             self.screen.terminal_attribute(attribute);
         }
         true
@@ -159,18 +161,21 @@ impl Sink for Writing<'_> {
     }
 }
 
-/// What the numbers of SGR say; none for what the parser knows better.
-pub fn attributes(numbers: &[u16]) -> Option<impl Iterator<Item = Attr> + use<>> {
-    let mut attributes = [const { None }; 8];
+/// What the numbers of SGR say, one after another; none, and nothing after it, for what the parser knows better.
+#[inline]
+pub fn attributes(numbers: &[u16]) -> impl Iterator<Item = Option<Attr>> {
     let mut numbers = numbers.iter().copied();
-    for place in &mut attributes {
-        let Some(number) = numbers.next() else { break };
-        *place = Some(attribute(number, &mut numbers)?);
-    }
-    Some(attributes.into_iter().flatten())
+    let mut is_known = true;
+    std::iter::from_fn(move || {
+        let number = numbers.next().filter(|_| is_known)?;
+        let attribute = attribute(number, &mut numbers);
+        is_known = attribute.is_some();
+        Some(attribute)
+    })
 }
 
 /// What a number of SGR says, with those after it that belong to it; none for what the parser knows better.
+#[inline]
 fn attribute(number: u16, more: &mut impl Iterator<Item = u16>) -> Option<Attr> {
     let mut byte = || u8::try_from(more.next()?).ok();
     Some(match number {

@@ -166,14 +166,16 @@ impl Skim {
                     self.next.width += width;
                 }
                 Piece::Sgr(sgr) => {
-                    let Some(attributes) = parser::attributes(sgr.numbers()) else { return false };
-                    for attribute in attributes {
+                    for attribute in parser::attributes(sgr.numbers()) {
                         match attribute {
-                            Attr::Reset | Attr::Background(Color::Named(NamedColor::Background)) => {
+                            None => return false,
+                            Some(Attr::Reset | Attr::Background(Color::Named(NamedColor::Background))) => {
                                 self.next.background = false;
                             }
-                            Attr::Background(_) => (self.next.background, self.next.any_background) = (true, true),
-                            _ => {}
+                            Some(Attr::Background(_)) => {
+                                (self.next.background, self.next.any_background) = (true, true);
+                            }
+                            Some(_) => {}
                         }
                     }
                     self.seen += sgr.length();

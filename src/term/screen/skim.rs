@@ -3,7 +3,10 @@
 use alacritty_terminal::{
     grid::Dimensions,
     index::{Column, Line},
-    term::{TermMode, cell::Cell},
+    term::{
+        TermMode,
+        cell::{Cell, Flags},
+    },
     vte::ansi::{Color, Handler, NamedColor, StandardCharset},
 };
 use unicode_width::UnicodeWidthChar;
@@ -22,6 +25,8 @@ struct Making<'a> {
     end: usize,
     /// The last span goes on.
     is_open: bool,
+    /// What comes next looks as what came last.
+    looks_as_before: bool,
 }
 
 impl Screen {
@@ -79,8 +84,8 @@ impl Screen {
         let mut making = Making::begin(&mut line);
         let (mut look, mut last) = (self.look(), None);
         loop {
-            let count = bytes.iter().take_while(|byte| !matches!(byte, 0x1b | b'\r')).count();
-            let (text, rest) = bytes.split_at(count);
+            let end = bytes.iter().position(|byte| matches!(byte, 0x1b | b'\r'));
+            let (text, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
             // It has been looked at, and is text.
             let mut text = str::from_utf8(text).unwrap_or_default();
             last = text.chars().next_back().or(last);
@@ -100,16 +105,26 @@ impl Screen {
                 text = more;
             }
             let Ok(sgr) = guard::read_sgr(rest) else { break };
-            for attribute in parser::attributes(sgr.numbers()).into_iter().flatten() {
+            let before = self.attributes();
+            for attribute in parser::attributes(sgr.numbers()).flatten() {
                 self.term.terminal_attribute(attribute);
             }
-            look = self.look();
+            if self.attributes() != before {
+                look = self.look();
+                making.looks_as_before = false;
+            }
             bytes = &rest[sgr.length()..];
         }
         making.finish();
         self.transcript.push(making.line, false);
         self.scratch = line;
         last
+    }
+
+    /// All that decides how the next character will look, since there is nothing else in lines that pass by.
+    fn attributes(&self) -> (Color, Color, Flags) {
+        let template = &self.term.grid().cursor.template;
+        (template.fg, template.bg, template.flags)
     }
 
     /// How the next character will look, and whether a blank can be seen.
@@ -123,27 +138,33 @@ impl<'a> Making<'a> {
     fn begin(line: &'a mut SpanLine) -> Self {
         line.text.clear();
         line.spans.clear();
-        Self { line, width: 0, end: 0, is_open: false }
+        Self { line, width: 0, end: 0, is_open: false, looks_as_before: false }
     }
 
     fn add(&mut self, text: &str, (style, blanks_show): &(Style, bool)) {
         let start = self.line.text.len();
-        let before = self.line.spans.last_mut().filter(|_| self.is_open);
-        let is_other = before.as_ref().map_or(*style != Style::default(), |before| before.style != *style);
-        if is_other {
-            if let Some(before) = before {
-                before.end = start;
-            }
-            self.is_open = *style != Style::default();
-            if self.is_open {
-                self.line.spans.push(Span { start, end: start, style: style.clone() });
-            }
+        if !std::mem::replace(&mut self.looks_as_before, true) {
+            self.begin_span(start, style);
         }
         self.line.text.push_str(text);
         self.width += if text.is_ascii() { text.len() } else { text.chars().filter_map(UnicodeWidthChar::width).sum() };
         let seen = if *blanks_show { text.len() } else { text.trim_end_matches(' ').len() };
         if seen > 0 {
             self.end = start + seen;
+        }
+    }
+
+    fn begin_span(&mut self, start: usize, style: &Style) {
+        let before = self.line.spans.last_mut().filter(|_| self.is_open);
+        if before.as_ref().is_some_and(|before| before.style == *style) {
+            return;
+        }
+        if let Some(before) = before {
+            before.end = start;
+        }
+        self.is_open = *style != Style::default();
+        if self.is_open {
+            self.line.spans.push(Span { start, end: start, style: style.clone() });
         }
     }
 
