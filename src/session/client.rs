@@ -44,7 +44,7 @@ struct Pace {
 impl Pace {
     /// Between two of them there is the time that the client needs for so many.
     const SHARE: u32 = 2;
-    const LEAST: Duration = Duration::from_millis(2);
+    const LEAST: Duration = Duration::from_millis(4);
     const MOST: Duration = Duration::from_millis(50);
 }
 
