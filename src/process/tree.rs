@@ -250,19 +250,19 @@ mod tests {
 
     #[test]
     fn children_and_grandchildren_are_found() {
-        let mut shell =
-            Command::new("sh").args(["-c", "sleep 60 & echo started; wait"]).stdout(Stdio::piped()).spawn().unwrap();
+        // What has spoken is past its exec, and as large as it will be.
+        let mut shell = Command::new("sh")
+            .args(["-c", "exec 3<&0; sh -c 'echo started; read x' <&3 & wait"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(shell.stdout.as_mut().unwrap()), &mut line).unwrap();
         let me = i32::try_from(std::process::id()).unwrap();
         let shell_pid = i32::try_from(shell.id()).unwrap();
         let below = descendants(shell_pid);
         assert_eq!(below.len(), 1, "{below:?}");
-        // Between the two programs of an exec a process has no memory.
-        let name = format!("/proc/{}/comm", below[0].pid);
-        while std::fs::read_to_string(&name).unwrap() != "sleep\n" {
-            std::thread::yield_now();
-        }
         let of = |found: Vec<Proc>| found.into_iter().map(|process| process.pid).collect::<HashSet<_>>();
         assert_eq!(of(tree(shell_pid)), of(below.clone()), "either way of looking");
         assert!(descendants(me).iter().any(|process| process.pid == below[0].pid));
@@ -272,7 +272,7 @@ mod tests {
         assert!(usage(&[me])[0].processes >= 2, "a tree is all that is below");
         let exact = proportional_memory(shell_pid, 4096);
         assert!(exact > 0 && exact <= used.pages * 4096, "{exact} of {used:?}");
-        Command::new("kill").arg(below[0].pid.to_string()).status().unwrap();
+        drop(shell.stdin.take());
         shell.wait().unwrap();
     }
 }
