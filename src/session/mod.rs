@@ -13,6 +13,7 @@ mod input;
 mod json;
 mod keeping;
 mod limits;
+mod memory;
 mod names;
 mod outline;
 mod past;
@@ -75,6 +76,7 @@ struct Services {
     announcer: Announcer,
     watcher: limits::Watcher,
     floods: flood::Gate,
+    memory: memory::Memory,
     /// What is kept on disk; none where nothing is.
     disk: Option<Disk>,
     /// When the host began.

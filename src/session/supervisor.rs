@@ -65,6 +65,7 @@ impl Supervisor {
             announcer: Announcer(announcements),
             watcher: limits::Watcher::start(),
             floods: super::flood::Gate::new(),
+            memory: super::memory::Memory::new(),
             disk: settings.state.clone().map(Disk::start),
             started: Instant::now(),
         };

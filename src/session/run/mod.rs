@@ -275,7 +275,10 @@ impl Run {
                 self.terminal.settle();
             }
             match turn {
-                Turn::Asked(None | Some(Ask::Close)) => return,
+                Turn::Asked(None | Some(Ask::Close)) => {
+                    self.services.memory.given_up();
+                    return;
+                }
                 Turn::Asked(Some(ask)) => self.answer(ask).await,
                 Turn::Acked(acked) => self.acked(acked),
                 Turn::Reported(Some(report)) => self.reported(report),

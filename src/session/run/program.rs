@@ -125,6 +125,7 @@ impl Run {
         self.bytes += bytes as u64;
         self.last_output = Instant::now();
         self.flow.add(bytes, self.last_output);
+        self.services.memory.passed(bytes);
         self.last_activity = self.last_output;
         debug!(bytes, run = self.identity.run_id.short(), "output");
         self.changed();

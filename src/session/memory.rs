@@ -1,0 +1,99 @@
+//! Memory that was given up goes back to the system.
+//!
+//! The allocator keeps what was freed for whoever comes next, in a heap for each thread that works: after a flood, or
+//! after many sessions, that is more than what the sessions take which are left.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tracing::debug;
+
+/// Memory is given back when none was given up for so long.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// And at last so long after the first was, whatever goes on.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// Output of so many bytes has left behind what it was kept and shown in.
+const MUCH: usize = 1 << 20;
+
+/// Gives memory back, a while after it was given up.
+#[derive(Debug, Clone)]
+pub struct Memory(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    started: Instant,
+    /// When memory was given up last, in milliseconds since the start.
+    given_up_ms: AtomicU64,
+    /// Output since then.
+    passed: AtomicUsize,
+    /// Somebody waits to give it back.
+    is_due: AtomicBool,
+}
+
+impl Memory {
+    pub fn new() -> Self {
+        Self(Arc::new(State {
+            started: Instant::now(),
+            given_up_ms: AtomicU64::new(0),
+            passed: AtomicUsize::new(0),
+            is_due: AtomicBool::new(false),
+        }))
+    }
+
+    /// So much output has been taken in.
+    pub fn passed(&self, bytes: usize) {
+        if self.0.passed.fetch_add(bytes, Ordering::Relaxed) + bytes >= MUCH {
+            self.0.passed.store(0, Ordering::Relaxed);
+            self.given_up();
+        }
+    }
+
+    /// Much memory has been given up, or is about to be.
+    pub fn given_up(&self) {
+        self.0.given_up_ms.store(self.0.now_ms(), Ordering::Release);
+        if !self.0.is_due.swap(true, Ordering::AcqRel) {
+            tokio::spawn(Arc::clone(&self.0).give_back());
+        }
+    }
+}
+
+impl State {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// How long nothing was given up.
+    fn quiet(&self) -> Duration {
+        Duration::from_millis(self.now_ms().saturating_sub(self.given_up_ms.load(Ordering::Acquire)))
+    }
+
+    async fn give_back(self: Arc<Self>) {
+        let first = Instant::now();
+        while first.elapsed() < LONGEST
+            && let Some(rest) = QUIET.checked_sub(self.quiet()).filter(|rest| !rest.is_zero())
+        {
+            tokio::time::sleep(rest).await;
+        }
+        self.is_due.store(false, Ordering::Release);
+        // It takes milliseconds, which no run is to wait for.
+        let _ = tokio::task::spawn_blocking(give_back).await;
+    }
+}
+
+fn give_back() {
+    let begun = Instant::now();
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it may be called at any time from any thread.
+    let any = unsafe { libc::malloc_trim(0) } != 0;
+    // Other allocators give back what they do by themselves.
+    #[cfg(not(target_env = "gnu"))]
+    let any = false;
+    debug!(any, took = ?begun.elapsed(), "memory given back");
+}
