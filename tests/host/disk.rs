@@ -111,7 +111,7 @@ fn a_read_only_folder_costs_log_and_history_and_one_warning() {
 /// Carries out a line of shell where that host's mounts are.
 fn in_mounts_of(host: &Host, line: &str) {
     let mut command = Command::new("nsenter");
-    command.arg("--target").arg(host.pid().to_string()).arg("--mount");
+    command.arg("--target").arg(host.pid().to_string()).args(["--mount", "--root"]);
     if !nix::unistd::Uid::effective().is_root() {
         command.args(["--user", "--preserve-credentials"]);
     }
