@@ -8,7 +8,8 @@
 //! client.initialize("termi ls").await?;
 //! let sessions = client.call::<Sessions>(Empty {}).await?;
 //! # let run_id = sessions.into_values().next().unwrap().run_ids.remove(0);
-//! client.call::<Attach>(AttachParams { run_id, format: Format::Ansi, size: None, read_only: true }).await?;
+//! let (format, size, scrollback) = (Format::Ansi, None, Some(0));
+//! client.call::<Attach>(AttachParams { run_id, format, size, read_only: true, scrollback }).await?;
 //! while let Some(message) = inbox.next().await {
 //!     match message {
 //!         // Drawn first, then acknowledged: the next frame is not made before.

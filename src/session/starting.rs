@@ -185,7 +185,7 @@ fn queue_attach(
     size: Option<Size>,
 ) -> Result<oneshot::Receiver<AttachReply>> {
     let (reply, answer) = oneshot::channel();
-    let wish = AttachWish { format, size, read_only: false };
+    let wish = AttachWish { format, size, read_only: false, scrollback: None };
     let attach = Ask::Attach { client: client.clone(), wish, reply };
     run.asks.try_send(attach).map_err(|_| run_gone())?;
     Ok(answer)

@@ -226,8 +226,9 @@ impl Supervisor {
 
     /// Opens a client's view of a run.
     pub async fn attach(&self, params: AttachParams, client: &Client) -> Result<AttachReply> {
-        let run = self.one(params.run_id).await?;
-        let wish = AttachWish { format: params.format, size: params.size, read_only: params.read_only };
+        let run = self.one(params.run_id.clone()).await?;
+        let AttachParams { run_id: _, format, size, read_only, scrollback } = params;
+        let wish = AttachWish { format, size, read_only, scrollback };
         let client = client.clone();
         ask(&run, |reply| Ask::Attach { client, wish, reply }).await.ok_or_else(run_gone)
     }

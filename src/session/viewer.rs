@@ -6,9 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::client::{Ack, Acked, Client, FrameJob};
+use super::{
+    client::{Ack, Acked, Client, FrameJob},
+    run::AttachWish,
+};
 use crate::{
-    protocol::{Event, Format, Frame, RunId, SessionId, Size, ViewId},
+    protocol::{Event, Frame, RunId, SessionId, Size, ViewId},
     term::Terminal,
     view::{NextFrame, View},
 };
@@ -88,8 +91,12 @@ impl Viewer {
         ViewId(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub fn new(id: ViewId, client: Client, format: Format, read_only: bool, terminal: &Terminal) -> Self {
-        let mut view = View::new(format, terminal);
+    pub fn new(id: ViewId, client: Client, wish: AttachWish, terminal: &Terminal) -> Self {
+        let AttachWish { format, read_only, scrollback, size: _ } = wish;
+        let mut view = match scrollback {
+            None => View::new(format, terminal),
+            Some(rows) => View::with_scrollback(format, rows, terminal),
+        };
         view.set_synchronizes(client.has_synchronized_output());
         Self {
             id,
@@ -309,7 +316,10 @@ fn end_of(terminal: &Terminal) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{protocol::Size, session::Outbox};
+    use crate::{
+        protocol::{Format, Size},
+        session::Outbox,
+    };
 
     /// A view, and where its frames arrive.
     struct Seen {
@@ -323,7 +333,8 @@ mod tests {
         fn new() -> Self {
             let (client, outbox) = Client::new();
             let terminal = Terminal::new(Size { rows: 5, cols: 20 }, 1000);
-            let viewer = Viewer::new(Viewer::next_id(), client, Format::Ansi, false, &terminal);
+            let wish = AttachWish { format: Format::Ansi, size: None, read_only: false, scrollback: None };
+            let viewer = Viewer::new(Viewer::next_id(), client, wish, &terminal);
             let mut seen = Self { viewer, terminal, outbox, acks: mpsc::unbounded_channel().0 };
             assert_eq!(seen.frame(), Some(1), "the first comes at once");
             seen.viewer.acked(1);

@@ -36,6 +36,8 @@ pub struct View {
     synchronizes: bool,
     /// One is under way.
     in_sync: bool,
+    /// How many of the transcript's rows it begins with at most.
+    rows_at_start: u32,
     /// The transcript's row that comes next.
     next_row: u64,
     /// The first row that it has without a gap up to that one.
@@ -96,8 +98,15 @@ impl View {
     /// A view that has nothing yet; its first frames bring the transcript's last rows and the screen.
     #[must_use]
     pub fn new(format: Format, terminal: &Terminal) -> Self {
+        Self::with_scrollback(format, part::ROWS_AT_START, terminal)
+    }
+
+    /// The same with at most so many of the transcript's rows.
+    #[must_use]
+    pub fn with_scrollback(format: Format, rows: u32, terminal: &Terminal) -> Self {
         let mut view = Self {
             format,
+            rows_at_start: rows.min(part::ROWS_AT_START),
             window: None,
             synchronizes: false,
             in_sync: false,
@@ -160,9 +169,10 @@ impl View {
     pub fn start_over(&mut self, terminal: &Terminal) {
         let transcript = terminal.transcript();
         let oldest = transcript.first().max(transcript.cleared_at());
-        self.next_row = oldest.max(transcript.end().saturating_sub(part::ROWS_AT_START));
+        self.next_row = oldest.max(transcript.end().saturating_sub(self.rows_at_start.into()));
         self.unbroken_from = self.next_row;
-        self.skipped = self.next_row - transcript.cleared_at();
+        // Who wants none is not told of them.
+        self.skipped = if self.rows_at_start > 0 { self.next_row - transcript.cleared_at() } else { 0 };
         self.behind = false;
         self.size = self.screen_size(terminal);
         (self.starts_over, self.filling, self.modes, self.cursor) = (true, true, None, None);

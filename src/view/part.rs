@@ -13,7 +13,7 @@ const ROWS_A_FRAME_AT_START: u64 = 1000;
 pub(super) const MAX_BEHIND: u64 = 2000;
 
 /// Rows of the transcript that a view gets when it starts over: what came before is marked as left out.
-pub(super) const ROWS_AT_START: u64 = 5000;
+pub(super) const ROWS_AT_START: u32 = 5000;
 
 /// The rows of the transcript that a frame takes along.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +52,7 @@ impl View {
         if terminal.modes().alternate_screen || self.letterbox(terminal).is_some() {
             return Part { start: self.next_row, end: self.next_row, skipped: 0, cleared, current: true };
         }
-        let most = if self.filling { ROWS_AT_START + MAX_BEHIND } else { MAX_BEHIND };
+        let most = if self.filling { u64::from(ROWS_AT_START) + MAX_BEHIND } else { MAX_BEHIND };
         if end - self.next_row > most || self.next_row < transcript.first() {
             self.skipped += end - self.next_row;
             self.next_row = end;

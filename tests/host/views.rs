@@ -102,6 +102,21 @@ fn a_later_attach_brings_the_whole_screen_and_what_is_above_it() {
 }
 
 #[test]
+fn a_client_gets_as_many_of_the_rows_above_as_it_asked_for() {
+    let host = Host::start();
+    let run = host.run_line("seq 500; read x");
+    host.wait_pattern(&run, "^500$");
+    let screen: Vec<String> = (478..=500).map(|n| n.to_string()).collect();
+    let marker = "── 475 lines are not shown here; the transcript has the last 475 of them ──";
+    for (asked, above) in [(0, vec![]), (2, vec![marker, "476", "477"])] {
+        host.ask("attach", json!({"run_id": run.run_id, "format": "ansi", "scrollback": asked}));
+        host.wait_screen(&run.run_id, "its last line", |screen| screen.iter().any(|row| row == "500"));
+        let lines: Vec<String> = above.into_iter().map(str::to_owned).chain(screen.clone()).collect();
+        assert_eq!(host.state().views[&run.run_id].text(), lines, "asked for {asked}");
+    }
+}
+
+#[test]
 fn attaching_again_replaces_the_view_and_gives_the_terminal_the_new_size() {
     let host = Host::start();
     let run = host.run(json!({"cmd": "echo here; exec sleep 1000", "attach": "ansi"}));

@@ -93,6 +93,10 @@ pub struct AttachParams {
     /// This client only looks: what it types into the run is refused, and its sizes are not taken.
     #[serde(default)]
     pub read_only: bool,
+    /// At most so many rows of what has left the screen are sent before it; without, up to 5000. 0 for a client
+    /// that shows the screen alone.
+    #[serde(default)]
+    pub scrollback: Option<u32>,
 }
 
 /// Answer of `attach`.

@@ -55,6 +55,8 @@ pub struct AttachWish {
     pub format: Format,
     pub size: Option<Size>,
     pub read_only: bool,
+    /// How many rows of the transcript it wants at most.
+    pub scrollback: Option<u32>,
 }
 
 /// What a run can be asked.
@@ -241,7 +243,7 @@ impl Run {
         self.close_viewers(|viewer| viewer.client.id() == client.id());
         let id = Viewer::next_id();
         let client_id = client.id();
-        self.viewers.push(Viewer::new(id, client, wish.format, wish.read_only, &self.terminal));
+        self.viewers.push(Viewer::new(id, client, wish, &self.terminal));
         match wish.size {
             Some(size) => self.sized(client_id, size),
             None => self.hand_on_size(),

@@ -146,7 +146,7 @@ impl Law {
         let transcript = self.host.transcript();
         let mut rows = Vec::new();
         // That many a client gets that attaches late.
-        let from = transcript.end().saturating_sub(part::ROWS_AT_START);
+        let from = transcript.end().saturating_sub(part::ROWS_AT_START.into());
         for row in transcript.rows_from(from.max(transcript.cleared_at())) {
             cluster::fold(row.line.clone(), usize::from(self.host.size().cols), |line| rows.push(trimmed(line)));
         }

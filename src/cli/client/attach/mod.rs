@@ -149,7 +149,8 @@ async fn may_type(client: &Client, run_id: &RunId) -> Result<(), Failure> {
 async fn open(client: &Client, run_id: &RunId, read_only: bool) -> Result<AttachReply, Failure> {
     client.initialize("termi attach").await?;
     let size = tty_size(std::io::stdout());
-    let params = AttachParams { run_id: run_id.clone(), format: Format::Ansi, size, read_only };
+    // The terminal shows a screen; what is above it, `termi tail` prints.
+    let params = AttachParams { run_id: run_id.clone(), format: Format::Ansi, size, read_only, scrollback: Some(0) };
     Ok(client.call::<Attach>(params).await?)
 }
 
