@@ -11,6 +11,10 @@ local namespace = api.nvim_create_namespace('termi.ending')
 ---@field text string
 ---@field hl string
 
+--- Neovim brings a terminal's buffer up to date 10 ms after bytes were written to it, and puts windows at its last line
+--- then, whether they changed anything or not.
+local UP_TO_DATE_MS = 20
+
 local shown = {} ---@type table<integer, termi.Ending> by buffer
 
 ---@param buf integer
@@ -30,6 +34,11 @@ local function place(buf)
     -- The screen is full: a line of its own under the last, which windows at the end are scrolled to show.
     api.nvim_buf_set_extmark(buf, namespace, below - 1, 0, { virt_lines = { chunks } })
     follow.set_tail(buf, { below = 1 })
+    vim.defer_fn(function()
+      if shown[buf] and api.nvim_buf_is_loaded(buf) then
+        follow.put_at_end(buf)
+      end
+    end, UP_TO_DATE_MS)
   end
   follow.put_at_end(buf)
 end

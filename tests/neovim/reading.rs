@@ -83,6 +83,20 @@ in_each_neovim! {
         assert_eq!(screen.find("[Process exited 0").unwrap().0, row + 1, "{screen}");
     }
 
+    fn the_line_stays_in_view_when_neovim_brings_the_buffer_up_to_date_late(editor) {
+        editor.ex("TermiRun seq 1 40; printf end");
+        editor.sees("[Process exited 0");
+        // As when the end is told right after the last words.
+        editor.lua(
+            "local buf = vim.fn.bufnr('termi://seq')
+            vim.api.nvim_chan_send(require('termi.registry').of_buf(buf).chan, '\\27[H\\27[99;4H')
+            require('termi.ending').show(buf, '[Process exited 0 at last]', false)
+            vim.defer_fn(function() vim.g.later = 1 end, 100)",
+        );
+        editor.eventually_lua("the update", "vim.g.later == 1");
+        editor.sees("[Process exited 0 at last]");
+    }
+
     fn a_soft_wrapped_line_is_one_line_of_the_transcript(editor) {
         let long = "word ".repeat(60);
         let file = editor.home.write("work/long", format!("{long}\n"));
