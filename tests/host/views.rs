@@ -109,10 +109,12 @@ fn a_client_gets_as_many_of_the_rows_above_as_it_asked_for() {
     let screen: Vec<String> = (478..=500).map(|n| n.to_string()).collect();
     let marker = "── 475 lines are not shown here; the transcript has the last 475 of them ──";
     for (asked, above) in [(0, vec![]), (2, vec![marker, "476", "477"])] {
-        host.ask("attach", json!({"run_id": run.run_id, "format": "ansi", "scrollback": asked}));
-        host.wait_screen(&run.run_id, "its last line", |screen| screen.iter().any(|row| row == "500"));
+        let attached = host.ask("attach", json!({"run_id": run.run_id, "format": "ansi", "scrollback": asked}));
         let lines: Vec<String> = above.into_iter().map(str::to_owned).chain(screen.clone()).collect();
-        assert_eq!(host.state().views[&run.run_id].text(), lines, "asked for {asked}");
+        host.wait_for("these rows and no more", |state| {
+            let view = state.views.get(&run.run_id)?;
+            (view.last["view_id"] == attached["view_id"] && view.text() == lines).then_some(())
+        });
     }
 }
 
