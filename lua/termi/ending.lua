@@ -1,6 +1,7 @@
 --- The line that says how a run ended: virtual text below the program's output, so that neither search nor yank
 --- takes it for output.
 local follow = require('termi.follow')
+local reading = require('termi.reading')
 
 local api = vim.api
 local M = {}
@@ -25,7 +26,7 @@ local function place(buf)
   end
   api.nvim_buf_clear_namespace(buf, namespace, 0, -1)
   local chunks = { { ended.text, ended.hl } }
-  local below = follow.last_text(buf)
+  local below = reading.last_text(buf)
   local count = api.nvim_buf_line_count(buf)
   if below < count then
     api.nvim_buf_set_extmark(buf, namespace, below, 0, { virt_text = chunks, virt_text_pos = 'overlay' })

@@ -304,7 +304,10 @@ local function ready(remote)
       message.aside(('connected to %s again'):format(remote.name))
     end
   end
-  require('termi.sessions').ask(remote.name, function(found)
+  require('termi.sessions').ask(remote.name, function()
+    call_back(remote)
+    tell(remote, 'host_connected')
+  end, function(found)
     local function let_typed_go()
       -- It may be lost once more.
       if M.running(remote.name) then
@@ -316,9 +319,6 @@ local function ready(remote)
     elseif was_lost then
       let_typed_go()
     end
-    require('termi.sessions').take(remote.name, found)
-    call_back(remote)
-    tell(remote, 'host_connected')
   end)
 end
 

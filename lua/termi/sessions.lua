@@ -42,7 +42,8 @@ end
 --- Takes over what a host says it has.
 ---@param host string
 ---@param sessions? termi.proto.Sessions none: it could not say
-function M.take(host, sessions)
+---@param asked integer when it was asked, as `state` counts
+local function take(host, sessions, asked)
   if not sessions then
     return
   end
@@ -56,15 +57,22 @@ function M.take(host, sessions)
   if host ~= '' then
     last[host] = sessions
   end
-  state.replace(sessions, host)
+  state.replace(sessions, host, asked)
 end
 
---- Asks one host.
+--- Asks one host, and takes over what it says.
 ---@param host string
 ---@param callback fun(sessions?: termi.proto.Sessions)
-function M.ask(host, callback)
+---@param before? fun(sessions?: termi.proto.Sessions) called while all is still as it was known
+function M.ask(host, callback, before)
+  local asked = state.moment()
   client.request('sessions', {}, function(err, sessions)
-    callback(not err and sessions or nil)
+    sessions = not err and sessions or nil
+    if before then
+      before(sessions)
+    end
+    take(host, sessions, asked)
+    callback(sessions)
   end, host)
 end
 
@@ -93,15 +101,15 @@ function M.fetch(opts)
   local left = 0
   for _, host in ipairs(remote.ready()) do
     left = left + 1
-    M.ask(host, function(sessions)
+    M.ask(host, function()
       left = left - 1
-      M.take(host, sessions)
     end)
   end
   local here ---@type termi.proto.Sessions?
   if may_exist_here() then
+    local asked = state.moment()
     here = client.call('sessions', {}, { timeout_ms = opts and opts.timeout_ms, host = '' })
-    M.take('', here)
+    take('', here, asked)
   end
   if left > 0 then
     vim.wait(opts and opts.timeout_ms or REMOTE_MS, function()
@@ -129,7 +137,6 @@ function M.fetch_soon(callback)
         return
       end
       answered = true
-      M.take(host, sessions)
       if host == '' then
         here, ok = sessions, sessions ~= nil
       end

@@ -9,11 +9,15 @@ local M = {}
 ---@field host string
 ---@field session_name? string
 ---@field active boolean
+---@field told integer the moment of its start or end, when an event told of it
 ---@field attention? string why it wants a person
 ---@field failed? boolean it failed, and nobody has looked at it since
 ---@field unread? 'ended'|'printed' what nobody has seen
 ---@field bytes? integer that it had printed when the host was asked last
 ---@field activity? integer when it was seen to have printed something, in unix milliseconds
+
+--- Counts what events tell. An answer of the host does not know of what was told after it was asked.
+local moment = 0
 
 local runs = {} ---@type table<string, termi.RunState> by run id
 
@@ -39,17 +43,29 @@ local function in_sight()
   return found
 end
 
+---@return integer
+function M.moment()
+  return moment
+end
+
 ---@param event termi.proto.RunEvent
 function M.started(event)
-  runs[event.run_id] =
-    { session_id = event.session_id, host = event.host or '', session_name = event.session_name, active = true }
+  moment = moment + 1
+  runs[event.run_id] = {
+    session_id = event.session_id,
+    host = event.host or '',
+    session_name = event.session_name,
+    active = true,
+    told = moment,
+  }
 end
 
 ---@param event termi.proto.RunEvent
 function M.ended(event)
   local run = runs[event.run_id]
   if run then
-    run.active = false
+    moment = moment + 1
+    run.active, run.told = false, moment
     local bad = event.status ~= 'killed' and (event.status ~= 'exited' or (event.exit and event.exit.code ~= 0))
     local out_of_sight = not in_sight()[event.run_id]
     run.failed = bad and out_of_sight or nil
@@ -144,11 +160,12 @@ end
 --- Takes over what a host says there is.
 ---@param sessions termi.proto.Sessions
 ---@param host string
-function M.replace(sessions, host)
+---@param asked integer the moment it was asked
+function M.replace(sessions, host, asked)
   local before, shown = runs, in_sight()
   runs = {}
   for run_id, run in pairs(before) do
-    runs[run_id] = run.host ~= host and run or nil
+    runs[run_id] = (run.host ~= host or run.told > asked) and run or nil
   end
   for session_id, session in pairs(sessions) do
     for _, process in ipairs(session.processes) do
@@ -158,7 +175,8 @@ function M.replace(sessions, host)
         session_id = session_id,
         host = host,
         session_name = session.name,
-        active = process.status == 'active',
+        active = process.status == 'active' and (not runs[process.run_id] or runs[process.run_id].active),
+        told = known.told or 0,
         attention = known.attention,
         failed = known.failed,
         unread = known.unread,
@@ -180,7 +198,7 @@ end
 --- A host has gone, and what it had.
 ---@param host string
 function M.clear(host)
-  M.replace({}, host)
+  M.replace({}, host, moment)
 end
 
 --- How many runs a host has alive, as far as is known.

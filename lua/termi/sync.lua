@@ -1,6 +1,7 @@
 --- Keeps the host informed of each view's size and of whether a window shows it.
 local client = require('termi.client')
 local follow = require('termi.follow')
+local reading = require('termi.reading')
 local registry = require('termi.registry')
 local size = require('termi.size')
 local waiting = require('termi.waiting')
@@ -27,7 +28,7 @@ local function sync(view)
   end
   local seen = size.is_seen(view.buf)
   -- Held before it is seen, so that nothing moves when a person comes back to what they read.
-  local held = seen and #follow.readers(view.buf) > 0
+  local held = seen and #reading.readers(view.buf) > 0
   if seen and held ~= view.held then
     view.held = held
     client.notify('hold', { run_id = view.run_id, hold = held })
@@ -61,7 +62,7 @@ function M.soon()
   end)
 end
 
-follow.on_change(M.soon)
+reading.on_change(M.soon)
 
 local group = api.nvim_create_augroup('termi.sync', {})
 api.nvim_create_autocmd(

@@ -48,6 +48,7 @@ end
 local function watch(view)
   registry.add(view)
   follow.track(view.buf)
+  require('termi.person')
   require('termi.aids').map(view.buf)
   local function on(events, callback)
     api.nvim_create_autocmd(events, { group = group, buffer = view.buf, callback = callback })

@@ -1,5 +1,5 @@
 --- The notice in the lower right corner of a window in which a person reads: how many lines wait at the end.
-local follow = require('termi.follow')
+local reading = require('termi.reading')
 
 local api = vim.api
 local M = {}
@@ -118,7 +118,7 @@ function M.show(view)
   end
   local readers = {} ---@type table<integer, boolean>
   if view.held and (view.waiting_rows or view.held_ending) and api.nvim_buf_is_valid(view.buf) then
-    for _, win in ipairs(follow.readers(view.buf)) do
+    for _, win in ipairs(reading.readers(view.buf)) do
       readers[win] = true
       show(win, view)
     end

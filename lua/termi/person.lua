@@ -1,0 +1,188 @@
+--- What the person does in the windows of Termi buffers, and whether they follow or are read in afterwards.
+local filling = require('termi.filling')
+local follow = require('termi.follow')
+local reading = require('termi.reading')
+
+local api = vim.api
+
+--- The cursor was moved in the current window.
+---@param win integer
+---@param buf integer
+local function cursor_moved(win, buf)
+  local its = reading.standing(win, buf)
+  local lnum, top = reading.place_of(win)
+  local was = its.lnum
+  if lnum == was or reading.in_terminal_mode(win) then
+    return
+  end
+  if its.reading and filling.of(buf) then
+    return
+  end
+  its.lnum, its.top = lnum, top
+  local count = api.nvim_buf_line_count(buf)
+  if follow.is_stale(buf) and not its.reading and lnum == count then
+    -- Neovim's own following, or G.
+    return
+  end
+  local last = reading.last_text(buf)
+  local is_at_end = lnum >= last
+  if lnum < was and not its.reading and last >= count - 1 then
+    -- On a full screen the cursor follows in the last row, often an empty one: up from there is away.
+    is_at_end = lnum > last
+  end
+  if is_at_end then
+    reading.set(win, buf, false)
+  elseif lnum < was then
+    reading.set(win, buf, true)
+  end
+end
+
+--- A window was scrolled, or has another size.
+---@param win integer
+---@param buf integer
+---@param change { topline: integer, height: integer, width: integer }
+local function scrolled(win, buf, change)
+  local its = reading.standing(win, buf)
+  local lnum, top = reading.place_of(win)
+  if reading.in_terminal_mode(win) then
+    return
+  elseif change.height ~= 0 or change.width ~= 0 then
+    if its.reading then
+      its.lnum, its.top = lnum, top
+    else
+      follow.put_window_at_end(win, buf)
+    end
+  elseif top ~= its.top and not follow.is_stale(buf) and not filling.of(buf) then
+    local sees_end = vim.fn.line('w$', win) >= reading.last_text(buf)
+    its.top = top
+    local is_current = win == api.nvim_get_current_win()
+    if not is_current then
+      its.lnum = lnum
+    end
+    if not sees_end then
+      reading.set(win, buf, true)
+    elseif not is_current and change.topline > 0 then
+      reading.set(win, buf, false)
+    end
+  end
+end
+
+--- A selection or a search has ended: where the cursor is now decides.
+---@param win integer
+local function judge(win)
+  if not api.nvim_win_is_valid(win) then
+    return
+  end
+  local buf = api.nvim_win_get_buf(win)
+  if follow.is_tracked(buf) then
+    local its = reading.standing(win, buf)
+    reading.note(win, its)
+    reading.set(win, buf, its.lnum < reading.last_text(buf))
+  end
+end
+
+--- The current window and its buffer, if that is a Termi buffer.
+---@return integer? win
+---@return integer buf
+local function current()
+  local win = api.nvim_get_current_win()
+  local buf = api.nvim_win_get_buf(win)
+  return follow.is_tracked(buf) and win or nil, buf
+end
+
+local group = api.nvim_create_augroup('termi.person', {})
+
+---@param events vim.api.keyset.events|vim.api.keyset.events[]
+---@param pattern string?
+---@param callback fun()
+local function on(events, pattern, callback)
+  api.nvim_create_autocmd(events, {
+    group = group,
+    pattern = pattern,
+    desc = 'Termi: who follows the output, and who reads',
+    callback = function()
+      callback()
+    end,
+  })
+end
+
+on('CursorMoved', nil, function()
+  local win, buf = current()
+  if win then
+    cursor_moved(win, buf)
+  end
+end)
+
+on('WinScrolled', nil, function()
+  for id, change in
+    pairs(vim.v.event --[[@as table<string, { topline: integer, height: integer, width: integer }>]])
+  do
+    local win = tonumber(id)
+    if win and api.nvim_win_is_valid(win) and follow.is_tracked(api.nvim_win_get_buf(win)) then
+      scrolled(win, api.nvim_win_get_buf(win), change)
+    end
+  end
+end)
+
+on('TermEnter', nil, function()
+  local win, buf = current()
+  if win then
+    reading.set(win, buf, false)
+    follow.place_cursor()
+  end
+end)
+
+-- It goes on to follow, wherever the program's cursor is.
+on('TermLeave', nil, function()
+  local win, buf = current()
+  if win then
+    local its = reading.standing(win, buf)
+    reading.note(win, its)
+    if follow.has_tail(buf) then
+      vim.schedule(function()
+        if follow.is_tracked(buf) then
+          follow.put_at_end(buf)
+        end
+      end)
+    end
+  end
+end)
+
+on({ 'BufWinEnter', 'WinNew' }, nil, function()
+  local win, buf = current()
+  if win and not reading.standing(win, buf).reading then
+    follow.put_window_at_end(win, buf)
+  end
+end)
+
+on('WinClosed', nil, function()
+  reading.forget_closed()
+end)
+
+-- Nothing is to move below a selection, or below a search while it is typed.
+on('ModeChanged', '*:[vV\22]*', function()
+  local win, buf = current()
+  if win then
+    reading.set(win, buf, true)
+  end
+end)
+
+on('ModeChanged', '[vV\22]*:n*', function()
+  judge(api.nvim_get_current_win())
+end)
+
+on('CmdlineEnter', '[/\\?]', function()
+  local win, buf = current()
+  if win then
+    reading.set(win, buf, true)
+  end
+end)
+
+on('CmdlineLeave', '[/\\?]', function()
+  local win = current()
+  if win then
+    vim.schedule(function()
+      judge(win)
+    end)
+  end
+end)
