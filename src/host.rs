@@ -15,7 +15,7 @@ use crate::{
     paths,
     protocol::Access,
     rpc::{self, Ended, Host, Transport},
-    server::{self, Signals},
+    server::{self, Outsiders, Signals},
     session::{Settings, Supervisor},
 };
 
@@ -35,13 +35,14 @@ pub fn run(transport: Transport, log: Option<&Log>) -> anyhow::Result<()> {
 }
 
 async fn serve(mut settings: Settings, transport: Transport, log: Option<&Log>) -> anyhow::Result<()> {
+    let owner = Pid::parent();
     server::reap_children()?;
     let socket = Socket::open();
     settings.socket = socket.as_ref().map(|socket| socket.path.clone());
     info!(version = env!("CARGO_PKG_VERSION"), pid = Pid::this().as_raw(), "host started");
     let host = Host::new(Supervisor::start(settings), log.map(|log| log.path.to_string_lossy().into_owned()));
     if let Some(socket) = &socket {
-        socket.serve(&host);
+        socket.serve(&host, Outsiders::MayLook(owner));
     }
     let (reader, writer) = rpc::stdio().context("standard input and output")?;
     let mut shutdown = host.shutdown.subscribe();
@@ -61,7 +62,8 @@ async fn serve(mut settings: Settings, transport: Transport, log: Option<&Log>) 
     }
 }
 
-/// The socket that programs find in `TERMI_SOCKET`. Over it one may look, not touch.
+/// The socket that programs find in `TERMI_SOCKET`. Over it one may look, not touch; but for what else the editor has
+/// started, which may do what the editor may.
 struct Socket {
     listener: UnixListener,
     path: PathBuf,
@@ -78,12 +80,12 @@ impl Socket {
         opened.map_err(|error| warn!("no socket for programs to reach this host by: {error}")).ok()
     }
 
-    fn serve(self: &std::sync::Arc<Self>, host: &Host) {
+    fn serve(self: &std::sync::Arc<Self>, host: &Host, outsiders: Outsiders) {
         let (socket, host) = (std::sync::Arc::clone(self), host.clone());
         tokio::spawn(async move {
             loop {
                 match socket.listener.accept().await {
-                    Ok((stream, _)) => _ = tokio::spawn(server::serve_stream(host.clone(), stream, Access::Read)),
+                    Ok((stream, _)) => _ = tokio::spawn(server::serve_stream(host.clone(), stream, outsiders)),
                     Err(error) => {
                         error!("the socket: {error}");
                         // No descriptors are left: they may be back in a while.

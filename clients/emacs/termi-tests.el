@@ -88,6 +88,19 @@
       (termi-tests--sees "^active +two"))
     (termi-tests--until "there is a prompt again" (lambda () (not termi--over)))))
 
+(ert-deftest termi-tests-attach-shows-a-run-of-this-emacs ()
+  (unwind-protect
+      (progn
+        (termi-run "++name=one ++open=none cat")
+        (termi-attach "one")
+        (process-send-string (get-buffer-process (current-buffer)) "typed in term\r")
+        ;; Once as it is typed, once from cat.
+        (termi-tests--sees "typed in term\\(.\\|\n\\)*typed in term"))
+    (let ((process (get-buffer-process (current-buffer))))
+      (when process (set-process-query-on-exit-flag process nil)))
+    (when (termi--running-p) (termi-stop))
+    (termi-tests--until "the host ends" (lambda () (not (termi--running-p))))))
+
 (ert-deftest termi-tests-refusals-say-what-to-do ()
   (unwind-protect
       (progn

@@ -80,6 +80,9 @@ who waits for an answer notices that the host has ended."
 (defvar termi--connection nil
   "The connection to the host, or nil.")
 
+(defvar termi--socket nil
+  "Where what this Emacs starts reaches the host.")
+
 (defvar termi--log-path nil
   "Where the host's log is.")
 
@@ -127,7 +130,8 @@ who waits for an answer notices that the host has ended."
                                  `(:protocol 1
                                    :client (:name "emacs" :version ,emacs-version)
                                    :colors ,(termi--colors)))))
-        (setq termi--log-path (plist-get answer :log_path)))))
+        (setq termi--log-path (plist-get answer :log_path)
+              termi--socket (plist-get answer :socket)))))
   termi--connection)
 
 (defun termi--colors ()
@@ -652,7 +656,12 @@ With prefix argument NOW, at once with SIGKILL."
     (unless (eq 0 (call-process program nil nil nil "attach" "--help"))
       (user-error "`%s' has no `attach' command: it is of an older version; update it" program))
     (require 'term)
-    (let ((buffer (make-term (concat "termi attach " target) program nil "attach" target)))
+    (let* ((found (termi--find target))
+           (run (concat (plist-get found :session_id) ":" (plist-get found :run_id)))
+           ;; This Emacs' own host is found by its socket.
+           (process-environment (append (and termi--socket (list (concat "TERMI_SOCKET=" termi--socket)))
+                                        process-environment))
+           (buffer (make-term (concat "termi attach " (plist-get found :session_name)) program nil "attach" run)))
       (with-current-buffer buffer
         (term-mode)
         (term-char-mode))

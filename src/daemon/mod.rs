@@ -24,14 +24,14 @@ use tracing::{error, info};
 
 pub use bridge::{Bridged, REPLACED_EXIT_CODE, bridge};
 pub use detach::{Detached, Ready, detach};
-pub use join::{JoinError, Joined, join};
+pub use join::{JoinError, Joined, PATIENCE, join};
 pub use place::{ClaimError, Place};
 use record::Keeper;
 pub use replace::{check_state, replace_running};
 
 use crate::{
     log::Log,
-    protocol::{Access, CrossSession},
+    protocol::CrossSession,
     rpc::{Daemon, DaemonAsk, Host},
     server::{self, Inherited, Signals},
     session::{Settings, Supervisor},
@@ -189,7 +189,7 @@ impl Serving {
         let (host, open) = (self.host.clone(), Arc::clone(&self.open));
         tokio::spawn(async move {
             let _open = open;
-            server::serve_stream(host, stream, Access::Write).await;
+            server::serve_stream(host, stream, server::Outsiders::MayChange).await;
         });
     }
 

@@ -50,7 +50,7 @@ pub(super) async fn check(connection: &Connection, needed: Access, name: &str, p
     if needed == Access::Write && caller.access == Access::Read {
         return Err(Error::new(
             Code::Forbidden,
-            format!("{name} changes sessions; over its socket this host lets others look only"),
+            format!("{name} changes sessions; an editor's own host lets others than its editor look only"),
         ));
     }
     let Some(own) = &caller.session else { return Ok(()) };

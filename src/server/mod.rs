@@ -9,6 +9,7 @@ mod socket;
 
 use std::time::Duration;
 
+pub use caller::Outsiders;
 pub use children::{reap_children, reap_last};
 pub use process::{Inherited, prepare};
 pub use signals::Signals;

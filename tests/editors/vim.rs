@@ -99,29 +99,41 @@ fn programs_are_told_the_size_of_their_window() {
 /// Vim keeps CTRL-\ for itself in its terminals, which left no key to detach with.
 #[test]
 fn the_detach_key_detaches_in_vims_own_terminal_and_the_session_goes_on() {
-    let vim = Editor::vim();
-    vim.press(":let g:termi_host_args = ['--persist']\r");
-    vim.press(":TermiRun ++name=one ++open=none while read x; do echo \"got $x\"; done\r");
-    for word in ["a", "b"] {
+    for arguments in ["", "'--persist'"] {
+        let vim = Editor::vim();
+        vim.press(&format!(":let g:termi_host_args = [{arguments}]\r"));
+        vim.press(":TermiRun ++name=one ++open=none while read x; do echo \"got $x\"; done\r");
+        for word in ["a", "b"] {
+            vim.press(":Termi attach one\r");
+            vim.sees("termi attach one");
+            vim.press(&format!("word {word}\r"));
+            vim.sees_row(&format!("got word {word}"));
+            vim.press("\x1c");
+            vim.until("its window is closed", |screen| !screen.iter().any(|row| row.contains("termi attach one")));
+            vim.press(&format!(":echo 'mode' mode() '{word}'\r"));
+            vim.sees(&format!("mode n {word}"));
+        }
+        // The other way to leave a terminal's mode is there still.
         vim.press(":Termi attach one\r");
-        vim.sees("termi attach one");
-        vim.press(&format!("word {word}\r"));
-        vim.sees_row(&format!("got word {word}"));
-        vim.press("\x1c");
+        vim.sees_row("got word b");
+        vim.press("\x17N:echo 'mode' mode() 'c'\r");
+        vim.sees("mode n c");
+        vim.press("i\x1c");
         vim.until("its window is closed", |screen| !screen.iter().any(|row| row.contains("termi attach one")));
-        vim.press(&format!(":echo 'mode' mode() '{word}'\r"));
-        vim.sees(&format!("mode n {word}"));
+        vim.press(":TermiKill one\r");
+        vim.sees("Killed 1/1 processes");
+        vim.press(":Termi stop!\r");
+        vim.quit("\x1b:qall!\r");
     }
-    // The other way to leave a terminal's mode is there still.
-    vim.press(":Termi attach one\r");
-    vim.sees_row("got word b");
-    vim.press("\x17N:echo 'mode' mode() 'c'\r");
-    vim.sees("mode n c");
-    vim.press("i\x1c");
-    vim.until("its window is closed", |screen| !screen.iter().any(|row| row.contains("termi attach one")));
-    vim.press(":TermiKill one\r");
-    vim.sees("Killed 1/1 processes");
-    vim.press(":Termi stop!\r");
+}
+
+#[test]
+fn what_cannot_be_attached_is_said() {
+    let vim = Editor::vim();
+    vim.press(":TermiRun ++name=one ++open=none cat\r:Termi attach nobody\r");
+    vim.sees("no session or run goes by `nobody`");
+    vim.press("\r\x0c:Termi help\r");
+    vim.sees("TERMI FOR VIM");
     vim.quit("\x1b:qall!\r");
 }
 

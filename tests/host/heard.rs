@@ -198,7 +198,7 @@ fn a_program_that_asks_for_the_clipboard_gets_what_a_client_answers() {
     assert_eq!(wrong.code, "not_found");
     let large = host.refusal("clipboard", answer(&asked["request"], json!("x".repeat((1 << 20) + 1))));
     assert_eq!(large.code, "invalid_params");
-    assert_eq!(host.connect().refusal("clipboard", answer(&asked["request"], json!("x"))).code, "forbidden");
+    assert_eq!(host.outsider().refusal("clipboard", answer(&asked["request"], json!("x"))).code, "forbidden");
     host.ask("clipboard", answer(&asked["request"], json!("pasted")));
     let shown = host.wait_pattern(&run, "033");
     assert!(shown.starts_with(r"033]52;c;cGFzdG"), "{shown}");

@@ -166,7 +166,7 @@ fn over_the_hosts_socket_one_may_speak_either() {
     let run = host.run_line("echo seen by both; exec sleep 1000");
     host.wait_pattern(&run, "seen");
     for speech in [Speech::Msgpack, Speech::Json] {
-        let guest = host.connect_speaking(speech);
+        let guest = host.outsider_speaking(speech);
         guest.initialize();
         assert!(guest.ask("sessions", json!({})).get(&run.session_id).is_some());
         assert_eq!(guest.refusal("kill", json!({"target": "all"})).code, "forbidden");

@@ -85,7 +85,7 @@ fn over_the_socket_one_may_look_and_not_touch() {
     let host = Host::start();
     let run = host.run(json!({"cmd": "echo seen by all; exec sleep 1000", "name": "shared"}));
     host.wait_pattern(&run, "seen by all");
-    let guest = host.connect();
+    let guest = host.outsider();
     assert_eq!(guest.initialize()["pid"], host.pid());
     assert_eq!(guest.ask("sessions", json!({}))[&run.session_id]["name"], "shared");
     assert_eq!(guest.ask("snapshot", json!({"run_id": run.run_id}))["lines"][0], "seen by all");
@@ -122,13 +122,30 @@ fn over_the_socket_one_may_look_and_not_touch() {
     guest.wait_exited(&run.run_id);
 }
 
+#[test]
+fn what_the_editor_itself_starts_may_do_over_the_socket_what_the_editor_may() {
+    let host = Host::start();
+    let run = host.run(json!({"cmd": "read x; echo \"<$x>\"; exec sleep 1000", "name": "shared"}));
+    let own = host.connect();
+    assert_eq!(own.initialize()["socket"], host.socket().to_str().unwrap());
+    own.input(&run.run_id, "typed\r");
+    host.wait_pattern(&run, "<typed>");
+    assert_eq!(own.ask("kill", json!({"target": "shared"}))["killed"], 1);
+    // But a program of a run is one, whoever started the host.
+    let line = r#"test -n "$TERMI_SOCKET" && "$0" kill shared; echo "code $?""#;
+    let inside =
+        host.run(json!({"cmd": ["sh", "-c", line, env!("CARGO_BIN_EXE_termi")], "size": {"rows": 9, "cols": 300}}));
+    host.wait_exited(&inside.run_id);
+    assert!(host.text(&inside).concat().contains("cross_session"), "{:?}", host.text(&inside));
+}
+
 /// A view over the socket must not be a way to change the terminal of the one who owns it.
 #[test]
 fn a_guests_view_does_not_resize_the_owners_terminal() {
     let host = Host::start();
     let run = host.run_line("echo here; exec sleep 1000");
     host.wait_pattern(&run, "here");
-    let guest: Client = host.connect();
+    let guest: Client = host.outsider();
     guest.initialize();
     let size = json!({"rows": 3, "cols": 9});
     let _ = guest.call("attach", json!({"run_id": run.run_id, "format": "ansi", "size": size}));

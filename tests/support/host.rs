@@ -241,7 +241,7 @@ impl Host {
         self.home.runtime().join(format!("host-{}.sock", self.pid()))
     }
 
-    /// Another client, over the socket.
+    /// Another client, over the socket, in this process: the one that started the host.
     #[must_use]
     pub fn connect(&self) -> Client {
         self.connect_speaking(Speech::Msgpack)
@@ -252,6 +252,41 @@ impl Host {
     pub fn connect_speaking(&self, speech: Speech) -> Client {
         let stream = UnixStream::connect(self.socket()).unwrap();
         Client::speaking(speech, stream.try_clone().unwrap(), stream)
+    }
+
+    /// A client that has nothing to do with whoever started the host.
+    #[must_use]
+    pub fn outsider(&self) -> Client {
+        self.outsider_speaking(Speech::Msgpack)
+    }
+
+    /// The same, in the other way to speak.
+    #[must_use]
+    pub fn outsider_speaking(&self, speech: Speech) -> Client {
+        // It connects once the shell that started it has ended, and it is a child of this process no more.
+        const RELAY: &str = "import os, socket, sys, threading
+while os.getppid() == int(sys.argv[2]):
+    os.sched_yield()
+host = socket.socket(socket.AF_UNIX)
+host.connect(sys.argv[1])
+def pump(take, give):
+    while (data := take()):
+        give(data)
+def send():
+    pump(lambda: os.read(0, 65536), host.sendall)
+    host.shutdown(socket.SHUT_WR)
+threading.Thread(target=send, daemon=True).start()
+pump(lambda: host.recv(65536), lambda data: sys.stdout.buffer.write(data) and sys.stdout.flush())";
+        let mut shell = Command::new("sh")
+            .args(["-c", "exec 3<&0; python3 -c \"$0\" \"$1\" $$ <&3 &", RELAY])
+            .arg(self.socket())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (writer, reader) = (shell.stdin.take().unwrap(), shell.stdout.take().unwrap());
+        shell.wait().unwrap();
+        Client::speaking(speech, reader, writer)
     }
 }
 

@@ -93,6 +93,9 @@ pub struct InitializeReply {
     pub capabilities: Capabilities,
     /// The log file, if one could be opened.
     pub log_path: Option<String>,
+    /// Where what the editor itself starts can reach this host, as in `TERMI_SOCKET`, if it could be opened.
+    #[serde(default)]
+    pub socket: Option<String>,
 }
 
 /// What a host can do.

@@ -46,7 +46,7 @@ export def Execute(given: string, arguments: string, given_bang: bool)
     elseif name == 'stop'
       Stop(bang)
     elseif name == 'help' || name == ''
-      help termi-vim
+      Help()
     else
       throw $'termi: `{name}` is not a subcommand. There are {COMMANDS->join(", ")}.'
     endif
@@ -56,6 +56,14 @@ export def Execute(given: string, arguments: string, given_bang: bool)
 enddef
 
 # The target that this buffer is about.
+# Whoever put the clone on 'runtimepath' by hand may have made no tags.
+def Help()
+  if empty(globpath(&runtimepath, 'doc/tags', true, true)->filter((_, path) => readfile(path)->match('^termi-vim\>') >= 0))
+    execute 'helptags' fnameescape(host.ROOT .. '/clients/vim/doc')
+  endif
+  help termi-vim
+enddef
+
 def Here(): string
   var here = view.Of()
   if empty(here)
@@ -204,9 +212,14 @@ export def SendTo(run_id: string, text: string, paste = false)
   endif
 enddef
 
+# How `termi attach` ends when it could not do its work.
+const ATTACH_FAILED = 125
+
 # For programs that use the whole screen: `termi attach` in Vim's own terminal.
+# It finds this Vim's own host by its socket.
 def Attach(rest: string)
   var target = rest != '' ? args.TakeWord(rest)[0] : Here()
+  var run = Run(target)
   if !has('terminal')
     throw 'termi: this Vim has no terminal (+terminal). Run `termi attach` in another.'
   endif
@@ -215,7 +228,19 @@ def Attach(rest: string)
   if v:shell_error != 0
     throw $'termi: `{binary}` has no `attach` command: it is of an older version. Update it.'
   endif
-  var buf = term_start([binary, 'attach', target], {term_name: 'termi attach ' .. target, term_finish: 'close'})
+  var socket = get(host.Info(), 'socket', v:null)
+  var buf = 0
+  buf = term_start([binary, 'attach', $'{run.session_id}:{run.run_id}'], {
+    term_name: 'termi attach ' .. run.session_name,
+    term_finish: 'close',
+    env: socket == v:null ? {} : {TERMI_SOCKET: socket},
+    exit_cb: (_, status) => {
+      # Its own failure; the window that says why is about to go.
+      if status == ATTACH_FAILED
+        host.Say('ErrorMsg', range(1, 5)->mapnew((_, row) => term_getline(buf, row))->join('')->trim())
+      endif
+    },
+  })
   if buf > 0
     # Vim takes CTRL-\ for the first half of CTRL-\ CTRL-N, and without a timeout: a mapping sends it on, so that it
     # detaches as it does in any other terminal.

@@ -27,7 +27,7 @@ export def Binary(): string
   return executable(built) ? built : 'termi'
 enddef
 
-const ROOT = expand('<sfile>:p:h:h:h:h:h')
+export const ROOT = expand('<sfile>:p:h:h:h:h:h')
 
 # Starts the host, if none runs. Throws when it cannot be started.
 export def Ensure()
