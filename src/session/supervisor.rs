@@ -72,6 +72,12 @@ impl Supervisor {
         Self { jobs, services, settings: std::sync::Arc::new(settings) }
     }
 
+    /// Where programs reach this host.
+    #[must_use]
+    pub fn socket(&self) -> Option<&std::path::Path> {
+        self.settings.socket.as_deref()
+    }
+
     /// Has something done by the table's owner.
     pub(super) async fn with<T: Send + 'static>(
         &self,
@@ -95,6 +101,7 @@ impl Supervisor {
 
     /// Forgets a client and its views.
     pub async fn unregister(&self, client: ClientId) -> Result<()> {
+        self.services.memory.given_up();
         self.with(move |table| table.forget_client(client)).await
     }
 
@@ -317,7 +324,7 @@ impl Supervisor {
             async { if all { join_all(waits).await.into_iter().flatten().last() } else { select_all(waits).await.0 } };
         let timeout = params.timeout_ms.map_or(LONGEST_MS, |ms| ms.min(LONGEST_MS));
         match tokio::time::timeout(Duration::from_millis(timeout), done).await {
-            Ok(Some(reply)) => Ok(reply),
+            Ok(Some(reply)) => reply,
             Ok(None) => Err(run_gone()),
             Err(_) => Ok(WaitReply { reason: WaitReason::Timeout, exit: None, line: None }),
         }

@@ -60,9 +60,7 @@ pub fn check(name: &str, template: &Template) -> Result<()> {
             return Err(Error::invalid("after.timeout_ms", 0, "at least 1 millisecond"));
         }
         if let Some(crate::protocol::Until::Pattern(pattern)) = &after.until {
-            regex::Regex::new(pattern).map_err(|error| {
-                Error::invalid("after.until.pattern", pattern, &format!("not a regular expression: {error}"))
-            })?;
+            crate::protocol::compile_pattern("after.until.pattern", pattern)?;
         }
     }
     if let (Some(session), Some(name)) = (&template.session, &template.name)

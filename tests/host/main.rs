@@ -29,6 +29,7 @@ mod limits;
 mod memory;
 mod monitoring;
 mod orphans;
+mod patterns;
 mod privacy;
 mod refused;
 mod sizes;

@@ -25,7 +25,7 @@ pub struct KillParams {
 
 /// A signal by number or by name, with or without `SIG`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a signal is a name, such as \"TERM\", or a number")]
 pub enum SignalSpec {
     /// Its number.
     Number(i32),

@@ -1,9 +1,10 @@
 //! Waiting for runs.
 
+use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Exit, Target};
+use crate::protocol::{Error, Exit, Result, Target};
 
 method!(
     /// Waits until runs exit, print something, or fall silent.
@@ -59,4 +60,30 @@ pub struct WaitReply {
     /// The line that matched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,
+}
+
+/// What a pattern may take once it is compiled, in bytes.
+const PATTERN_BYTES: usize = 256 << 10;
+
+/// Compiles a pattern, which parameters have under `key`.
+///
+/// # Errors
+/// `invalid_params` when it is not a regular expression, or too large a one.
+pub fn compile_pattern(key: &str, pattern: &str) -> Result<Regex> {
+    let compiled = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES).build();
+    compiled.map_err(|error| {
+        let why = match error {
+            regex::Error::CompiledTooBig(limit) => format!(
+                "too large: compiled it would take more than {limit} bytes; write fewer repetitions, or (?-u:\\w) where \
+                 ASCII is enough"
+            ),
+            // The last line says what is wrong; those before it draw an arrow below the pattern.
+            error => {
+                let text = error.to_string();
+                let last = text.lines().last().unwrap_or_default();
+                format!("not a regular expression: {}", last.strip_prefix("error: ").unwrap_or(last))
+            }
+        };
+        Error::invalid(key, pattern, &why)
+    })
 }

@@ -132,7 +132,7 @@ pub enum Ask {
     },
     Wait {
         condition: Condition,
-        reply: oneshot::Sender<WaitReply>,
+        reply: oneshot::Sender<Result<WaitReply>>,
     },
     Info(oneshot::Sender<(RunInfo, Option<i32>)>),
     Restart {
@@ -194,9 +194,11 @@ impl Run {
             }
             Ask::Kill { kill, reply } => self.begin_kill(kill, Status::Killed, None, Some(reply)).await,
             Ask::Wait { condition, reply } => {
-                let mut waiter = Waiter::new(condition, reply);
-                waiter.check(&self.terminal, self.last_output, self.exit());
-                self.waiters.push(waiter);
+                self.waiters.push(Waiter::new(condition, reply));
+                // It has its turn with the others, where these have much to look at.
+                if !self.search_lags {
+                    self.check_waiters();
+                }
             }
             Ask::Info(reply) => _ = reply.send((self.info(), self.link.is_some().then_some(self.shim_pid))),
             Ask::Restart { terminal_name, reply } => {

@@ -21,6 +21,7 @@ pub struct LinesWish {
 impl Run {
     /// Answers at once, or when there is something to answer.
     pub(super) fn give_lines(&mut self, wish: LinesWish) {
+        self.line_wishes.retain(|wish| !wish.reply.is_closed());
         if let Some(wish) = serve(&self.terminal, self.exit().is_some(), wish) {
             self.line_wishes.push(wish);
         }

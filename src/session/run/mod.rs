@@ -45,6 +45,9 @@ use crate::{
 /// How long output is taken in before others get their turn: about 80 kB of plain text.
 const TURN: Duration = Duration::from_millis(2);
 
+/// How long patterns are searched before others get their turn.
+const SEARCH_TURN: Duration = Duration::from_millis(20);
+
 /// How often a terminal that nobody holds open is looked at while its program lives: it may be opened again.
 const REOPEN_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -160,6 +163,8 @@ pub struct Run {
     followers: Vec<Follower>,
     acks: (mpsc::UnboundedSender<Acked>, mpsc::UnboundedReceiver<Acked>),
     waiters: Vec<Waiter>,
+    /// Some of them have not looked at all that has come.
+    search_lags: bool,
     line_wishes: Vec<LinesWish>,
     started: Instant,
     started_at: SystemTime,
@@ -229,6 +234,7 @@ impl Run {
             followers: Vec::new(),
             acks: mpsc::unbounded_channel(),
             waiters: Vec::new(),
+            search_lags: false,
             line_wishes: Vec::new(),
             started: now,
             started_at,
@@ -262,9 +268,8 @@ impl Run {
                 ask = asks.recv() => Turn::Asked(ask),
                 Some(acked) = self.acks.1.recv() => Turn::Acked(acked),
                 report = next_report(self.link.as_mut()) => Turn::Reported(report),
-                place = readable(self.master.as_ref(), self.fed < self.unfed.len(), self.closed_until, floods) => {
-                    Turn::Readable(place)
-                }
+                place = readable(self.master.as_ref(), self.fed < self.unfed.len(), self.closed_until, floods),
+                    if !self.search_lags => Turn::Readable(place),
                 () = writable(self.master.as_ref(), !self.input.is_empty()) => Turn::Writable,
                 Ok(()) = self.identity.transcript_limit.changed() => Turn::TranscriptLimit,
                 () = sleep_until(clock) => Turn::Clock,
@@ -299,7 +304,7 @@ impl Run {
             self.report_focus();
             self.send_lines();
             self.look_around();
-            if flooded {
+            if flooded || self.search_lags {
                 // A program that never stops printing leaves its run always ready: everybody else has a turn
                 // after each batch, this worker's timers and the tasks this run has just woken among them.
                 tokio::task::yield_now().await;
@@ -351,11 +356,9 @@ impl Run {
             self.begin_kill(Kill { signal: None, grace: DEFAULT_GRACE }, Status::TimedOut, Some(reason), None).await;
         }
         self.rejoined_until = self.rejoined_until.filter(|until| now < *until);
-        let ended = self.exit();
-        for waiter in &mut self.waiters {
-            if waiter.deadline(self.last_output).is_some_and(|deadline| now >= deadline) {
-                waiter.check(&self.terminal, self.last_output, ended);
-            }
+        let is_due = |waiter: &Waiter| waiter.deadline(self.last_output).is_some_and(|deadline| now >= deadline);
+        if self.search_lags || self.waiters.iter().any(is_due) {
+            self.check_waiters();
         }
         self.waiters.retain(|waiter| !waiter.is_done());
     }
@@ -415,6 +418,7 @@ impl Run {
             self.heard.due(),
             self.timeout().map(|(deadline, _)| deadline),
             self.rejoined_until,
+            self.search_lags.then_some(self.last_output),
         ]
         .into_iter()
         .flatten()

@@ -12,7 +12,7 @@ use nix::{
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
-use super::{DRAIN_PATIENCE, KILL_PATIENCE, Kill, KillOutcome, Killing, Life, REOPEN_INTERVAL, Run, TURN};
+use super::{DRAIN_PATIENCE, KILL_PATIENCE, Kill, KillOutcome, Killing, Life, REOPEN_INTERVAL, Run, SEARCH_TURN, TURN};
 use crate::session::json::{Follower, Lines, for_terminal};
 use crate::{
     process,
@@ -147,11 +147,18 @@ impl Run {
         for viewer in &mut self.viewers {
             viewer.mark();
         }
-        let ended = self.exit();
-        for waiter in &mut self.waiters {
-            waiter.check(&self.terminal, self.last_output, ended);
-        }
+        self.check_waiters();
         self.check_line_wishes();
+    }
+
+    /// Has everybody who waits for something look at what has come, as far as there is time. Output is not taken in
+    /// before all have seen what there is.
+    pub(super) fn check_waiters(&mut self) {
+        let (ended, until) = (self.exit(), Instant::now() + SEARCH_TURN);
+        self.search_lags = false;
+        for waiter in &mut self.waiters {
+            self.search_lags |= !waiter.check(&self.terminal, self.last_output, ended, until);
+        }
     }
 
     pub(super) fn write(&mut self) {

@@ -178,6 +178,7 @@ impl Run {
             viewers: Vec::new(),
             acks: mpsc::unbounded_channel(),
             waiters: Vec::new(),
+            search_lags: false,
             line_wishes: Vec::new(),
             started: ago(saved.started),
             started_at: UNIX_EPOCH + Duration::from_millis(saved.started_at_ms),

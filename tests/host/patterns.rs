@@ -1,0 +1,64 @@
+//! Waiting for a pattern: every line is looked at, however fast it passes by, and no pattern holds up anybody else.
+
+use serde_json::json;
+
+use crate::support::{Host, Pending};
+
+#[test]
+fn a_line_in_a_flood_is_found_wherever_it_comes() {
+    let host = Host::start();
+    // More on either side than the transcript keeps.
+    let run = host.run_line("read x; yes | head -c 8000000; echo 'the needle'; yes | head -c 8000000; read x");
+    let until = json!({"pattern": "^the n.*le$"});
+    let waits: Vec<Pending<'_>> =
+        (0..5).map(|_| host.begin("wait", json!({"target": run.run_id, "until": until}))).collect();
+    host.input(&run.run_id, "\r");
+    for wait in waits {
+        assert_eq!(wait.answer().unwrap()["line"], "the needle");
+    }
+}
+
+#[test]
+fn patterns_that_take_too_long_are_given_up_and_hold_up_nobody() {
+    let mut host = Host::start();
+    let run = host.run_line("yes \"$(printf %0400d 0)\" | head -n 2000; echo all; read x; exec sleep 1000");
+    host.wait_pattern(&run, "^all$");
+    let waits: Vec<Pending<'_>> = (0..20)
+        .map(|number| {
+            let until = json!({"pattern": format!("(0{{1,40}}){{1,40}}c{number}")});
+            host.begin("wait", json!({"target": run.run_id, "until": until}))
+        })
+        .collect();
+    assert!(!host.ask("sessions", json!({})).as_object().unwrap().is_empty());
+    assert_eq!(host.ask("kill", json!({"target": run.run_id, "grace_ms": 0, "signal": "KILL"}))["killed"], 1);
+    let mut refused = 0;
+    for (number, wait) in waits.into_iter().enumerate() {
+        // Or everything had been looked at before the run ended.
+        match wait.answer() {
+            Ok(reply) => assert_eq!(reply["reason"], "exit"),
+            Err(refusal) => {
+                refused += 1;
+                assert_eq!(refusal.code, "resource_exhausted");
+                let said = format!("c{number}");
+                assert!(refusal.message.contains(&said) && refusal.message.contains("simpler"), "{}", refusal.message);
+            }
+        }
+    }
+    assert!(refused > 0, "none was given up");
+    host.close();
+    host.wait_end();
+}
+
+#[test]
+fn what_is_no_pattern_is_refused_in_one_line_with_what_is_wrong() {
+    let host = Host::start();
+    let run = host.run_line("read x");
+    for (pattern, said) in
+        [("(", "unclosed group"), ("(a{1,100}){1,100}c", "fewer repetitions"), (r"\w{1,200}", r"(?-u:\w)")]
+    {
+        let refusal = host.refusal("wait", json!({"target": run.run_id, "until": {"pattern": pattern}}));
+        assert_eq!(refusal.code, "invalid_params");
+        let message = refusal.message;
+        assert!(message.contains(said) && message.starts_with("pattern is") && !message.contains('\n'), "{message}");
+    }
+}
