@@ -58,6 +58,11 @@ pub fn open() -> Result<Log, String> {
 }
 
 fn begin(folder: &Path) -> Result<(RollingFileAppender, PathBuf), String> {
+    // Opened, a pipe would wait for its other end, and a link lead elsewhere.
+    let is_file = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
+    if let Some(odd) = logs(folder).find(|path| !is_file(path)) {
+        return Err(format!("{} is no regular file; remove it", odd.display()));
+    }
     let appender = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix("termi")
@@ -117,13 +122,16 @@ impl Write for Lasting {
     }
 }
 
-fn newest(folder: &std::path::Path) -> Option<PathBuf> {
-    let logs = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-    logs.filter(|path| {
+fn newest(folder: &Path) -> Option<PathBuf> {
+    logs(folder).max()
+}
+
+fn logs(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    entries.filter(|path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         name.starts_with("termi.") && name.ends_with(".log")
     })
-    .max()
 }
 
 /// `2026-11-22T14:03:05Z INFO [Session abc12345] cursor-agent exited with code 0`

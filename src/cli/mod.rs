@@ -91,5 +91,14 @@ fn run_host(transport: Transport) -> ExitCode {
 
 #[allow(clippy::print_stderr, reason = "this is the command line's voice")]
 fn complain(message: &str) {
-    eprintln!("termi: {message}");
+    // What it quotes may hold escape sequences.
+    let clean: String = message
+        .chars()
+        .flat_map(|letter| {
+            let is_odd = letter.is_control() && letter != '\n';
+            let escaped = is_odd.then(|| letter.escape_default());
+            escaped.into_iter().flatten().chain((!is_odd).then_some(letter))
+        })
+        .collect();
+    eprintln!("termi: {clean}");
 }

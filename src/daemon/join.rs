@@ -12,8 +12,8 @@ use crate::{
     protocol::{JoinParams, JoinReply},
 };
 
-/// How long a daemon may take to end or to start, before it is said that something is wrong.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a daemon may take to end, to start or to answer, before it is said that something is wrong.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Why the daemon cannot be had.
@@ -26,7 +26,7 @@ pub enum JoinError {
     #[error("the daemon could not be started: {0}")]
     Start(String),
     /// It starts and ends, or does not answer.
-    #[error("the daemon at {0} does not answer; `termi doctor` may say why, and its log")]
+    #[error("whoever listens at {0} does not answer; is it stopped (`kill -CONT` wakes it)? Its log may say more")]
     Silent(PathBuf),
 }
 

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -72,9 +72,12 @@ impl Appender {
                 .append(true)
                 .create(true)
                 .mode(0o600)
-                .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+                .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
                 .open(&path)?;
             let opened = file.metadata()?;
+            if !opened.is_file() {
+                return Err(not_a_file(&path));
+            }
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(locked) => {
                     if fs::metadata(&path).is_ok_and(|now| now.ino() == opened.ino()) {
@@ -86,6 +89,17 @@ impl Appender {
             }
         }
     }
+}
+
+fn not_a_file(path: &Path) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("{} is no regular file; remove it", path.display()))
+}
+
+/// Opens one of the files to read it: neither a link nor a pipe, which would be waited for.
+pub fn open_to_read(path: &Path) -> io::Result<File> {
+    let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(not_a_file(path)) }
 }
 
 /// A file with its lock, or without where it could not be had.

@@ -1,8 +1,8 @@
 //! Looking things up in the history: which runs, and what runs with something in common took.
 
-use std::{collections::HashMap, fs::File, io::Read, path::Path};
+use std::{collections::HashMap, io::Read, path::Path};
 
-use super::file::{FILE, OLD_FILE};
+use super::file::{FILE, OLD_FILE, open_to_read};
 use crate::protocol::{HistoryParams, HistoryRecord, HistoryReply, StatsBy, StatsParams, StatsReply, StatsRow};
 
 /// What of a file is read at most: twice what Termi itself would ever write.
@@ -104,7 +104,7 @@ fn each(folder: &Path, mut take: impl FnMut(HistoryRecord)) {
     for name in [FILE, OLD_FILE] {
         let mut text = Vec::new();
         // A file that is not there, or not to be read, holds no records.
-        let _ = File::open(folder.join(name)).and_then(|file| file.take(READ_AT_MOST).read_to_end(&mut text));
+        let _ = open_to_read(&folder.join(name)).and_then(|file| file.take(READ_AT_MOST).read_to_end(&mut text));
         for line in text.split(|&byte| byte == b'\n').rev().filter(|line| !line.is_empty()) {
             if let Ok(record) = serde_json::from_slice(line) {
                 take(record);

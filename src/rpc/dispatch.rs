@@ -20,6 +20,9 @@ use super::{guard::Traffic, value::Wire};
 /// Calls of one connection that may be under way. Each costs memory until it is answered.
 pub(super) const CALLS_UNDER_WAY: usize = 1024;
 
+/// Answers of one connection that may wait to be read: those of all calls, and as many refusals.
+pub(super) const ANSWERS_WAITING: usize = 2 * CALLS_UNDER_WAY;
+
 /// What a host is to all of its connections.
 #[derive(Clone)]
 pub struct Host {
@@ -293,6 +296,7 @@ impl Connection {
                 methods: METHODS.iter().map(|&name| name.to_owned()).collect(),
             },
             log_path: self.host.log_path.clone(),
+            socket: self.host.supervisor.socket().map(|path| path.to_string_lossy().into_owned()),
         })
     }
 

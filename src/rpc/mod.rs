@@ -7,6 +7,7 @@ pub mod guard;
 pub mod json;
 mod msgpack;
 mod origin;
+mod room;
 mod stdio;
 mod value;
 

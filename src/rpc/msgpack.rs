@@ -20,12 +20,13 @@ use super::{
     Caller, Ended,
     dispatch::{CALLS_UNDER_WAY, Connection, Host},
     guard::{GuardedReader, GuardedWriter, Traffic},
+    room::Kind,
     value::to_value,
 };
 use crate::{
     protocol::{
-        Attach, Code, Error, Event, Frame, Frontend, Hold, Initialize, Input, Method, Resize, Run, Shutdown, Visible,
-        Wait,
+        Attach, Code, Error, Event, Frame, Frontend, Hold, Initialize, Input, Lines, Method, Resize, Run, Shutdown,
+        Visible, Wait,
     },
     session::{Client, FrameJob, Outbox},
 };
@@ -58,7 +59,7 @@ pub async fn serve(
     let mut initialized = connection.frontend.subscribe();
     let tag = Tag::default();
     let places = Arc::new(Semaphore::new(CALLS_UNDER_WAY));
-    let served = Served { connection, traffic: traffic.clone(), tag: Arc::clone(&tag), places, open };
+    let served = Served { connection, traffic: traffic.clone(), tag: Arc::clone(&tag), places, open: open.clone() };
     let (peer, io) = Neovim::new(reader, writer, served);
     let sender = tokio::spawn(async move {
         // Before it is initialized, a client has nothing to be told.
@@ -66,7 +67,7 @@ pub async fn serve(
             Ok(frontend) => (*frontend).unwrap_or_default(),
             Err(_) => return,
         };
-        send_all(Peer { peer, frontend, tag }, outbox, traffic).await;
+        send_all(Peer { peer, frontend, tag, open }, outbox, traffic).await;
     });
     let ended = match io.await {
         Ok(()) => Ended::Closed,
@@ -108,18 +109,29 @@ struct Peer {
     peer: Neovim<Writer>,
     frontend: Frontend,
     tag: Tag,
+    /// Changes when the connection has ended.
+    open: watch::Receiver<()>,
 }
 
 impl Peer {
     /// Sends a message and waits for its answer; none when the connection is gone or the client refuses.
     async fn send(&self, kind: &str, params: Value) -> Option<Value> {
-        let answer = match self.frontend {
-            Frontend::Nvim => {
-                let args = [kind.into(), params].into_iter().chain(self.tag.get().cloned());
-                let args = Value::Array(args.collect());
-                self.peer.call("nvim_exec_lua", vec![NVIM_RECEIVE.into(), args]).await
+        let call = async {
+            match self.frontend {
+                Frontend::Nvim => {
+                    let args = [kind.into(), params].into_iter().chain(self.tag.get().cloned());
+                    let args = Value::Array(args.collect());
+                    self.peer.call("nvim_exec_lua", vec![NVIM_RECEIVE.into(), args]).await
+                }
+                Frontend::Generic => self.peer.call(kind, vec![params]).await,
             }
-            Frontend::Generic => self.peer.call(kind, vec![params]).await,
+        };
+        // Of a connection that has ended no answer comes, and nobody says so.
+        let mut open = self.open.clone();
+        let answer = tokio::select! {
+            biased;
+            answer = call => answer,
+            _ = open.changed() => return None,
         };
         match answer {
             Ok(Ok(value)) => Some(value),
@@ -182,8 +194,12 @@ async fn send_all(peer: Peer, outbox: Outbox, traffic: Traffic) {
             let (peer, traffic) = (peer.clone(), traffic.clone());
             tokio::spawn(async move {
                 if frame.seq == 1 {
-                    // The answer that tells the client of the view comes first.
-                    traffic.replies_are_out().await;
+                    // The answer that tells the client of the view comes first, if one can come any more.
+                    let mut open = peer.open.clone();
+                    tokio::select! {
+                        () = traffic.replies_are_out() => {}
+                        _ = open.changed() => {}
+                    }
                 }
                 let accepted = peer.frame(&frame).await;
                 ack.answer(accepted);
@@ -224,7 +240,7 @@ impl Handler for Served {
         drop(self.traffic.taking());
         debug!(method = name, "request");
         let answer = match one(args) {
-            Ok(params) => self.carry_out(&name, params).await,
+            Ok(params) => self.in_its_place(&name, params).await,
             Err(error) => Err(error),
         };
         answer.map_err(|error| {
@@ -242,8 +258,8 @@ impl Handler for Served {
         };
         if name == CALL {
             let frontend = (*self.connection.frontend.borrow()).unwrap_or_else(|| wanted_frontend(&params));
-            let tag = Arc::clone(&self.tag);
-            return self.call(Peer { peer, frontend, tag }, params).await;
+            let (tag, open) = (Arc::clone(&self.tag), self.open.clone());
+            return self.call(Peer { peer, frontend, tag, open }, params).await;
         }
         let in_order = [Input::NAME, Resize::NAME, Visible::NAME, Hold::NAME].contains(&name.as_str());
         let served = self.clone();
@@ -262,6 +278,18 @@ impl Handler for Served {
 }
 
 impl Served {
+    /// Carries out a request. If its answer can be large, its place is free when that is written.
+    async fn in_its_place(&self, name: &str, params: Value) -> Result<Value, Error> {
+        if let Some(kind) = Kind::of(name) {
+            let mut open = self.open.clone();
+            tokio::select! {
+                places = self.traffic.room().places(kind, 1) => places?.forget(),
+                _ = open.changed() => return Err(closed()),
+            }
+        }
+        self.carry_out(name, params).await
+    }
+
     /// Carries out a call, if there is a place for it. A client's waits end with its connection; what changes
     /// sessions is seen through.
     async fn carry_out(&self, name: &str, params: Value) -> Result<Value, Error> {
@@ -280,13 +308,13 @@ impl Served {
             let _ = self.tag.set(tag);
         }
         let call = self.connection.call(name, params);
-        if name != Wait::NAME {
+        if ![Wait::NAME, Lines::NAME].contains(&name) {
             return call.await;
         }
         let mut open = self.open.clone();
         tokio::select! {
             answer = call => answer,
-            _ = open.changed() => Err(Error::new(Code::ShuttingDown, "the connection was closed")),
+            _ = open.changed() => Err(closed()),
         }
     }
 
@@ -295,11 +323,16 @@ impl Served {
         let [id, method, params] = ["id", "method", "params"].map(|key| take_key(&call, key));
         let served = self.clone();
         let opens = [Run::NAME, Attach::NAME, Shutdown::NAME].iter().any(|name| method.as_str() == Some(name));
-        let replying = opens.then(|| self.traffic.replying());
+        let until_it_is_out = (opens.then(|| self.traffic.replying()), self.traffic.owing());
         tokio::spawn(async move {
-            let _until_it_is_out = replying;
+            let _until_it_is_out = until_it_is_out;
+            let room = match method.as_str().and_then(Kind::of) {
+                Some(kind) => served.traffic.room().places(kind, 1).await.map(Some),
+                None => Ok(None),
+            };
             let answer = match method.as_str() {
-                Some(method) => served.carry_out(method, params).await,
+                Some(method) if room.is_ok() => served.carry_out(method, params).await,
+                Some(_) => Err(room.as_ref().err().cloned().unwrap_or_else(closed)),
                 None => {
                     Err(Error::new(Code::InvalidParams, "call: it must be {id, method, params}, with method a string"))
                 }
@@ -307,6 +340,10 @@ impl Served {
             peer.reply(id, answer).await;
         });
     }
+}
+
+fn closed() -> Error {
+    Error::new(Code::ShuttingDown, "the connection was closed")
 }
 
 fn take_key(map: &Value, key: &str) -> Value {

@@ -52,7 +52,7 @@ impl Wire for Json {
         if !params.is_object() {
             return Err(not_a_map(method, json_kind_of(&params), "one object, with each parameter by its name"));
         }
-        serde_json::from_value(params).map_err(|error| unreadable(method, &error.to_string()))
+        serde_path_to_error::deserialize(params).map_err(|error| unreadable(method, &said(&error)))
     }
 
     fn write<T: Serialize>(reply: &T) -> Result<Self> {
@@ -76,7 +76,57 @@ pub fn to_value<T: Serialize>(value: &T) -> std::result::Result<Msgpack, String>
 fn from_value<T: DeserializeOwned>(value: &Msgpack) -> std::result::Result<T, String> {
     let mut bytes = Vec::new();
     rmpv::encode::write_value(&mut bytes, value).map_err(|error| error.to_string())?;
-    rmp_serde::from_slice(&bytes).map_err(|error| error.to_string())
+    rmp_serde::from_slice(&bytes).map_err(|error| {
+        // Its own words are about msgpack's bytes. As JSON, the same is wrong with the same words on either transport.
+        match serde_path_to_error::deserialize::<_, T>(as_json(value)) {
+            Err(error) => said(&error),
+            Ok(_) => error.to_string(),
+        }
+    })
+}
+
+fn as_json(value: &Msgpack) -> Json {
+    match value {
+        Msgpack::Nil | Msgpack::Ext(..) => Json::Null,
+        Msgpack::Boolean(value) => (*value).into(),
+        Msgpack::Integer(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(number), _) => number.into(),
+            (None, number) => number.into(),
+        },
+        Msgpack::F32(number) => (*number).into(),
+        Msgpack::F64(number) => (*number).into(),
+        Msgpack::String(text) => String::from_utf8_lossy(text.as_bytes()).into(),
+        Msgpack::Binary(bytes) => String::from_utf8_lossy(bytes).into(),
+        Msgpack::Array(values) => values.iter().map(as_json).collect(),
+        Msgpack::Map(entries) => {
+            let name = |key: &Msgpack| key.as_str().map_or_else(|| key.to_string(), str::to_owned);
+            Json::Object(entries.iter().map(|(key, value)| (name(key), as_json(value))).collect())
+        }
+    }
+}
+
+/// Which parameter it is and what is wrong with it, in words that are not Rust's.
+fn said<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>) -> String {
+    const WORDS: [(&str, &str); 4] = [
+        ("usize", "a whole number from 0 on"),
+        ("map with a single key", "a word, or a map with a single key"),
+        ("newtype", "value"),
+        ("internally tagged enum", "map"),
+    ];
+    let mut text = error.inner().to_string();
+    for (rust, word) in WORDS {
+        text = text.replace(rust, word);
+    }
+    for bits in [8, 16, 32, 64] {
+        text = text.replace(&format!("expected u{bits}"), "expected a whole number from 0 on");
+        text = text.replace(&format!("expected i{bits}"), "expected a whole number");
+    }
+    if let Some((before, name)) = text.split_once("expected struct ") {
+        let rest = name.trim_start_matches(|letter: char| letter.is_alphanumeric());
+        text = format!("{before}expected a map{rest}");
+    }
+    let path = error.path().to_string();
+    if path == "." || text.contains(&format!("`{path}`")) { text } else { format!("{path}: {text}") }
 }
 
 fn not_a_map(method: &str, kind: &str, rule: &str) -> Error {
@@ -84,7 +134,21 @@ fn not_a_map(method: &str, kind: &str, rule: &str) -> Error {
 }
 
 fn unreadable(method: &str, reason: &str) -> Error {
-    Error::new(Code::InvalidParams, format!("{method}: {reason}"))
+    Error::new(Code::InvalidParams, format!("{method}: {}", printable(reason)))
+}
+
+/// What quotes a client's own words goes to people's terminals: no escape sequence, and no more than can be read.
+fn printable(text: &str) -> String {
+    const MOST: usize = 300;
+    let mut clean = String::new();
+    for (count, letter) in text.chars().enumerate() {
+        if count == MOST {
+            clean.push('\u{2026}');
+            break;
+        }
+        if letter.is_control() { clean.extend(letter.escape_default()) } else { clean.push(letter) }
+    }
+    clean
 }
 
 fn unwritable(reason: &str) -> Error {

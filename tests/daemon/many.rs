@@ -140,3 +140,102 @@ fn half_a_message(daemon: &Daemon, number: usize) -> UnixStream {
     stream.write_all(&whole).unwrap();
     stream
 }
+
+/// Requests as bytes of msgpack, one after the other.
+fn calls(calls: &[(&str, serde_json::Value)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (id, (method, params)) in calls.iter().enumerate() {
+        let call = crate::support::from_json(&json!([0, id, method, [params]]));
+        rmpv::encode::write_value(&mut bytes, &call).unwrap();
+    }
+    bytes
+}
+
+fn introduction() -> (&'static str, serde_json::Value) {
+    ("initialize", json!({"protocol": 1, "client": {"name": "rude", "version": "1"}}))
+}
+
+#[test]
+fn those_that_go_before_their_answers_are_out_leave_nothing() {
+    let home = Home::new();
+    let daemon = Daemon::start(&home);
+    let script = daemon.connect();
+    // Its command line makes answers longer than what is read of them.
+    let run = script.ask("run", json!({"cmd": format!("cat; true {}", "x".repeat(30_000)), "name": "quiet"}));
+    let descriptors = proc::descriptors(daemon.pid()).len();
+    let attach = ("attach", json!({"run_id": run["run_id"], "format": "spans"}));
+    let ask = || ("sessions", json!({}));
+    let words = calls(&[introduction(), ask(), ask(), attach, ask(), ask(), ask()]);
+    for _ in 0..100 {
+        let mut stream = UnixStream::connect(daemon.socket()).unwrap();
+        stream.write_all(&words).unwrap();
+        let mut some = [0; 4096];
+        assert!(std::io::Read::read(&mut stream, &mut some).unwrap() > 0);
+    }
+    eventually("every descriptor is given back", || proc::descriptors(daemon.pid()).len() <= descriptors);
+    script.ask("kill", json!({"target": "quiet"}));
+}
+
+#[test]
+fn who_waits_for_lines_and_goes_waits_no_more() {
+    let home = Home::new();
+    let daemon = Daemon::start(&home);
+    let script = daemon.connect();
+    let run = script.ask("run", json!({"cmd": "cat", "name": "quiet"}));
+    let descriptors = proc::descriptors(daemon.pid()).len();
+    for number in 0..40 {
+        let client = connect(&daemon, number);
+        drop(client.begin("lines", json!({"run_id": run["run_id"], "wait_ms": 3_600_000})));
+        client.ask("sessions", json!({}));
+        client.close();
+    }
+    eventually("every descriptor is given back", || proc::descriptors(daemon.pid()).len() <= descriptors);
+    script.ask("kill", json!({"target": "quiet"}));
+}
+
+#[test]
+fn answers_that_nobody_reads_are_not_made_in_advance() {
+    const ROOM: u64 = 96 << 20;
+    let home = Home::new();
+    let daemon = Daemon::start(&home);
+    let script = daemon.connect();
+    // Their command lines make each answer larger than 300 kB.
+    let line = format!("true {}", "x".repeat(30_000));
+    for _ in 0..10 {
+        let run = script.ask("run", json!({"cmd": line}));
+        script.wait_exited(run["run_id"].as_str().unwrap());
+    }
+    let before = proc::resident_bytes(daemon.pid());
+    let words = calls(&[vec![introduction()], vec![("sessions", json!({})); 1000]].concat());
+    let unread: Vec<UnixStream> = (0..4)
+        .map(|_| {
+            let mut stream = UnixStream::connect(daemon.socket()).unwrap();
+            stream.write_all(&words).unwrap();
+            stream
+        })
+        .collect();
+    // It has taken them in when it has answered another that came later.
+    for _ in 0..50 {
+        script.ask("sessions", json!({}));
+    }
+    let grown = proc::resident_bytes(daemon.pid()).saturating_sub(before);
+    assert!(grown < ROOM, "4000 answers of 300 kB that are not read cost {grown} bytes");
+    // Who reads them gets them all.
+    let mut stream = std::io::BufReader::new(&unread[0]);
+    for _ in 0..=1000 {
+        rmpv::decode::read_value(&mut stream).unwrap();
+    }
+}
+
+#[test]
+fn who_asks_on_and_on_and_never_reads_is_cut_off() {
+    let home = Home::new();
+    let daemon = Daemon::start(&home);
+    let script = daemon.connect();
+    let mut stream = UnixStream::connect(daemon.socket()).unwrap();
+    let words = calls(&vec![("sessions", json!({})); 500]);
+    let cut_off = (0..200).any(|_| stream.write_all(&words).is_err());
+    assert!(cut_off, "100,000 calls were taken");
+    eventually("the log says why", || home.log().contains("answers wait, and the client does not read them"));
+    assert_eq!(script.ask("sessions", json!({})), json!({}));
+}

@@ -188,3 +188,29 @@ fn a_deleted_folder_is_made_again() {
     eventually("the log is there again", || home.log().contains("exited with code 7"));
     assert_eq!(host.stderr(), "");
 }
+
+/// Opened, it would be waited for until somebody writes.
+#[test]
+fn a_pipe_or_a_link_in_the_place_of_a_file_is_not_opened() {
+    let home = Home::new();
+    let host = home.host().start();
+    let (log, history) = (newest_log(&host), state(&host).join("history.jsonl"));
+    let state = home.state();
+    let name = log.file_name().unwrap().to_owned();
+    drop(host);
+    fs::remove_file(state.join(&name)).unwrap();
+    let _ = fs::remove_file(home.state().join(history.file_name().unwrap()));
+    nix::unistd::mkfifo(&state.join(&name), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    nix::unistd::mkfifo(&state.join("history.jsonl"), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    let host = home.host().start();
+    works(&host);
+    assert_eq!(host.ask("history", json!({}))["total"], 0);
+    let said = host.stderr();
+    assert!(said.contains("is no regular file; remove it"), "{said}");
+    drop(host);
+    fs::remove_file(state.join(&name)).unwrap();
+    let elsewhere = home.write("elsewhere", "as it was");
+    std::os::unix::fs::symlink(&elsewhere, state.join(&name)).unwrap();
+    works(&home.host().start());
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "as it was");
+}

@@ -4,7 +4,7 @@
 use rmpv::Value;
 use serde_json::json;
 
-use crate::support::{Home, Host, Run, eventually, proc};
+use crate::support::{Home, Host, Run, Speech, eventually, proc};
 
 fn request(id: u64, method: &str, params: Value) -> Value {
     Value::Array(vec![0.into(), id.into(), method.into(), params])
@@ -232,4 +232,30 @@ fn a_large_message_within_the_limit_is_understood() {
     let refusal = host.refusal("kill", json!({"target": "x".repeat(8 << 20)}));
     assert_eq!(refusal.code, "not_found");
     host.ask("sessions", json!({"padding": vec!["x"; 100_000]}));
+}
+
+#[test]
+fn a_parameter_of_the_wrong_kind_is_named_in_words_and_nothing_odd_is_quoted() {
+    let host = Host::start();
+    for speech in [Speech::Msgpack, Speech::Json] {
+        let guest = host.connect_speaking(speech);
+        let long = "x".repeat(100_000);
+        for (method, params, said) in [
+            ("run", json!({"cmd": "true", "timeout_ms": "soon"}), vec!["timeout_ms", "a whole number"]),
+            ("kill", json!({"target": "all", "signal": {}}), vec!["signal", "a name, such as"]),
+            ("resize", json!({"run_id": "x", "rows": -1, "cols": 1}), vec!["rows", "-1"]),
+            ("run", json!({"cmd": "true", "limits": {"memory_bytes": []}}), vec!["limits.memory_bytes"]),
+            ("initialize", json!({"protocol": 1, "client": "me"}), vec!["client", "a map"]),
+            ("run", json!({"cmd": "true", "attach": "\u{1b}[31m"}), vec!["attach", r"\u{1b}[31m"]),
+            ("run", json!({"cmd": "true", "attach": long}), vec!["attach", "\u{2026}"]),
+        ] {
+            let refusal = guest.refusal(method, params);
+            let message = refusal.message;
+            assert_eq!(refusal.code, "invalid_params", "{message}");
+            assert!(said.iter().all(|word| message.contains(word)), "{message}");
+            let is_odd = |letter: char| letter.is_control();
+            let is_rust = ["struct", "u64", "u32", "usize", "enum"].iter().any(|word| message.contains(word));
+            assert!(message.len() < 500 && !message.contains(is_odd) && !is_rust, "{message}");
+        }
+    }
 }

@@ -168,10 +168,11 @@ async fn reach(start: bool) -> Result<(Client, Inbox), Failure> {
     let gone = || Failure::HostGone(path.display().to_string());
     let mut stream =
         client::open(&path).await.map_err(|error| if error.is_nobody_there() { gone() } else { error.into() })?;
-    match client::join(&mut stream, &here).await {
-        Ok(_) => Ok(Client::over(stream)),
-        Err(ClientError::Closed) => Err(gone()),
-        Err(error) => Err(error.into()),
+    match tokio::time::timeout(daemon::PATIENCE, client::join(&mut stream, &here)).await {
+        Ok(Ok(_)) => Ok(Client::over(stream)),
+        Ok(Err(ClientError::Closed)) => Err(gone()),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(JoinError::Silent(path).into()),
     }
 }
 

@@ -9,6 +9,8 @@ use std::{
 use tokio::io::{AsyncRead, ReadBuf};
 use tracing::warn;
 
+use crate::rpc::dispatch::ANSWERS_WAITING;
+
 use super::{
     skipper::{Refusal, Skipper},
     traffic::{OPENING, Traffic},
@@ -62,6 +64,10 @@ impl<R> GuardedReader<R> {
                 return Ok(false);
             }
             let message = std::mem::take(&mut self.message);
+            let owed = self.traffic.owed();
+            if owed >= ANSWERS_WAITING {
+                return Err(Refusal::Unread(owed));
+            }
             match self.judge(&message) {
                 Verdict::Pass => {
                     self.note(&message);
@@ -102,6 +108,9 @@ impl<R> GuardedReader<R> {
                 let verdict = method_and_params(method, params);
                 if !matches!(verdict, Verdict::Drop(_)) && method.text().is_some_and(|name| OPENING.contains(&name)) {
                     self.traffic.asked_to_open(id);
+                }
+                if let (Verdict::Pass | Verdict::Wrap(_), Some(name)) = (&verdict, method.text()) {
+                    self.traffic.asked(id, std::str::from_utf8(name).unwrap_or_default());
                 }
                 verdict
             }

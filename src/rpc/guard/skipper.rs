@@ -24,6 +24,9 @@ pub enum Refusal {
     /// A byte that msgpack does not use.
     #[error("the byte 0xc1, which is never msgpack")]
     NotMsgpack,
+    /// The client asks on and on, and does not read the answers.
+    #[error("{0} answers wait, and the client does not read them")]
+    Unread(usize),
     /// The stream ended within a message.
     #[error("the stream ended {0} bytes into a message")]
     Truncated(usize),

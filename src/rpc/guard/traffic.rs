@@ -1,11 +1,16 @@
 //! What is under way on a connection.
 
 use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use tokio::sync::watch;
+
+use crate::rpc::room::{Kind, Room};
 
 /// What is under way on a connection, in both directions: shared by its reader and its writer.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +26,11 @@ struct TrafficState {
     replying: watch::Sender<usize>,
     /// Messages of the client that were passed on and that nobody has taken up yet.
     passed: watch::Sender<usize>,
+    /// Answers that the client is to get, and that are not written yet.
+    owed: AtomicUsize,
+    /// The client's requests that hold places for large answers.
+    large: Mutex<HashMap<u64, Kind>>,
+    room: Room,
 }
 
 /// Methods whose answer something must wait for: the first frame of the view that it tells of, or the host's end.
@@ -41,7 +51,36 @@ impl Traffic {
         }
     }
 
+    /// A request of the client: its answer is owed.
+    pub(super) fn asked(&self, id: u64, method: &str) {
+        if let Some(kind) = Kind::of(method) {
+            lock(&self.0.large).insert(id, kind);
+        }
+        self.0.owed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an answer as owed until the result is dropped.
+    #[must_use]
+    pub fn owing(&self) -> Owing {
+        self.0.owed.fetch_add(1, Ordering::Relaxed);
+        Owing(self.clone())
+    }
+
+    /// How many answers are owed.
+    pub(super) fn owed(&self) -> usize {
+        self.0.owed.load(Ordering::Relaxed)
+    }
+
+    /// Room for large answers.
+    pub fn room(&self) -> &Room {
+        &self.0.room
+    }
+
     pub(super) fn replied(&self, id: u64) {
+        let _ = self.0.owed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |owed| owed.checked_sub(1));
+        if let Some(kind) = lock(&self.0.large).remove(&id) {
+            self.0.room.is_free_again(kind);
+        }
         if lock(&self.0.opening).remove(&id) {
             self.0.replying.send_modify(|count| *count = count.saturating_sub(1));
         }
@@ -83,6 +122,15 @@ pub struct Replying(Traffic);
 impl Drop for Replying {
     fn drop(&mut self) {
         self.0.0.replying.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+/// An answer that is owed.
+pub struct Owing(Traffic);
+
+impl Drop for Owing {
+    fn drop(&mut self) {
+        let _ = self.0.0.owed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |owed| owed.checked_sub(1));
     }
 }
 

@@ -26,16 +26,14 @@ use self::{
 };
 use super::{
     Caller, Ended,
-    dispatch::{CALLS_UNDER_WAY, Connection, Host},
+    dispatch::{ANSWERS_WAITING, CALLS_UNDER_WAY, Connection, Host},
     guard::Replying,
+    room::Kind,
 };
 use crate::{
-    protocol::{Attach, Code, Error, Hold, Initialize, Input, Method, Resize, Run, Shutdown, Visible, Wait},
+    protocol::{Attach, Code, Error, Hold, Initialize, Input, Lines, Method, Resize, Run, Shutdown, Visible, Wait},
     session::Client,
 };
-
-/// Answers of one connection that may wait to be read: those of all calls, and as many refusals.
-const ANSWERS_WAITING: usize = 2 * CALLS_UNDER_WAY;
 
 /// Serves one client until its stream ends.
 pub(super) async fn serve(
@@ -195,12 +193,25 @@ impl Served {
     /// Carries out what is due, all at once, and writes the answer, or the answers as one.
     async fn answer(&self, due: Vec<Due>, is_batch: bool, _place: OwnedSemaphorePermit) {
         let mut replying = Vec::new();
+        // All at once: two batches with half of what each needs would wait for each other.
+        let mut room = Vec::new();
+        for kind in [Kind::Large, Kind::Tail] {
+            let is_one = |due: &&Due| matches!(due, Due::Call(call) if Kind::of(&call.method) == Some(kind));
+            let count = due.iter().filter(is_one).count();
+            room.push((kind, self.peer.traffic.room().places(kind, count).await));
+        }
         let calls = due.into_iter().map(|due| match due {
             Due::Answer(answer) => futures::future::Either::Left(std::future::ready(answer)),
             Due::Call(call) => {
                 replying.extend(call.replying);
+                let kind = Kind::of(&call.method);
+                let no_room = room.iter().find_map(|(of, places)| places.as_ref().err().filter(|_| Some(*of) == kind));
+                let no_room = no_room.cloned();
                 futures::future::Either::Right(async move {
-                    let answer = self.carry_out(&call.method, call.params).await;
+                    let answer = match no_room {
+                        Some(error) => Err(error),
+                        None => self.carry_out(&call.method, call.params).await,
+                    };
                     message::answer(&call.id, answer)
                 })
             }
@@ -209,7 +220,7 @@ impl Served {
         let content = if is_batch { format!("[{}]", answers.join(",")) } else { answers.concat() };
         self.peer.write(content.as_bytes()).await;
         // Frames of the views that it tells of may go out now, or the host end.
-        drop(replying);
+        drop((replying, room));
     }
 
     /// Carries out a call, if there is a place for it. A client's waits end with its connection; what changes
@@ -229,7 +240,7 @@ impl Served {
             return Err(Error::new(Code::InvalidParams, why));
         }
         let call = self.connection.call(method, params);
-        let answer = if method == Wait::NAME {
+        let answer = if [Wait::NAME, Lines::NAME].contains(&method) {
             let mut open = self.open.clone();
             tokio::select! {
                 answer = call => answer,

@@ -1,0 +1,96 @@
+//! Room for answers: what a client asks for and does not read is not made for it in advance.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::protocol::{
+    Code, Error, Health, History, Lines, Method, ParseTemplates, Sessions, Snapshot, Stats, Templates,
+};
+
+/// Answers that can be large are made so many at a time for one connection; the others wait.
+const LARGE_AT_ONCE: usize = 8;
+
+/// So many calls of `lines` may be under way on one connection, as they may wait for long.
+const TAILS_AT_ONCE: usize = 64;
+
+/// What an answer may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// As large as what there is.
+    Large,
+    /// Lines, when there are any.
+    Tail,
+}
+
+impl Kind {
+    /// Of a method's answer; none for one that is small whatever there is.
+    pub fn of(method: &str) -> Option<Self> {
+        const LARGE: [&str; 7] = [
+            Sessions::NAME,
+            Snapshot::NAME,
+            Health::NAME,
+            History::NAME,
+            Stats::NAME,
+            Templates::NAME,
+            ParseTemplates::NAME,
+        ];
+        if method == Lines::NAME { Some(Self::Tail) } else { LARGE.contains(&method).then_some(Self::Large) }
+    }
+}
+
+/// The room of one connection. A place is taken before an answer is made, and free when it is written.
+#[derive(Debug, Clone)]
+pub struct Room {
+    large: Arc<Semaphore>,
+    tails: Arc<Semaphore>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { large: Arc::new(Semaphore::new(LARGE_AT_ONCE)), tails: Arc::new(Semaphore::new(TAILS_AT_ONCE)) }
+    }
+}
+
+impl Room {
+    /// Waits for places for the answers of so many calls.
+    ///
+    /// # Errors
+    /// `resource_exhausted` when there will never be as many, or the wait has no end.
+    pub async fn places(&self, kind: Kind, count: usize) -> Result<OwnedSemaphorePermit, Error> {
+        let (places, most) = match kind {
+            Kind::Large => (&self.large, LARGE_AT_ONCE),
+            Kind::Tail => (&self.tails, TAILS_AT_ONCE),
+        };
+        let wanted = u32::try_from(count).ok().filter(|_| count <= most);
+        let permit = match (kind, wanted) {
+            (Kind::Large, Some(count)) => Arc::clone(places).acquire_many_owned(count).await.ok(),
+            (Kind::Tail, Some(count)) => Arc::clone(places).try_acquire_many_owned(count).ok(),
+            (_, None) => None,
+        };
+        permit.ok_or_else(|| {
+            let what = match kind {
+                Kind::Large => "calls with large answers in one batch",
+                Kind::Tail => "calls of lines under way",
+            };
+            Error::new(
+                Code::ResourceExhausted,
+                format!(
+                    "more than {most} {what} of this connection; wait for their answers, or use another connection"
+                ),
+            )
+        })
+    }
+
+    /// Gives back the place of an answer that is written, where the permit was forgotten.
+    pub fn is_free_again(&self, kind: Kind) {
+        let (places, most) = match kind {
+            Kind::Large => (&self.large, LARGE_AT_ONCE),
+            Kind::Tail => (&self.tails, TAILS_AT_ONCE),
+        };
+        // A call that was refused before it had a place gives none back.
+        if places.available_permits() < most {
+            places.add_permits(1);
+        }
+    }
+}
