@@ -142,6 +142,12 @@ who waits for an answer notices that the host has ended."
     (list :foreground (funcall hex (face-foreground 'default nil t))
           :background (funcall hex (face-background 'default nil t)))))
 
+(defun termi--refusal (problem)
+  "What the host says in PROBLEM, and here what lists what there is."
+  (concat (plist-get problem :message)
+          (and (equal (plist-get (plist-get problem :data) :code) "not_found")
+               "; M-x termi-sessions lists what there is")))
+
 (defun termi--call (method params)
   "Call METHOD with PARAMS, a plist, and wait for the result.
 What the host refuses is a `user-error' with its words."
@@ -152,7 +158,7 @@ What the host refuses is a `user-error' with its words."
     (jsonrpc-async-request connection method params
                            :timeout 30
                            :success-fn (lambda (answer) (setq result answer done t))
-                           :error-fn (lambda (problem) (setq refusal (plist-get problem :message) done t))
+                           :error-fn (lambda (problem) (setq refusal (termi--refusal problem) done t))
                            :timeout-fn (lambda () (setq refusal "the host does not answer" done t)))
     (while (not done)
       (unless (jsonrpc-running-p connection)
@@ -763,7 +769,8 @@ When the answer to an earlier question is under way, ask after it."
   (let ((memory (plist-get process :memory_bytes)) (cpu (plist-get process :cpu_percent))
         (code (plist-get (plist-get process :exit) :code)) (status (plist-get process :status)))
     (list (list :run_id (plist-get process :run_id) :session_id session-id :session_name (plist-get session :name))
-          (vector (if (and code (/= code 0) (equal status "exited")) (format "exited %d" code) status)
+          (vector (if (and code (/= code 0) (equal status "exited")) (format "exited %d" code)
+                    (string-replace "_" " " status))
                   (plist-get session :name)
                   (replace-regexp-in-string "[[:cntrl:]]+" " " (plist-get process :command))
                   (number-to-string (plist-get process :pid))

@@ -33,6 +33,9 @@ pub(super) struct DaemonArgs {
     /// Put this binary in the place of the daemon that runs: its sessions go on
     #[arg(long, conflicts_with = "detach")]
     replace: bool,
+    /// End the daemon that runs, if no program runs in it
+    #[arg(long, conflicts_with_all = ["detach", "replace"])]
+    stop: bool,
     /// Whether the state on standard input can be gone on with
     #[arg(long, hide = true)]
     check_state: bool,
@@ -70,6 +73,9 @@ pub(super) fn run(args: &DaemonArgs) -> ExitCode {
     }
     if args.replace {
         return code(daemon::replace_running());
+    }
+    if args.stop {
+        return code(daemon::stop_running());
     }
     // Before the log, which has a thread.
     let ready = if args.detach {

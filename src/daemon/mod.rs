@@ -11,6 +11,7 @@ mod place;
 mod record;
 mod replace;
 mod restore;
+mod stop;
 
 use std::{
     path::PathBuf,
@@ -28,6 +29,7 @@ pub use join::{JoinError, Joined, PATIENCE, join};
 pub use place::{ClaimError, Place};
 use record::Keeper;
 pub use replace::{check_state, replace_running};
+pub use stop::stop_running;
 
 use crate::{
     log::Log,

@@ -364,9 +364,10 @@ impl Table {
     }
 
     pub fn run(&self, run_id: &RunId) -> Result<RunHandle> {
-        self.runs().find(|run| run.run_id == *run_id).cloned().ok_or_else(|| {
-            Error::new(Code::NotFound, format!("there is no run {:?}; `sessions` lists them", run_id.as_str()))
-        })
+        self.runs()
+            .find(|run| run.run_id == *run_id)
+            .cloned()
+            .ok_or_else(|| Error::new(Code::NotFound, format!("there is no run {:?}", run_id.as_str())))
     }
 
     pub fn runs(&self) -> impl Iterator<Item = &RunHandle> {
@@ -388,7 +389,7 @@ impl Table {
 /// The one item whose id is or starts with `named`.
 fn one<'a, T: 'a>(items: impl Iterator<Item = T>, named: &str, id: impl Fn(&T) -> &str, kind: &str) -> Result<T> {
     let not_found = || {
-        Error::new(Code::NotFound, format!("there is no {kind} {named:?}; `sessions` lists them"))
+        Error::new(Code::NotFound, format!("there is no {kind} {named:?}"))
             .with_data(json!({ "kind": kind, "name": named }))
     };
     if named.is_empty() {

@@ -208,7 +208,7 @@ impl Terminal {
         self.screen.damage().rows_since(change)
     }
 
-    /// The last row with text on it.
+    /// The last line with text on it, of the rows that the screen has of it.
     #[must_use]
     pub fn last_line(&self) -> String {
         self.screen.last_text().or_else(|| self.transcript().last_text()).unwrap_or_default()
@@ -328,6 +328,15 @@ mod tests {
         }
         assert_eq!(text(&term), ["line 8", "line 9", ""]);
         assert_eq!(scrolled(&term), (0..8).map(|n| format!("line {n}")).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_last_line_is_whole_where_it_wraps() {
+        let mut term = terminal(5, 5);
+        term.feed(b"before\r\nabcdefghijkl\r\n");
+        assert_eq!(term.last_line(), "abcdefghijkl");
+        term.feed(b"  \r\n\r\n\r\n\r\n");
+        assert_eq!(term.last_line(), "kl", "what of it is still on the screen");
     }
 
     #[test]

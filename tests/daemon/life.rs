@@ -130,3 +130,22 @@ fn a_run_has_the_folder_and_environment_of_the_client_that_starts_it() {
     assert_eq!(of(&first), [format!("blue 1 xterm-256color {socket}"), folder.clone()]);
     assert_eq!(of(&second), [format!("green none xterm-256color {socket}"), folder]);
 }
+
+#[test]
+fn it_is_ended_by_hand_once_no_program_runs_in_it() {
+    let home = Home::new();
+    let daemon = Daemon::of(&home);
+    let stop = || {
+        let output = daemon.command(&["daemon", "--stop"]).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(stop(), (false, "termi: no daemon runs\n".to_owned()));
+    let daemon = Daemon::start(&home);
+    let pid = daemon.pid();
+    let client = daemon.connect();
+    client.ask("run", json!({"cmd": "read x"}));
+    assert_eq!(stop(), (false, "termi: 1 program is still running; `termi kill all` ends them\n".to_owned()));
+    client.ask("kill", json!({"target": "all"}));
+    assert_eq!(stop(), (true, String::new()));
+    eventually("the daemon is gone", || proc::gone(pid));
+}

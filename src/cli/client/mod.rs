@@ -25,7 +25,7 @@ use super::complain;
 use crate::{
     client::{self, Client, ClientError, Inbox},
     daemon::{self, JoinError},
-    protocol::{Exit, Status},
+    protocol::{Code, Exit, Status},
 };
 
 /// The time was up, as timeout(1) says it.
@@ -75,6 +75,9 @@ pub enum Failure {
     /// The host, or the way to it.
     #[error(transparent)]
     Client(ClientError),
+    /// There is none of this name.
+    #[error("{0}; `termi ls` lists what there is")]
+    NotFound(String),
     /// What was asked cannot be.
     #[error("{0}")]
     Asked(String),
@@ -90,7 +93,10 @@ pub enum Failure {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
-        Self::Client(error)
+        match error {
+            ClientError::Refused(error) if error.code == Code::NotFound => Self::NotFound(error.message),
+            error => Self::Client(error),
+        }
     }
 }
 

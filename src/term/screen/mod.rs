@@ -184,12 +184,14 @@ impl Screen {
         })
     }
 
+    /// The last line with text on it, soft-wrapped rows joined.
     pub fn last_text(&self) -> Option<String> {
-        (0..self.lines())
-            .rev()
-            .map(|row| self.read(row).text)
-            .find(|text| !text.trim().is_empty())
-            .map(|text| text.trim().to_owned())
+        let mut rows: Vec<_> = self.texts().collect();
+        rows.truncate(rows.iter().rposition(|(text, _)| !text.trim().is_empty())? + 1);
+        // From where its line begins.
+        let whole = rows.iter().rev().skip(1).take_while(|(_, wrapped)| *wrapped).count() + 1;
+        let line: String = rows[rows.len() - whole..].iter().map(|(text, _)| text.as_str()).collect();
+        Some(line.trim().to_owned())
     }
 
     /// The prompts whose rows are still there.

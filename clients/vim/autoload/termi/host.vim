@@ -67,9 +67,15 @@ export def Ensure()
   g:termi_used = true
 enddef
 
+# What the host says, and here what lists what there is.
+def Refusal(error: dict<any>): string
+  var is_missing = get(error, 'data', {})->get('code', '') == 'not_found'
+  return error.message .. (is_missing ? '. :TermiSessions lists what there is.' : '')
+enddef
+
 def Reason(answer: dict<any>): string
   if has_key(answer, 'error')
-    return answer.error.message
+    return Refusal(answer.error)
   endif
   return last_error != '' ? last_error : 'it did not answer. Is the binary of this version?'
 enddef
@@ -104,7 +110,7 @@ enddef
 export def Ask(method: string, params: dict<any>, Done: func(dict<any>, string))
   Ensure()
   ch_sendexpr(job, {method: method, params: params}, {callback: (_, answer) => {
-    Done(get(answer, 'result', {}), has_key(answer, 'error') ? answer.error.message : '')
+    Done(get(answer, 'result', {}), has_key(answer, 'error') ? Refusal(answer.error) : '')
   }})
 enddef
 

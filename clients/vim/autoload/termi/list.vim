@@ -104,7 +104,7 @@ def Status(process: dict<any>): string
   if process.status == 'exited' && process.exit != v:null && process.exit.code != 0
     return $'exited {process.exit.code}'
   endif
-  return process.status
+  return substitute(process.status, '_', ' ', '')
 enddef
 
 def Age(ms: number): string

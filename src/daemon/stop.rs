@@ -1,0 +1,38 @@
+//! Ending the daemon from outside.
+
+use anyhow::Context;
+
+use super::join::join;
+use crate::{
+    client::{Client, ClientError, whereabouts},
+    protocol::{Empty, Sessions, Shutdown},
+};
+
+/// `termi daemon --stop`: ends the daemon that runs, with what it keeps of runs that have ended.
+///
+/// # Errors
+/// When there is none, or programs still run in it.
+pub fn stop_running() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime could not be started")?;
+    runtime.block_on(async {
+        let joined = join(&whereabouts("termi daemon --stop"), false).await.map_err(|error| match error {
+            super::JoinError::Client(error) if error.is_nobody_there() => anyhow::anyhow!("no daemon runs"),
+            error => error.into(),
+        })?;
+        let (client, _inbox) = Client::over(joined.stream);
+        let sessions = client.call::<Sessions>(Empty {}).await?;
+        let active: usize = sessions.values().map(|session| session.active_processes).sum();
+        anyhow::ensure!(
+            active == 0,
+            "{active} program{} still running; `termi kill all` ends them",
+            if active == 1 { " is" } else { "s are" }
+        );
+        match client.call::<Shutdown>(Empty {}).await {
+            Ok(_) | Err(ClientError::Closed) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    })
+}
