@@ -143,7 +143,7 @@ who waits for an answer notices that the host has ended."
           :background (funcall hex (face-background 'default nil t)))))
 
 (defun termi--refusal (problem)
-  "What the host says in PROBLEM, and here what lists what there is."
+  "The words of the host in PROBLEM, and here what lists what there is."
   (concat (plist-get problem :message)
           (and (equal (plist-get (plist-get problem :data) :code) "not_found")
                "; M-x termi-sessions lists what there is")))
