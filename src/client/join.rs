@@ -33,6 +33,13 @@ pub fn whereabouts(name: &str) -> JoinParams {
     }
 }
 
+/// The variables of this process's environment that cannot be told, as they are not UTF-8.
+#[must_use]
+pub fn untold() -> Vec<String> {
+    let untold = std::env::vars_os().filter(|(key, value)| key.to_str().is_none() || value.to_str().is_none());
+    untold.map(|(key, _)| key.to_string_lossy().into_owned()).collect()
+}
+
 /// Joins over a fresh stream, which is then free for any protocol's bytes. A server from before `join` goes on
 /// without.
 ///

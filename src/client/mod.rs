@@ -45,7 +45,7 @@ use tokio::{
 };
 
 pub use inbox::{FrameAck, Inbox, Message};
-pub use join::{join, join_json, whereabouts};
+pub use join::{join, join_json, untold, whereabouts};
 pub use stream::{Stream, connect, open, socket};
 
 use crate::protocol::{self, Frontend, Initialize, InitializeParams, InitializeReply, Method, PROTOCOL, Peer};

@@ -43,6 +43,16 @@ fn several_words_are_a_program_and_its_arguments_and_one_is_a_line_for_the_shell
 }
 
 #[test]
+fn a_variable_that_cannot_be_told_is_named() {
+    let home = Home::new();
+    let odd = std::os::unix::ffi::OsStrExt::from_bytes(b"\xff\xfe");
+    let odd: &std::ffi::OsStr = odd;
+    let output = home.daemon.command(&["run", "--wait", "true"]).env("ODD", odd).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("will not have ODD: not UTF-8"), "{said}");
+}
+
+#[test]
 fn with_wait_it_exits_as_the_program_does() {
     let home = Home::new();
     for (cmd, code) in [("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", 128 + 15), ("kill -KILL $$", 128 + 9)] {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, process::ExitCode};
 
-use super::{Outcome, attach, connect_or_start, exit_code, output, target::one_run};
+use super::{super::complain, Outcome, attach, connect_or_start, exit_code, output, target::one_run};
 use crate::protocol::{CommandSpec, Limits, Run, RunParams, Target, Until, Wait, WaitParams};
 
 #[derive(Debug, clap::Args)]
@@ -81,6 +81,13 @@ pub async fn run(args: Args) -> Outcome {
         ..RunParams::default()
     };
     let (client, inbox) = connect_or_start().await?;
+    let untold = crate::client::untold();
+    if !untold.is_empty() {
+        complain(&format!(
+            "the program will not have {}: not UTF-8, as the protocol's variables are",
+            untold.join(", ")
+        ));
+    }
     let started = client.call::<Run>(params).await?;
     if args.json {
         output::json(&started)?;

@@ -17,7 +17,8 @@ method!(
 pub enum Until {
     /// Every run of the target has ended.
     Exit,
-    /// A line that the regular expression matches, from the run's first line on.
+    /// A line that the regular expression matches, from the run's first line on: Rust's regex syntax, at most 256 kB
+    /// compiled. One that goes through the output at less than 1 MB a second is given up with `resource_exhausted`.
     Pattern(String),
     /// This long without output.
     IdleMs(u64),
