@@ -47,7 +47,7 @@ pub enum Code {
     BadInterpreter,
     /// The working folder is not there or cannot be entered.
     BadCwd,
-    /// No file descriptors, PTYs, processes or memory were left.
+    /// No file descriptors, PTYs, processes or memory were left; or one asked for more at once than one may.
     ResourceExhausted,
     /// The program could not be started for another reason.
     StartFailed,
