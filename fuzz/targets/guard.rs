@@ -13,7 +13,16 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 fn through(reader: impl AsyncRead + Unpin) -> (Vec<u8>, Result<usize, String>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let mut out = Vec::new();
-    let result = runtime.block_on(GuardedReader::new(reader, Traffic::default()).read_to_end(&mut out));
+    let traffic = Traffic::default();
+    let taker = traffic.clone();
+    // The end of a stream is told when every message has been taken up.
+    runtime.spawn(async move {
+        loop {
+            drop(taker.taking());
+            tokio::task::yield_now().await;
+        }
+    });
+    let result = runtime.block_on(GuardedReader::new(reader, traffic).read_to_end(&mut out));
     (out, result.map_err(|error: io::Error| error.to_string()))
 }
 

@@ -1,6 +1,7 @@
 --- The arguments of |:TermiRun|: `++key=value` options first, the rest is the command, untouched.
 local format = require('termi.format')
 local message = require('termi.message')
+local wording = require('termi.wording')
 
 local M = {}
 
@@ -88,12 +89,8 @@ end
 ---@return string
 function M.only_word(given)
   local word, rest = M.take_word(given)
-  if vim.trim(rest or '') ~= '' then
-    message.fail(
-      'one target at a time: what is `%s` after `%s`? A space in a name is written `\\ `.',
-      vim.trim(rest),
-      word
-    )
+  if rest ~= '' then
+    message.fail('too many words: `%s`. Write a space in a name as `\\ `.', vim.trim(rest))
   end
   return word
 end
@@ -116,7 +113,9 @@ function M.parse(input)
       option = candidate.key == key and candidate or option
     end
     if not option then
-      message.fail('++%s is not an option. There are ++%s.', key, table.concat(M.keys(), ', ++'))
+      local likely = wording.nearest(key, M.keys())
+      local advice = likely and ('Did you mean ++%s?'):format(likely) or ':help :TermiRun lists them.'
+      message.fail('++%s is not an option. %s', key, advice)
     elseif value == '' then
       message.fail('++%s needs a value: ++%s=…', key, key)
     else

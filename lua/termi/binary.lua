@@ -52,9 +52,10 @@ end
 function M.find()
   local path, tried = M.search()
   if not path then
-    local advice = config.get().binary and 'Correct the option, or leave it out to use the built one.'
-      or 'Build it with `:Termi build` (it needs Rust: https://rustup.rs).'
-    message.fail('the termi binary is not there. Looked for %s. %s', table.concat(tried, ' and '), advice)
+    if config.get().binary then
+      message.fail('`binary` is no program: %s. Correct it or leave it out.', config.get().binary)
+    end
+    message.fail('the termi binary is not there: `:Termi build`. Looked for %s.', table.concat(tried, ' and '))
   end
   return path --[[@as string]]
 end

@@ -201,6 +201,22 @@ function M.head(layout, titles)
   end))
 end
 
+--- The titles in exactly `width` columns: those that fit, none of them cut.
+---@param head string as |M.head()| makes it
+---@param width integer
+---@return string
+function M.cut_head(head, width)
+  if format.width(head) <= width then
+    return format.fit(head, width)
+  end
+  -- Between titles are at least two blanks, within one never.
+  local kept, stop = '', head:find('%S%s%s') ---@type string, integer?
+  while stop and format.width(head:sub(1, stop)) <= width do
+    kept, stop = head:sub(1, stop), head:find('%S%s%s', stop + 1)
+  end
+  return format.fit(kept, width)
+end
+
 --- A whole table of items.
 ---@param columns termi.Column[]
 ---@param items any[]

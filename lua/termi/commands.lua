@@ -8,6 +8,7 @@ local format = require('termi.format')
 local message = require('termi.message')
 local pick = require('termi.pick')
 local remote = require('termi.remote')
+local wording = require('termi.wording')
 
 local M = {}
 
@@ -61,7 +62,7 @@ local function show(call)
   local opts = args.parse(call.rest)
   local place = { open = opts.open, new_window = call.bang or nil }
   if opts.cmd then
-    attach.attach((args.take_word(opts.cmd)), place)
+    attach.attach(args.only_word(opts.cmd), place)
   else
     pick.any('Show:', function(target)
       attach.attach(target, place)
@@ -75,7 +76,7 @@ local function send(call)
   if call.range then
     local lines = vim.api.nvim_buf_get_lines(0, call.range[1] - 1, call.range[2], false)
     if call.rest ~= '' then
-      actions.send((args.take_word(call.rest)), lines, enter)
+      actions.send(args.only_word(call.rest), lines, enter)
     else
       pick.living('Send to:', function(target)
         actions.send(target, lines, enter)
@@ -100,7 +101,7 @@ local function rename(call)
   if first == '' or name == '' then
     message.fail('usage: :Termi rename {target} {name}, or :Termi rename {name} in a buffer of the session.')
   end
-  actions.rename(first, (args.take_word(name)))
+  actions.rename(first, args.only_word(name))
 end
 
 ---@param call termi.CommandCall
@@ -150,7 +151,7 @@ M.table = {
   {
     name = 'run',
     usage = 'run[!] [++key=value …] [cmd]',
-    desc = 'start a program, or a shell; !: in a window of its own',
+    desc = 'start a program or a shell; !: own window',
     run = run,
     complete = complete.run,
   },
@@ -167,7 +168,7 @@ M.table = {
     name = 'show',
     alias = 'attach',
     usage = 'show[!] [++open=…] [target]',
-    desc = 'show a run; !: in a window of its own',
+    desc = 'show a run; !: own window',
     run = show,
     complete = function(before, lead)
       if vim.startswith(lead, '+') then
@@ -195,21 +196,21 @@ M.table = {
   {
     name = 'send',
     usage = 'send[!] {target} {text}',
-    desc = 'type text, or a range of lines, and <Enter>',
+    desc = 'type text or a range, and <Enter>',
     run = send,
     complete = complete.target,
   },
   {
     name = 'kill',
     usage = 'kill[!] [target]',
-    desc = 'kill with all processes; !: SIGKILL at once',
+    desc = 'kill all its processes; !: with SIGKILL',
     run = kill,
     complete = complete.target,
   },
   {
     name = 'restart',
     usage = 'restart [target]',
-    desc = 'start the program again, in the same buffer',
+    desc = 'start the program again, same buffer',
     run = function(call)
       with_target(call.rest, 'Restart:', function(target)
         local _, count = actions.restart(target)
@@ -254,7 +255,7 @@ M.table = {
   {
     name = 'stats',
     usage = 'stats',
-    desc = 'what commands took, and how often they failed',
+    desc = 'what commands took, how often they failed',
     run = function()
       require('termi.stats').open()
     end,
@@ -281,7 +282,7 @@ M.table = {
     name = 'transcript',
     alias = 'snapshot',
     usage = 'transcript [++follow] [target]',
-    desc = 'the whole text of a run, as of now; ++follow: kept up to date',
+    desc = 'the whole text of a run',
     run = function(call)
       local word, rest = args.take_word(call.rest)
       local follow = word == '++follow'
@@ -301,7 +302,7 @@ M.table = {
     usage = 'restore [name]',
     desc = 'start again what a reboot ended (persist)',
     run = function(call)
-      require('termi.persist').restore_and_say(call.rest)
+      require('termi.persist').restore_and_say(args.only_word(call.rest))
     end,
   },
   {
@@ -359,7 +360,7 @@ M.table = {
   {
     name = 'stop',
     usage = 'stop[!]',
-    desc = 'end the host; !: and the programs that still run',
+    desc = 'end the host; !: and what still runs',
     run = stop,
   },
   {
@@ -415,7 +416,8 @@ function M.help()
   local chunks = {} ---@type [string, string?][]
   for _, command in ipairs(M.table) do
     chunks[#chunks + 1] = { ':Termi ' .. format.fit(command.usage, 31), 'Identifier' }
-    chunks[#chunks + 1] = { ('%s\n'):format(command.desc) }
+    local also = command.alias and (' (also: %s)'):format(command.alias) or ''
+    chunks[#chunks + 1] = { ('%s%s\n'):format(command.desc, also) }
   end
   chunks[#chunks + 1] = { 'More in :help termi', 'Comment' }
   vim.api.nvim_echo(chunks, false, {})
@@ -435,7 +437,9 @@ local function dispatch(name, given)
   end
   local command = M.find(name)
   if not command then
-    message.fail('`%s` is not a subcommand. There are %s.', name, table.concat(M.names(), ', '))
+    local likely = wording.nearest(name, M.names())
+    local advice = likely and ('Did you mean `%s`?'):format(likely) or ':Termi help lists them.'
+    message.fail('`%s` is not a subcommand. %s', name, advice)
   end
   local range = given.range > 0 and { given.line1, given.line2 } or nil
   command.run({ rest = rest, bang = bang, range = range })

@@ -280,9 +280,9 @@ local function check(given, known, path, found)
     local full = path .. tostring(key)
     local default = known[key]
     if default == nil then
-      local names = vim.tbl_keys(known)
-      table.sort(names)
-      found[#found + 1] = ('`%s` is not an option (there are: %s)'):format(full, table.concat(names, ', '))
+      local likely = require('termi.wording').nearest(tostring(key), vim.tbl_keys(known))
+      local advice = likely and (' (did you mean `%s`?)'):format(path .. likely) or ''
+      found[#found + 1] = ('`%s` is not an option%s'):format(full, advice)
     else
       local complaint = complaint_about(full, value, default)
       if complaint then

@@ -27,6 +27,14 @@ local function check_neovim()
   end
 end
 
+--- What to do about the option `binary`, where it is set: building would not change what it names.
+---@return string? advice
+local function corrected()
+  if config.get().binary then
+    return 'Correct the option `binary` of setup(), or leave it out: then the built one is used, or termi in $PATH.'
+  end
+end
+
 ---@return boolean found
 local function check_binary()
   health.start('The termi binary')
@@ -34,7 +42,8 @@ local function check_binary()
   if not path then
     health.error(
       'not found: looked for ' .. table.concat(tried, ' and '),
-      { 'Build it: `:Termi build` (needs Rust, https://rustup.rs).', 'Or set the option `binary` to where it is.' }
+      corrected()
+        or { 'Build it: `:Termi build` (needs Rust, https://rustup.rs).', 'Or set the option `binary` to where it is.' }
     )
     return false
   end
@@ -43,7 +52,7 @@ local function check_binary()
   end)
   if not ok or result.code ~= 0 then
     local why = ok and vim.trim((result.stdout or '') .. (result.stderr or '')) or tostring(result)
-    health.error(path .. ' does not run: ' .. why, 'Build it again: `:Termi build`.')
+    health.error(path .. ' does not run: ' .. why, corrected() or 'Build it again: `:Termi build`.')
     return false
   end
   local version = (result.stdout or ''):match('(%d+%.%d+%.%d+%S*)')
@@ -51,7 +60,7 @@ local function check_binary()
   if expected and version ~= expected then
     health.warn(
       ('%s is version %s, the plugin is %s'):format(path, version or 'unknown', expected),
-      'Build it again: `:Termi build`, then restart Neovim.'
+      corrected() or 'Build it again: `:Termi build`, then restart Neovim.'
     )
   else
     health.ok(('%s, version %s'):format(path, version or 'unknown'))
@@ -93,8 +102,17 @@ local function check_pty()
   end
 end
 
+local function check_help()
+  if vim.tbl_contains(vim.fn.getcompletion('termi-troubleshooting', 'help'), 'termi-troubleshooting') then
+    health.ok('`:help termi` is there')
+  else
+    health.warn('the help has no tags: `:help termi` opens another page or none', 'Make them: `:helptags ALL`.')
+  end
+end
+
 local function check_log()
   health.start('Files')
+  check_help()
   local path = client.log_path()
   local folder = vim.fs.dirname(path)
   if vim.fn.filewritable(path) == 1 or vim.fn.filewritable(folder) == 2 then

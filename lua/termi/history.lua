@@ -1,14 +1,15 @@
 --- |:Termi-history|: the runs that have ended, from the host's memory on disk, to search and to run again.
 local client = require('termi.client')
 local columns = require('termi.columns')
-local config = require('termi.config')
 local events = require('termi.events')
 local features = require('termi.features')
 local format = require('termi.format')
 local key_help = require('termi.key_help')
 local live_input = require('termi.live_input')
 local message = require('termi.message')
+local popup = require('termi.popup')
 local sheet = require('termi.sheet')
+local status = require('termi.status')
 local wording = require('termi.wording')
 
 local api = vim.api
@@ -31,6 +32,12 @@ local function when(ms)
   return os.date(today and '%H:%M' or '%Y-%m-%d %H:%M', seconds) --[[@as string]]
 end
 
+---@param ms integer unix time
+---@return string
+local function moment(ms)
+  return os.date('%Y-%m-%d %H:%M:%S', math.floor(ms / 1000)) --[[@as string]]
+end
+
 ---@type termi.Column[]
 local COLUMNS = {
   {
@@ -39,13 +46,8 @@ local COLUMNS = {
     max = 14,
     steady = 8,
     cell = function(record)
-      local icons = config.get().icons
-      if record.status == 'killed' then
-        return { text = icons.killed .. ' killed', hl = 'TermiKilled' }
-      elseif events.failed(record) then
-        return { text = icons.failure .. ' ' .. events.outcome(record):gsub('^ended by ', ''), hl = 'TermiFailure' }
-      end
-      return { text = icons.success .. ' done', hl = 'TermiSuccess' }
+      local its = status.of_ended(record)
+      return { text = its.icon .. ' ' .. its.word, hl = its.hl }
     end,
   },
   {
@@ -122,7 +124,7 @@ local function draw()
     right, room = '', width
   end
   for _, win in ipairs(wins) do
-    sheet.set_bar(win, sheet.bar_text(format.fit(head, room), 'TermiHeader') .. right)
+    sheet.set_bar(win, sheet.bar_text(columns.cut_head(head, room), 'TermiHeader') .. right)
   end
 end
 
@@ -151,6 +153,43 @@ end
 local function current()
   local record = records[api.nvim_win_get_cursor(0)[1]]
   return record or message.fail('there is no run on this line.')
+end
+
+--- All that is known of a run.
+---@param record termi.proto.HistoryRecord
+---@return termi.PopupRow[]
+local function told(record)
+  local its = status.of_ended(record)
+  local outcome = events.outcome(record)
+  local how = its.icon .. ' ' .. its.word .. (outcome ~= its.word and (' (%s)'):format(outcome) or '')
+  local rows = {} ---@type termi.PopupRow[]
+  local function add(name, text, hl)
+    if text and text ~= '' then
+      rows[#rows + 1] = { name = name, text = tostring(text), hl = hl }
+    end
+  end
+  add('status', how, its.hl)
+  add('reason', record.reason)
+  add('command', record.command)
+  add('program', record.program)
+  add('folder', record.cwd)
+  add('session', record.session_name, 'TermiName')
+  add('group', record.group, 'TermiGroup')
+  add('label', record.label)
+  add('template', record.template)
+  add('started', moment(record.started_at))
+  add('ended', moment(record.ended_at))
+  add('took', format.duration(record.duration_ms))
+  add(
+    'printed',
+    record.bytes < 1000 and record.bytes .. ' bytes'
+      or ('%s (%d bytes)'):format(format.bytes(record.bytes), record.bytes)
+  )
+  add('output in', record.output_path)
+  add('session id', record.session_id)
+  add('run id', record.run_id)
+  add("host's pid", record.host_pid)
+  return rows
 end
 
 ---@param open? termi.Open
@@ -204,15 +243,7 @@ M.keys = {
     hint = 'info',
     desc = 'all that is known of it',
     run = function()
-      local record = current()
-      local text = {} ---@type [string, string?][]
-      for _, field in ipairs({ 'command', 'cwd', 'session_name', 'group', 'label', 'reason', 'output_path' }) do
-        if record[field] then
-          text[#text + 1] = { format.fit(field:gsub('_', ' '), 14), 'TermiKey' }
-          text[#text + 1] = { format.one_line(record[field]) .. '\n' }
-        end
-      end
-      api.nvim_echo(text, false, {})
+      popup.open('Termi run', told(current()))
     end,
   },
   { lhs = 'f', also = { '/' }, hint = 'search', desc = 'search by command, name, label, group', run = search },

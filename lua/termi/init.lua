@@ -30,7 +30,11 @@ local M = {}
 --- Sets options. Not needed when the defaults suit.
 ---@param opts? table any part of |termi.Config|
 function M.setup(opts)
-  require('termi.config').set(opts)
+  local ok, why = pcall(require('termi.config').set, opts)
+  if not ok then
+    -- As a tail call, so that the traceback in a person's configuration begins at the line that is wrong there.
+    return error(why, 0)
+  end
   if opts and opts.persist then
     require('termi.persist').watch()
   end

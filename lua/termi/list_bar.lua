@@ -1,4 +1,5 @@
 --- The bar above the list: the titles of the columns, and on the right what is marked and filtered.
+local columns = require('termi.columns')
 local format = require('termi.format')
 local model = require('termi.list_model')
 local sheet = require('termi.sheet')
@@ -52,7 +53,7 @@ function M.text(head, width, view, nodes, rows)
   if view.filter == '' and next(view.marked) == nil and format.width(head) + length > width then
     right, length = '', 0
   end
-  return sheet.bar_text(format.fit(head, math.max(0, width - length)), 'TermiHeader') .. right
+  return sheet.bar_text(columns.cut_head(head, math.max(0, width - length)), 'TermiHeader') .. right
 end
 
 return M

@@ -3,6 +3,7 @@ local message = require('termi.message')
 local origin = require('termi.origin')
 local sessions = require('termi.sessions')
 local window = require('termi.window')
+local wording = require('termi.wording')
 
 local M = {}
 
@@ -19,7 +20,7 @@ end
 ---@param on_choice fun(row: termi.Row)
 local function ask(prompt, rows, on_choice)
   if #rows == 0 then
-    message.fail('there are no sessions. :TermiRun starts one.')
+    message.fail('%s', wording.NO_SESSIONS)
   end
   if #rows == 1 then
     return on_choice(rows[1])

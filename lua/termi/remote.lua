@@ -4,6 +4,7 @@ local config = require('termi.config')
 local connection = require('termi.connection')
 local message = require('termi.message')
 local rejoin = require('termi.rejoin')
+local wording = require('termi.wording')
 
 local M = {}
 
@@ -62,9 +63,7 @@ end
 function M.settings(name)
   local settings = config.get().hosts[name]
   if not settings then
-    local names = M.names()
-    local there_are = #names > 0 and ('There are: %s.'):format(table.concat(names, ', ')) or 'There are none.'
-    message.fail('there is no host `%s`. %s setup() names them in `hosts`, see :help termi-hosts', name, there_are)
+    message.fail('%s', wording.none_of('host', name, M.names(), 'termi-hosts'))
   end
   return settings --[[@as termi.HostConfig]]
 end
@@ -104,7 +103,7 @@ function M.trouble(name)
   end
   local what = remote.lost and 'connection lost' or 'no connection'
   if remote.state == 'failed' then
-    return ('%s: %s'):format(what, remote.why)
+    return ('%s: %s'):format(what, ((remote.why or ''):gsub('^cannot connect to %S+: ', '')))
   elseif remote.state == 'waiting' then
     local left = math.max(0, (remote.retry_at or 0) - vim.uv.now())
     return ('%s, trying again in %d s'):format(what, math.ceil(left / 1000))
@@ -256,6 +255,9 @@ local function reason(remote, its, code)
     local what = said and said:gsub('^%S+: line %d+: ', '') or 'exit code 127'
     return ('%s has no termi: %s. Install it, or set hosts.%s.cmd'):format(name, what, name), true
   end
+  -- Of what ssh says, what comes last is the reason.
+  said = said and said:gsub('^ssh: ', ''):gsub('^connect to host %S+ port %d+: ', '')
+  said = said and said:gsub('^Could not resolve hostname %S+: ', '')
   local how = said
     or code > 128 and require('termi.format').signal(code - 128)
     or ('its command ended with exit code %d'):format(code)
@@ -362,9 +364,10 @@ open = function(remote)
   end
   local started, its = pcall(connection.open, remote.name, settings.cmd)
   if not started then
-    local why = tostring(its):gsub('^.-E%d+: *', '')
-    local text = 'cannot connect to %s: %s cannot be started (%s)'
-    return failed(remote, text:format(remote.name, settings.cmd[1], why), true)
+    local what = settings.cmd[1]
+    local is_there = vim.fn.executable(what) == 1
+    local why = is_there and tostring(its):gsub('^.-E%d+: *', '') or ('`%s` is no program'):format(what)
+    return failed(remote, ('cannot connect to %s: %s'):format(remote.name, why), true)
   end
   its.persistent = true
   remote.its = its

@@ -7,6 +7,7 @@ local origin = require('termi.origin')
 local remote = require('termi.remote')
 local sessions = require('termi.sessions')
 local view = require('termi.view')
+local wording = require('termi.wording')
 
 local M = {}
 
@@ -35,9 +36,9 @@ local function check(opts)
   for key, value in pairs(opts) do
     local allowed = TYPES[key]
     if not allowed then
-      local known = vim.tbl_keys(TYPES)
-      table.sort(known)
-      message.fail('run(): `%s` is not an option (there are: %s)', tostring(key), table.concat(known, ', '))
+      local likely = wording.nearest(tostring(key), vim.tbl_keys(TYPES))
+      local advice = likely and ('Did you mean `%s`?'):format(likely) or 'See :help termi.run()'
+      message.fail('run(): `%s` is not an option. %s', tostring(key), advice)
     elseif not vim.tbl_contains(allowed, type(value)) then
       local types = table.concat(allowed, ' or ')
       message.fail('run(): `%s` must be a %s, not %s', key, types, vim.inspect(value))
@@ -171,7 +172,7 @@ local function start(opts)
     client.ensure()
   end
   if opts.template then
-    require('termi.templates').sync()
+    require('termi.templates').need(opts.template)
   end
   local focus = vim.api.nvim_get_current_win()
   local shown, undo = make_view(opts, host)
@@ -226,7 +227,7 @@ local function start_soon(opts, host)
     end
     client.request('run', wanted, function(refused, answer)
       if refused then
-        local why = require('termi.wording').of(refused)
+        local why = wording.of(refused)
         vim.schedule(function()
           give_up(why)
         end)

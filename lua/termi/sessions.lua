@@ -4,6 +4,7 @@ local message = require('termi.message')
 local origin = require('termi.origin')
 local remote = require('termi.remote')
 local state = require('termi.state')
+local wording = require('termi.wording')
 
 local M = {}
 
@@ -221,7 +222,7 @@ function M.checked(target)
   if host ~= '' and not client.running(host) then
     message.fail('%s', remote.sentence(host))
   elseif not M.may_exist() then
-    message.fail('there are no sessions. :TermiRun starts one.')
+    message.fail('%s', wording.NO_SESSIONS)
   end
   return target
 end
@@ -295,9 +296,9 @@ function M.resolve(target, sessions)
       return (not group or row.session.group == group) and (not host or (row.session.host or '') == host)
     end, every)
     if #rows == 0 then
-      local where = host and ' on ' .. origin.word(host) or ''
-      local text = group and 'no session%s is in the group `%s`.' or 'there are no sessions%s.'
-      message.fail(text, where, group)
+      local where = host and '@' .. origin.word(host) or ''
+      local none = host and ('there are no sessions on %s.'):format(origin.word(host)) or wording.NO_SESSIONS
+      message.fail('%s', group and wording.none('group', group .. where) or none)
     end
     return rows
   end
@@ -314,7 +315,7 @@ function M.resolve(target, sessions)
     if #rows > 0 then
       return rows
     end
-    complaint = ('the session `%s` has no run `%s`.'):format(of, run)
+    complaint = wording.none('run', target)
   end
   local by_run = vim.tbl_filter(function(row)
     return vim.startswith(row.process.run_id, target)
@@ -322,7 +323,7 @@ function M.resolve(target, sessions)
   if #by_run == 1 then
     return by_run
   end
-  complaint = complaint or ('no session is called `%s`. :TermiSessions lists them.'):format(target)
+  complaint = complaint or wording.none('session', target)
   return message.fail('%s', complaint) --[[@as termi.Row[] ]]
 end
 

@@ -20,6 +20,23 @@ local function made(icon, word, hl, rank)
   return { icon = icon, word = word, hl = hl, rank = rank }
 end
 
+--- How a run has ended: the same in every list.
+---@param run termi.proto.Process|termi.proto.HistoryRecord
+---@return termi.StatusWord
+function M.of_ended(run)
+  local icons = config.get().icons
+  if run.status == 'killed' then
+    return made(icons.killed, 'killed', 'TermiKilled', 4)
+  elseif run.status == 'timed_out' then
+    return made(icons.killed, 'timed out', 'TermiFailure', 2)
+  elseif run.status == 'failed' then
+    return made(icons.failure, 'failed', 'TermiFailure', 2)
+  elseif events.failed(run) then
+    return made(icons.failure, (events.outcome(run):gsub('^ended by ', '')), 'TermiFailure', 2)
+  end
+  return made(icons.success, 'done', 'TermiSuccess', 5)
+end
+
 ---@param process termi.proto.Process
 ---@return termi.StatusWord
 function M.of(process)
@@ -29,16 +46,8 @@ function M.of(process)
     return made(icons.attention, active and 'waiting' or events.outcome(process), 'TermiAttention', 1)
   elseif active then
     return made(icons.active, 'running', 'TermiActive', 3)
-  elseif process.status == 'killed' then
-    return made(icons.killed, 'killed', 'TermiKilled', 4)
-  elseif process.status == 'timed_out' then
-    return made(icons.killed, 'timed out', 'TermiFailure', 2)
-  elseif process.status == 'failed' then
-    return made(icons.failure, 'failed', 'TermiFailure', 2)
-  elseif events.failed(process) then
-    return made(icons.failure, (events.outcome(process):gsub('^ended by ', '')), 'TermiFailure', 2)
   end
-  return made(icons.success, 'done', 'TermiSuccess', 5)
+  return M.of_ended(process)
 end
 
 --- The most pressing status of several runs; one that runs goes before one that has failed.

@@ -32,6 +32,7 @@ end
 
 --- The templates of the project's file; a person is asked first whether it is to be trusted (|vim.secure.read()|).
 ---@return table<string, table>
+---@return string? distrusted the file, when it was not read for that
 local function of_project()
   local path = M.file()
   if not path then
@@ -39,23 +40,44 @@ local function of_project()
   end
   local text = vim.secure.read(path)
   if type(text) ~= 'string' then
-    message.info(('%s is not trusted; its templates are left out. See :help trust'):format(path))
-    return {}
+    return {}, vim.fn.fnamemodify(path, ':~:.')
   end
   return client.call('parse_templates', { text = text, path = path }).templates
 end
 
 --- Makes all templates known to the host, in place of those it knew.
 ---@return table<string, table>
+---@return string? distrusted the project's file, when it is left out
 function M.sync()
   features.need('templates', 'a template')
   local templates = vim.tbl_extend('force', {}, config.get().templates)
-  for name, template in pairs(of_project()) do
+  local its, distrusted = of_project()
+  for name, template in pairs(its) do
     templates[name] = template
   end
   client.call('templates', { set = as_map(templates), replace = true })
   known = templates
-  return templates
+  return templates, distrusted
+end
+
+---@param file string
+---@param again string what to do once it is trusted
+local function distrust(file, again)
+  message.fail('%s is not trusted: `:trust` it and %s.', file, again)
+end
+
+--- Makes all templates known to the host. Raises when there is none of that name.
+---@param name string
+function M.need(name)
+  local templates, distrusted = M.sync()
+  if not templates[name] then
+    if distrusted then
+      distrust(distrusted, 'try again')
+    end
+    local names = vim.tbl_keys(templates)
+    table.sort(names)
+    message.fail('%s', wording.none_of('template', name, names, 'termi-templates'))
+  end
 end
 
 --- Names for completion: those of `setup()`, and of the project's file once that was read.
@@ -89,18 +111,24 @@ local function complain(failed)
 end
 
 --- Raises when there are none.
+---@param again string the command
 ---@param templates table<string, table>
-local function some(templates)
-  if not next(templates) then
-    message.fail('there are no templates. Write some in setup() or in %s, see :help termi-templates', FILE)
+---@param distrusted? string
+---@return string? distrusted
+local function some(again, templates, distrusted)
+  if next(templates) then
+    return distrusted
+  elseif distrusted then
+    distrust(distrusted, again .. ' again')
   end
+  message.fail('there are no templates: none in setup(), no %s. :help termi-templates', FILE)
 end
 
 --- Starts the templates of a group, or all, each after what it is to come after. The editor goes on meanwhile.
 ---@param group? string
 function M.up(group)
   features.need('up', ':Termi up')
-  some(M.sync())
+  local distrusted = some(':Termi up', M.sync())
   message.info('starting …')
   client.request('up', { group = group }, function(err, result)
     vim.schedule(function()
@@ -119,6 +147,9 @@ function M.up(group)
           .. (#result.running == 1 and ' runs' or ' run')
           .. ' already'
       end
+      if distrusted then
+        parts[#parts + 1] = distrusted .. ' is not trusted'
+      end
       if #result.failed > 0 then
         complain(result.failed)
       elseif #parts > 0 then
@@ -132,7 +163,9 @@ end
 ---@param group? string
 function M.down(group)
   features.need('down', ':Termi down')
-  some(next(known) and known or M.sync())
+  if not next(known) then
+    some(':Termi down', M.sync())
+  end
   client.request('down', { group = group }, function(err, result)
     vim.schedule(function()
       if err then

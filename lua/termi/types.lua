@@ -167,7 +167,9 @@
 ---@field exit termi.proto.Exit
 ---@field reason? string
 ---@field bytes integer
+---@field template? string
 ---@field output_path? string
+---@field host_pid integer
 
 ---@class termi.proto.StatsRow
 ---@field key string what the runs have in common: their command

@@ -175,14 +175,14 @@ in_each_neovim! {
         editor.hears("gpu has no termi: no-termi-here: command not found. Install it, or set hosts.gpu.cmd");
         editor.lua("assert(#vim.api.nvim_list_wins() == 1)");
         editor.ex("TermiRun ++host=cpu true");
-        editor.hears("there is no host `cpu`. There are: gpu.");
+        editor.hears("there is no host `cpu`. Did you mean `gpu`?");
         machine.stop();
         editor.ex("Termi connect gpu");
         let said = editor.hears("cannot connect to gpu: ");
         assert!(said.contains("Connection refused"), "{said}");
         editor.set_up("{ hosts = { gpu = { cmd = { 'no-such-ssh' } } } }");
         editor.ex("Termi connect gpu");
-        editor.hears("cannot connect to gpu: no-such-ssh cannot be started");
+        editor.hears("cannot connect to gpu: `no-such-ssh` is no program");
         editor.set_up("{ hosts = { gpu = { cmd = { 'sleep', '100' } } } }");
         editor.ex("TermiRun ++host=gpu true");
         editor.sees("[Connecting to gpu");

@@ -89,6 +89,43 @@ in_each_neovim! {
         editor.sees_no("No sessions yet.");
     }
 
+    fn its_help_is_scrolled_where_the_screen_is_too_small(editor, start => start.size(30, 24)) {
+        editor.ex("TermiSessions");
+        editor.sees("No sessions yet.");
+        editor.input("?");
+        let screen = editor.sees("Termi sessions ─");
+        assert!(screen.contains("j ↓ ") && screen.contains(" more ╯"), "it says that there is more:\n{screen}");
+        assert!(!screen.contains("@@@") && !screen.contains("this help"), "{screen}");
+        assert!(!screen.contains("k ↑"), "nothing is above:\n{screen}");
+        editor.input("j");
+        editor.sees("k ↑ 1 ");
+        editor.input("G");
+        let screen = editor.sees("this help");
+        assert!(!screen.contains("j ↓ "), "nothing is below:\n{screen}");
+        editor.resize(80, 40);
+        let screen = editor.sees("show the run in the Termi window; fold a group; connect a host");
+        assert!(screen.contains("this help") && !screen.contains(" more ╯"), "all of it is seen:\n{screen}");
+        editor.input("q");
+        editor.sees_no("this help");
+    }
+
+    fn a_filter_cuts_no_title(editor, start => start.size(80, 24)) {
+        editor.ex("TermiRun ++name=worker ++open=none sleep 200");
+        editor.ex("TermiRun ++name=server ++open=none sleep 100");
+        editor.ex("TermiSessions");
+        editor.sees("server");
+        for filter in ["s", "sl", "sle", "slee", "sleep", "sleep 1", "sleep 10"] {
+            editor.input(&format!("f<C-u>{filter}<CR>"));
+            let screen = editor.sees(&format!("  filter: {filter} "));
+            let bar = screen.line(screen.find("filter: ").unwrap().0);
+            let titles: Vec<_> = bar.split("filter: ").next().unwrap().split("  ").map(str::trim).collect();
+            for title in titles.into_iter().filter(|title| !title.is_empty()) {
+                let whole = ["Status", "Name", "Command", "PID", "↓Age", "CPU", "Mem", "Last line"];
+                assert!(whole.contains(&title), "{title:?} is no title: {bar:?}");
+            }
+        }
+    }
+
     fn a_key_on_no_session_says_so(editor) {
         editor.ex("TermiSessions");
         editor.sees("No sessions yet.");
@@ -353,7 +390,14 @@ in_each_neovim! {
         editor.ex("TermiKill nosuch");
         editor.hears("there is no session `nosuch`. :TermiSessions lists them.");
         editor.ex("Termi restart group:none");
-        editor.hears("no session is in the group `none`.");
+        editor.hears("no session is in the group `none`. :TermiSessions lists them.");
+        // Whoever finds out, and in whatever command.
+        for command in ["Termi show nosuch", "Termi transcript nosuch", "Termi send nosuch x", "Termi rename nosuch x"] {
+            editor.ex(command);
+            editor.hears("termi: there is no session `nosuch`. :TermiSessions lists them.");
+        }
+        editor.ex("Termi show some:zz");
+        editor.hears("termi: there is no run `some:zz`. :TermiSessions lists them.");
     }
 
     fn the_statusline_counts(editor) {

@@ -47,6 +47,7 @@ mod following;
 mod hosts;
 mod law;
 mod list;
+mod messages;
 mod persist;
 mod pipes;
 mod programs;

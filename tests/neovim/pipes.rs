@@ -69,7 +69,7 @@ in_each_neovim! {
         editor.ex("Termi unpipe three");
         editor.hears("nothing of three is piped");
         editor.ex("Termi pipe one nobody");
-        editor.hears("no session is called `nobody`");
+        editor.hears("there is no session `nobody`. :TermiSessions lists them.");
         editor.ex("Termi pipe one");
         editor.hears("usage: :Termi pipe {from} {to}");
     }

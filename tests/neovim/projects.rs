@@ -63,6 +63,45 @@ in_each_neovim! {
         editor.take_messages();
     }
 
+    fn all_that_is_known_of_an_ended_run_is_told_in_a_float(editor, start => start.size(80, 40)) {
+        editor.ex("TermiRun ++name=slow ++group=web ++open=none ++timeout=200ms printf seen; exec sleep 1000");
+        editor.hears("slow timed out");
+        editor.ex("TermiSessions");
+        editor.sees("■ timed out");
+        editor.input("q");
+        editor.ex("Termi history");
+        // The same icon as in the list of sessions.
+        editor.sees("■ timed out");
+        let known = editor.lua("return require('termi.client').call('history', {}).records[1].run_id");
+        editor.input("i");
+        let screen = editor.sees(known.as_str().unwrap());
+        let told = |name: &str| {
+            let at = |row: &usize| screen.line(*row).contains(&format!("│ {name} "));
+            let row = (0..40).find(at).unwrap_or_else(|| panic!("{name} is told:\n{screen}"));
+            screen.line(row)
+        };
+        for (name, text) in [
+            ("status", "■ timed out"),
+            ("reason", "200ms"),
+            ("command", "printf seen; exec sleep 1000"),
+            ("folder", "/work"),
+            ("session", "slow"),
+            ("group", "web"),
+            ("started", ":"),
+            ("ended", ":"),
+            ("took", "ms"),
+            ("printed", "4 bytes"),
+            ("session id", ""),
+            ("run id", ""),
+            ("host's pid", ""),
+        ] {
+            assert!(told(name).contains(text), "{name}: {screen}");
+        }
+        editor.input("q");
+        editor.sees_no("host's pid");
+        assert_eq!(editor.lua_text("return vim.bo.filetype"), "termi-history");
+    }
+
     fn the_history_outlives_its_neovim_and_is_searched_by_the_command(editor) {
         editor.lua("require('termi').run({ cmd = 'true first', name = 'first', open = 'none' })");
         editor.lua("require('termi').run({ cmd = 'true second', name = 'second', open = 'none' })");
@@ -111,10 +150,7 @@ in_each_neovim! {
         trust(editor);
         editor.lua("vim.g.order = ''
             vim.api.nvim_create_autocmd('User', { pattern = 'TermiStarted', callback = function(event)
-              local run = event.data.run_id
-              for _, session in pairs(require('termi').sessions()) do
-                if vim.tbl_contains(session.run_ids, run) then vim.g.order = vim.g.order .. session.name .. ' ' end
-              end
+              vim.g.order = vim.g.order .. event.data.session_name .. ' '
             end })");
         editor.ex("Termi up");
         editor.hears("started db, web");
@@ -139,9 +175,52 @@ in_each_neovim! {
         editor.sees(".termi.json");
         editor.input("d");
         editor.settle();
-        let said = editor.hears("there are no templates");
-        assert!(said.contains("is not trusted; its templates are left out"), "{said}");
+        let said = editor.hears("is not trusted");
+        // One message, which fits the command line.
+        assert_eq!(said.trim(), "termi: .termi.json is not trusted: `:trust` it and :Termi up again.");
         assert_eq!(active(editor), [""; 0]);
+    }
+
+    fn a_file_that_is_looked_at_first_is_trusted_there(editor) {
+        editor.home.write("work/.termi.json", FILE);
+        editor.input(":Termi up<CR>");
+        editor.sees(".termi.json");
+        editor.input("v");
+        editor.settle();
+        let said = editor.hears("is not trusted");
+        assert_eq!(said.trim(), "termi: .termi.json is not trusted: `:trust` it and :Termi up again.");
+        editor.sees("echo serving");
+        editor.ex("trust");
+        editor.hears("in trust database");
+        editor.ex("Termi up");
+        editor.hears("started db, web");
+        editor.ex("Termi down");
+        editor.hears("Killed 2/2 processes");
+    }
+
+    fn templates_of_setup_start_without_a_file_that_is_not_trusted(editor, start => start.setup(
+        "{ templates = { ok = { cmd = 'exec sleep 1000' } } }"
+    )) {
+        editor.home.write("work/.termi.json", FILE);
+        editor.input(":Termi up<CR>");
+        editor.sees(".termi.json");
+        editor.input("d");
+        editor.settle();
+        editor.hears("started ok; .termi.json is not trusted");
+        editor.ex("TermiRun ++template=db");
+        editor.hears("termi: .termi.json is not trusted: `:trust` it and try again.");
+        editor.ex("Termi down");
+        editor.hears("Killed 1/1 processes of ok");
+    }
+
+    fn a_template_that_there_is_not_is_told_with_what_there_is(editor) {
+        editor.ex("TermiRun ++template=zz");
+        editor.hears("termi: there is no template `zz`: none is set up. :help termi-templates");
+        editor.set_up("{ templates = { server = { cmd = 'true' }, db = { cmd = 'true' } } }");
+        editor.ex("TermiRun ++template=zz");
+        editor.hears("termi: there is no template `zz`. There are: db, server.");
+        editor.ex("TermiRun ++template=sevrer");
+        editor.hears("termi: there is no template `sevrer`. Did you mean `server`?");
     }
 
     fn templates_of_setup_start_and_what_is_wrong_with_one_is_told(editor, start => start.setup(

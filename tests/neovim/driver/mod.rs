@@ -196,12 +196,14 @@ impl Editor {
         )
     }
 
-    /// Waits until something has been said that contains a text, and takes it.
+    /// Waits until something has been said that contains a text, and takes it. A long message is said in lines.
     pub fn hears(&mut self, text: &str) -> String {
         let quoted = text.replace('\\', "\\\\").replace('\'', "\\'");
         self.eventually_lua(
             &format!("{text:?} is said"),
-            &format!("vim.api.nvim_exec2('messages', {{ output = true }}).output:find('{quoted}', 1, true)"),
+            &format!(
+                "vim.api.nvim_exec2('messages', {{ output = true }}).output:gsub('\\n', ' '):find('{quoted}', 1, true)"
+            ),
         );
         self.take_messages()
     }
