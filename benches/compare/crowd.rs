@@ -1,6 +1,6 @@
 //! A hundred sessions in one host: what they cost when they have printed much, and when nothing happens.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{collections::HashMap, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use nix::libc;
 use serde_json::json;
@@ -65,7 +65,10 @@ pub fn idle_rows(plan: &Plan) -> Vec<Row> {
     #[allow(clippy::cast_precision_loss, reason = "few seconds")]
     let seconds = stretch as f64;
     let share = (after.0 - before.0) / seconds * 100.0;
-    let per_second = f64::from(u32::try_from(after.1 - before.1).unwrap()) / seconds;
+    // Of a thread that has ended meanwhile nothing is known but that it woke to do so.
+    let gone = before.1.keys().filter(|thread| !after.1.contains_key(*thread)).count();
+    let woken: u64 = after.1.iter().map(|(thread, count)| count - before.1.get(thread).unwrap_or(&0)).sum();
+    let per_second = f64::from(u32::try_from(woken).unwrap() + u32::try_from(gone).unwrap()) / seconds;
     let what = format!("host with {sessions} idle sessions attached, ");
     vec![
         single("idle", what.clone() + "share of a core", "%", &[share], Some(Target::ValueBelow(0.1))),
@@ -112,15 +115,16 @@ pub fn cpu_seconds(pid: i32) -> f64 {
     seconds
 }
 
-/// How often its threads have gone to sleep: each waking is one.
-fn switches(pid: i32) -> u64 {
-    let count = |text: &String| -> Option<u64> {
+/// How often each of its threads has gone to sleep: each waking is one.
+fn switches(pid: i32) -> HashMap<PathBuf, u64> {
+    let count = |text: &str| -> Option<u64> {
         text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?.trim().parse().ok()
     };
-    tasks(pid, "status").iter().map(|text| count(text).unwrap()).sum()
-}
-
-fn tasks(pid: i32, file: &str) -> Vec<String> {
-    let entries = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    entries.map(|entry| fs::read_to_string(entry.unwrap().path().join(file)).unwrap_or_default()).collect()
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|entry| entry.unwrap().path());
+    threads
+        .filter_map(|thread| {
+            let text = fs::read_to_string(thread.join("status")).ok()?;
+            Some((thread, count(&text)?))
+        })
+        .collect()
 }

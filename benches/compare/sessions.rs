@@ -100,7 +100,8 @@ fn bare(count: usize) -> Life {
     let starts: Vec<f64> = (0..count).map(|_| timed(|| all.push(on_pty(&mut Command::new("cat"), SIZE)))).collect();
     let kill = timed(|| {
         for (child, _) in &all {
-            kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGHUP).unwrap();
+            // Not SIGHUP: whoever starts this with nohup has it ignored by them all.
+            kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
         }
         for (child, _) in &mut all {
             child.wait().unwrap();
