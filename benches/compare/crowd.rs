@@ -34,6 +34,8 @@ pub fn memory_rows(plan: &Plan) -> Vec<Row> {
             shown["lines"].as_array().unwrap().iter().any(|line| line == LAST_LINE)
         });
     }
+    // What was freed goes back to the system once it is quiet.
+    std::thread::sleep(Duration::from_secs(5));
     let per_session = |bytes: u64| megabytes(bytes) / f64::from(u32::try_from(sessions).unwrap());
     let shims: u64 = children(host.pid()).iter().filter_map(|&pid| proportional_bytes(pid)).sum();
     let megabytes = size / 1_000_000;
