@@ -115,6 +115,18 @@ proptest! {
     }
 }
 
+#[test]
+fn a_character_is_repeated_wherever_the_sequence_for_it_is_cut() {
+    for stream in [&b"a\x1b[1b"[..], b"a\x1b\x1b[1b", b"a\x1b(\x1b[1b", b"a\x1b[3\x1b[1b"] {
+        for cut in 0..stream.len() {
+            let mut split = Terminal::new(SIZE, LIMIT);
+            split.feed(&stream[..cut]);
+            split.feed(&stream[cut..]);
+            assert_eq!(split.row(0).text, "aa", "{stream:?} cut at {cut}");
+        }
+    }
+}
+
 /// Feeds a beginning, then a piece again and again.
 fn flood(begin: &str, piece: &str, times: usize) -> Terminal {
     let mut terminal = Terminal::new(SIZE, LIMIT);

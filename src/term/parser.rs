@@ -126,8 +126,9 @@ impl Sink for Writing<'_> {
     }
 
     fn pass(&mut self, bytes: &[u8]) {
-        // The sequence that repeats ends in `b`; of one that is not whole nobody knows.
-        let may_repeat = bytes.len() < 3 || !matches!(bytes.last(), Some(b'@'..=b'a' | b'c'..=b'~'));
+        // The sequence that repeats ends in `b`; of one that is not whole, as one that has come up to its `[`, nobody
+        // knows.
+        let may_repeat = bytes.len() < 3 || !matches!(bytes.last(), Some(b'@'..=b'Z' | b'\\'..=b'a' | b'c'..=b'~'));
         if may_repeat && bytes.first() == Some(&0x1b) {
             self.show_unseen();
         }
