@@ -8,8 +8,9 @@ local api = vim.api
 local M = {}
 
 --- Before 0.12, Neovim shows a terminal's cursor at the end of its line's text after it has gone to another line, until
---- the editor has gone round its loop with nothing to redraw: not in the first round, and perhaps not in the next two.
-local ROUNDS_TO_PLACE_CURSOR = vim.fn.has('nvim-0.12') == 1 and 0 or 4
+--- the editor has gone round its loop with nothing to redraw: not in the first round, and on a busy machine not in the
+--- next few.
+local ROUNDS_TO_PLACE_CURSOR = vim.fn.has('nvim-0.12') == 1 and 0 or 12
 
 local tracked = {} ---@type table<integer, boolean> by buffer
 local stale = {} ---@type table<integer, integer> by buffer: updated since; how many lines went at the top
