@@ -159,24 +159,21 @@ on('WinClosed', nil, function()
   reading.forget_closed()
 end)
 
--- Nothing is to move below a selection, or below a search while it is typed.
-on('ModeChanged', '*:[vV\22]*', function()
+local function begin_reading()
   local win, buf = current()
   if win then
     reading.set(win, buf, true)
   end
-end)
+end
+
+-- Nothing is to move below a selection, or below a search while it is typed.
+on('ModeChanged', '*:[vV\22]*', begin_reading)
 
 on('ModeChanged', '[vV\22]*:n*', function()
   judge(api.nvim_get_current_win())
 end)
 
-on('CmdlineEnter', '[/\\?]', function()
-  local win, buf = current()
-  if win then
-    reading.set(win, buf, true)
-  end
-end)
+on('CmdlineEnter', '[/\\?]', begin_reading)
 
 on('CmdlineLeave', '[/\\?]', function()
   local win = current()

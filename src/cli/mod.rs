@@ -8,7 +8,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::{host, log, rpc::Transport, shim};
+use crate::{host, log, protocol::printable, rpc::Transport, shim};
 
 /// A session host for text editors: runs programs on PTYs of their own and pushes their screens into editor buffers.
 #[derive(Debug, Parser)]
@@ -91,14 +91,6 @@ fn run_host(transport: Transport) -> ExitCode {
 
 #[allow(clippy::print_stderr, reason = "this is the command line's voice")]
 fn complain(message: &str) {
-    // What it quotes may hold escape sequences.
-    let clean: String = message
-        .chars()
-        .flat_map(|letter| {
-            let is_odd = letter.is_control() && letter != '\n';
-            let escaped = is_odd.then(|| letter.escape_default());
-            escaped.into_iter().flatten().chain((!is_odd).then_some(letter))
-        })
-        .collect();
-    eprintln!("termi: {clean}");
+    let lines: Vec<String> = message.split('\n').map(printable).collect();
+    eprintln!("termi: {}", lines.join("\n"));
 }

@@ -33,11 +33,13 @@ pub fn whereabouts(name: &str) -> JoinParams {
     }
 }
 
-/// The variables of this process's environment that cannot be told, as they are not UTF-8.
+/// Which variables of this process's environment programs will not have, as they cannot be told; none: all are.
 #[must_use]
-pub fn untold() -> Vec<String> {
+pub fn untold() -> Option<String> {
     let untold = std::env::vars_os().filter(|(key, value)| key.to_str().is_none() || value.to_str().is_none());
-    untold.map(|(key, _)| key.to_string_lossy().into_owned()).collect()
+    let names: Vec<String> = untold.map(|(key, _)| key.to_string_lossy().into_owned()).collect();
+    let said = || format!("the program will not have {}: not UTF-8, as the protocol's variables are", names.join(", "));
+    (!names.is_empty()).then(said)
 }
 
 /// Joins over a fresh stream, which is then free for any protocol's bytes. A server from before `join` goes on

@@ -53,9 +53,8 @@ async fn pass(transport: Transport) -> anyhow::Result<Bridged> {
             Joined { stream, daemon }
         }
     };
-    let untold = client::untold();
-    if !untold.is_empty() {
-        warn!("programs will not have {}: not UTF-8, as the protocol's variables are", untold.join(", "));
+    if let Some(untold) = client::untold() {
+        warn!("{untold}");
     }
     info!(daemon = daemon.pid, version = daemon.server.version, "joined");
     let (mut input, mut output) = rpc::stdio().context("standard input and output")?;

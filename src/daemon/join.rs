@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context;
+
 use crate::{
     client::{self, ClientError, Stream},
     paths,
@@ -62,6 +64,28 @@ pub async fn join(params: &JoinParams, start: bool) -> Result<Joined, JoinError>
         }
     };
     tokio::time::timeout(PATIENCE, attempts).await.unwrap_or_else(|_| Err(JoinError::Silent(path.clone())))
+}
+
+/// Does something with the daemon that runs, in a runtime of its own. Where there is none, that is said with `none`.
+///
+/// # Errors
+/// When there is none or it cannot be joined; else as what is done.
+pub(super) fn with_running(
+    params: &JoinParams,
+    none: &str,
+    act: impl AsyncFnOnce(Joined) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime could not be started")?;
+    runtime.block_on(async {
+        let joined = join(params, false).await.map_err(|error| match error {
+            JoinError::Client(error) if error.is_nobody_there() => anyhow::anyhow!("{none}"),
+            error => error.into(),
+        })?;
+        act(joined).await
+    })
 }
 
 /// Starts a daemon and waits until clients can connect, to it or to another that was quicker.

@@ -34,7 +34,10 @@ use nix::{
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::{Options, Place, Serving, join, join::own_executable};
+use super::{
+    Options, Place, Serving, join,
+    join::{own_executable, with_running},
+};
 use crate::{
     client::{Client, ClientError, whereabouts},
     process::Proc,
@@ -260,18 +263,8 @@ fn exec(binary: &Path, state: i32, options: &Options, kept: &[i32]) -> nix::Erro
 /// # Errors
 /// When there is none, or it cannot be done; the daemon stays as it is then.
 pub fn replace_running() -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the runtime could not be started")?;
-    runtime.block_on(async {
-        let params = whereabouts("termi daemon --replace");
-        let before = join(&params, false).await.map_err(|error| match error {
-            super::JoinError::Client(error) if error.is_nobody_there() => {
-                anyhow::anyhow!("no daemon runs; `termi daemon` starts one")
-            }
-            error => error.into(),
-        })?;
+    let params = whereabouts("termi daemon --replace");
+    with_running(&params, "no daemon runs; `termi daemon` starts one", async |before| {
         let binary = own_executable().to_string_lossy().into_owned();
         let (client, _inbox) = Client::over(before.stream);
         match client.call::<Replace>(ReplaceParams { binary }).await {

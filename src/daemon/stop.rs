@@ -1,8 +1,6 @@
 //! Ending the daemon from outside.
 
-use anyhow::Context;
-
-use super::join::join;
+use super::join::with_running;
 use crate::{
     client::{Client, ClientError, whereabouts},
     protocol::{Empty, Sessions, Shutdown},
@@ -13,15 +11,7 @@ use crate::{
 /// # Errors
 /// When there is none, or programs still run in it.
 pub fn stop_running() -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the runtime could not be started")?;
-    runtime.block_on(async {
-        let joined = join(&whereabouts("termi daemon --stop"), false).await.map_err(|error| match error {
-            super::JoinError::Client(error) if error.is_nobody_there() => anyhow::anyhow!("no daemon runs"),
-            error => error.into(),
-        })?;
+    with_running(&whereabouts("termi daemon --stop"), "no daemon runs", async |joined| {
         let (client, _inbox) = Client::over(joined.stream);
         let sessions = client.call::<Sessions>(Empty {}).await?;
         let active: usize = sessions.values().map(|session| session.active_processes).sum();

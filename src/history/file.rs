@@ -68,16 +68,8 @@ impl Appender {
         let path = self.folder.join(FILE);
         let begun = Instant::now();
         loop {
-            let file = OpenOptions::new()
-                .append(true)
-                .create(true)
-                .mode(0o600)
-                .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
-                .open(&path)?;
+            let file = open(OpenOptions::new().append(true).create(true).mode(0o600), &path)?;
             let opened = file.metadata()?;
-            if !opened.is_file() {
-                return Err(not_a_file(&path));
-            }
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(locked) => {
                     if fs::metadata(&path).is_ok_and(|now| now.ino() == opened.ino()) {
@@ -91,15 +83,18 @@ impl Appender {
     }
 }
 
-fn not_a_file(path: &Path) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, format!("{} is no regular file; remove it", path.display()))
+/// Opens one of the files: neither a link nor a pipe, which would be waited for.
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK).open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} is no regular file; remove it", path.display())))
 }
 
-/// Opens one of the files to read it: neither a link nor a pipe, which would be waited for.
+/// Opens one of the files to read it.
 pub fn open_to_read(path: &Path) -> io::Result<File> {
-    let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(not_a_file(path)) }
+    open(OpenOptions::new().read(true), path)
 }
 
 /// A file with its lock, or without where it could not be had.

@@ -81,3 +81,13 @@ impl Error {
         Self::new(Code::InvalidParams, format!("{key} is {value:?}: {rule}"))
     }
 }
+
+/// A text that quotes others' words, for a terminal: control characters are shown escaped.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() { shown.extend(letter.escape_default()) } else { shown.push(letter) }
+    }
+    shown
+}

@@ -14,7 +14,7 @@ mod style;
 mod target;
 
 pub use bytes::{Bytes, Secret};
-pub use error::{Code, Error, Result};
+pub use error::{Code, Error, Result, printable};
 pub use event::{AttentionKind, Event, ProgressState, Selection};
 pub use ids::{RunId, SessionId, ViewId};
 pub use methods::*;

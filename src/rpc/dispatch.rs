@@ -129,6 +129,27 @@ pub const METHODS: &[&str] = &[
     Restore::NAME,
 ];
 
+/// Carries out a call over a connection that is open until `open` changes. What only waits ends with it; what changes
+/// sessions is seen through.
+pub(super) async fn while_open<T>(
+    method: &str,
+    mut open: tokio::sync::watch::Receiver<()>,
+    call: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    if ![Wait::NAME, Lines::NAME].contains(&method) {
+        return call.await;
+    }
+    tokio::select! {
+        answer = call => answer,
+        _ = open.changed() => Err(closed()),
+    }
+}
+
+/// Nobody is there any more to be answered.
+pub(super) fn closed() -> Error {
+    Error::new(Code::ShuttingDown, "the connection was closed")
+}
+
 impl Connection {
     /// A connection that has just been opened.
     pub(super) fn new(host: Host, caller: Caller, client: Client, traffic: Traffic) -> Self {

@@ -18,15 +18,14 @@ use tracing::{Instrument, debug, info, warn};
 
 use super::{
     Caller, Ended,
-    dispatch::{CALLS_UNDER_WAY, Connection, Host},
+    dispatch::{CALLS_UNDER_WAY, Connection, Host, closed, while_open},
     guard::{GuardedReader, GuardedWriter, Traffic},
     room::Kind,
     value::to_value,
 };
 use crate::{
     protocol::{
-        Attach, Code, Error, Event, Frame, Frontend, Hold, Initialize, Input, Lines, Method, Resize, Run, Shutdown,
-        Visible, Wait,
+        Attach, Code, Error, Event, Frame, Frontend, Hold, Initialize, Input, Method, Resize, Run, Shutdown, Visible,
     },
     session::{Client, FrameJob, Outbox},
 };
@@ -307,15 +306,8 @@ impl Served {
             // The first one stays: what is under way already travels with it.
             let _ = self.tag.set(tag);
         }
-        let call = self.connection.call(name, params);
-        if ![Wait::NAME, Lines::NAME].contains(&name) {
-            return call.await;
-        }
-        let mut open = self.open.clone();
-        tokio::select! {
-            answer = call => answer,
-            _ = open.changed() => Err(closed()),
-        }
+        // Apart: what a call takes, a thousand that wait for their places are not to take in advance.
+        Box::pin(while_open(name, self.open.clone(), self.connection.call(name, params))).await
     }
 
     /// A call by notification.
@@ -340,10 +332,6 @@ impl Served {
             peer.reply(id, answer).await;
         });
     }
-}
-
-fn closed() -> Error {
-    Error::new(Code::ShuttingDown, "the connection was closed")
 }
 
 fn take_key(map: &Value, key: &str) -> Value {

@@ -42,55 +42,69 @@ impl Kind {
 /// The room of one connection. A place is taken before an answer is made, and free when it is written.
 #[derive(Debug, Clone)]
 pub struct Room {
-    large: Arc<Semaphore>,
-    tails: Arc<Semaphore>,
+    large: Places,
+    tails: Places,
+}
+
+#[derive(Debug, Clone)]
+struct Places {
+    free: Arc<Semaphore>,
+    most: usize,
+}
+
+impl Places {
+    fn new(most: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(most)), most }
+    }
 }
 
 impl Default for Room {
     fn default() -> Self {
-        Self { large: Arc::new(Semaphore::new(LARGE_AT_ONCE)), tails: Arc::new(Semaphore::new(TAILS_AT_ONCE)) }
+        Self { large: Places::new(LARGE_AT_ONCE), tails: Places::new(TAILS_AT_ONCE) }
     }
 }
 
 impl Room {
+    fn of(&self, kind: Kind) -> &Places {
+        match kind {
+            Kind::Large => &self.large,
+            Kind::Tail => &self.tails,
+        }
+    }
+
     /// Waits for places for the answers of so many calls.
     ///
     /// # Errors
     /// `resource_exhausted` when there will never be as many, or the wait has no end.
     pub async fn places(&self, kind: Kind, count: usize) -> Result<OwnedSemaphorePermit, Error> {
-        let (places, most) = match kind {
-            Kind::Large => (&self.large, LARGE_AT_ONCE),
-            Kind::Tail => (&self.tails, TAILS_AT_ONCE),
-        };
-        let wanted = u32::try_from(count).ok().filter(|_| count <= most);
-        let permit = match (kind, wanted) {
-            (Kind::Large, Some(count)) => Arc::clone(places).acquire_many_owned(count).await.ok(),
-            (Kind::Tail, Some(count)) => Arc::clone(places).try_acquire_many_owned(count).ok(),
-            (_, None) => None,
+        let Places { free, most } = self.of(kind);
+        let free = Arc::clone(free);
+        let wanted = u32::try_from(count).ok().filter(|_| count <= *most);
+        let (permit, what) = match kind {
+            Kind::Large => {
+                let permit = match wanted {
+                    Some(count) => free.acquire_many_owned(count).await.ok(),
+                    None => None,
+                };
+                (permit, "calls with large answers in one batch")
+            }
+            Kind::Tail => {
+                let permit = wanted.and_then(|count| free.try_acquire_many_owned(count).ok());
+                (permit, "calls of lines under way")
+            }
         };
         permit.ok_or_else(|| {
-            let what = match kind {
-                Kind::Large => "calls with large answers in one batch",
-                Kind::Tail => "calls of lines under way",
-            };
-            Error::new(
-                Code::ResourceExhausted,
-                format!(
-                    "more than {most} {what} of this connection; wait for their answers, or use another connection"
-                ),
-            )
+            let advice = "wait for their answers, or use another connection";
+            Error::new(Code::ResourceExhausted, format!("more than {most} {what} of this connection; {advice}"))
         })
     }
 
     /// Gives back the place of an answer that is written, where the permit was forgotten.
     pub fn is_free_again(&self, kind: Kind) {
-        let (places, most) = match kind {
-            Kind::Large => (&self.large, LARGE_AT_ONCE),
-            Kind::Tail => (&self.tails, TAILS_AT_ONCE),
-        };
+        let Places { free, most } = self.of(kind);
         // A call that was refused before it had a place gives none back.
-        if places.available_permits() < most {
-            places.add_permits(1);
+        if free.available_permits() < *most {
+            free.add_permits(1);
         }
     }
 }

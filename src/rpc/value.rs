@@ -4,7 +4,7 @@ use rmpv::Value as Msgpack;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value as Json;
 
-use crate::protocol::{Code, Error, Result};
+use crate::protocol::{Code, Error, Result, printable};
 
 /// A value as a transport carries it.
 pub trait Wire: Sized + Send {
@@ -134,21 +134,12 @@ fn not_a_map(method: &str, kind: &str, rule: &str) -> Error {
 }
 
 fn unreadable(method: &str, reason: &str) -> Error {
-    Error::new(Code::InvalidParams, format!("{method}: {}", printable(reason)))
-}
-
-/// What quotes a client's own words goes to people's terminals: no escape sequence, and no more than can be read.
-fn printable(text: &str) -> String {
+    // It may quote a client's own words: no more of them than can be read.
     const MOST: usize = 300;
-    let mut clean = String::new();
-    for (count, letter) in text.chars().enumerate() {
-        if count == MOST {
-            clean.push('\u{2026}');
-            break;
-        }
-        if letter.is_control() { clean.extend(letter.escape_default()) } else { clean.push(letter) }
-    }
-    clean
+    let mut letters = reason.chars();
+    let start: String = letters.by_ref().take(MOST).collect();
+    let more = if letters.next().is_some() { "\u{2026}" } else { "" };
+    Error::new(Code::InvalidParams, format!("{method}: {}{more}", printable(&start)))
 }
 
 fn unwritable(reason: &str) -> Error {

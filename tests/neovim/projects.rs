@@ -32,6 +32,18 @@ fn active(editor: &mut Editor) -> Vec<String> {
     )
 }
 
+/// Starts what a file names that is not trusted, and answers Neovim's own question with another key than that it is.
+fn up_answered(editor: &mut Editor, key: &str) {
+    editor.home.write("work/.termi.json", FILE);
+    editor.input(":Termi up<CR>");
+    editor.sees(".termi.json");
+    editor.input(key);
+    editor.settle();
+    let said = editor.hears("is not trusted");
+    // One message, which fits the command line.
+    assert_eq!(said.trim(), "termi: .termi.json is not trusted: `:trust` it and :Termi up again.");
+}
+
 in_each_neovim! {
     fn the_history_shows_what_has_ended_and_runs_it_again(editor, start => start.size(140, 40)) {
         editor.lua("require('termi').run({ cmd = 'exit 3', name = 'broken', open = 'none' })");
@@ -169,26 +181,12 @@ in_each_neovim! {
     }
 
     fn a_file_that_is_not_trusted_starts_nothing(editor) {
-        editor.home.write("work/.termi.json", FILE);
-        editor.input(":Termi up<CR>");
-        // Neovim's own question: it is denied.
-        editor.sees(".termi.json");
-        editor.input("d");
-        editor.settle();
-        let said = editor.hears("is not trusted");
-        // One message, which fits the command line.
-        assert_eq!(said.trim(), "termi: .termi.json is not trusted: `:trust` it and :Termi up again.");
+        up_answered(editor, "d");
         assert_eq!(active(editor), [""; 0]);
     }
 
     fn a_file_that_is_looked_at_first_is_trusted_there(editor) {
-        editor.home.write("work/.termi.json", FILE);
-        editor.input(":Termi up<CR>");
-        editor.sees(".termi.json");
-        editor.input("v");
-        editor.settle();
-        let said = editor.hears("is not trusted");
-        assert_eq!(said.trim(), "termi: .termi.json is not trusted: `:trust` it and :Termi up again.");
+        up_answered(editor, "v");
         editor.sees("echo serving");
         editor.ex("trust");
         editor.hears("in trust database");

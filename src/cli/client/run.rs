@@ -81,12 +81,8 @@ pub async fn run(args: Args) -> Outcome {
         ..RunParams::default()
     };
     let (client, inbox) = connect_or_start().await?;
-    let untold = crate::client::untold();
-    if !untold.is_empty() {
-        complain(&format!(
-            "the program will not have {}: not UTF-8, as the protocol's variables are",
-            untold.join(", ")
-        ));
+    if let Some(untold) = crate::client::untold() {
+        complain(&untold);
     }
     let started = client.call::<Run>(params).await?;
     if args.json {

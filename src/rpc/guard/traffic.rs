@@ -66,6 +66,10 @@ impl Traffic {
         Owing(self.clone())
     }
 
+    fn paid(&self) {
+        let _ = self.0.owed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |owed| owed.checked_sub(1));
+    }
+
     /// How many answers are owed.
     pub(super) fn owed(&self) -> usize {
         self.0.owed.load(Ordering::Relaxed)
@@ -77,7 +81,7 @@ impl Traffic {
     }
 
     pub(super) fn replied(&self, id: u64) {
-        let _ = self.0.owed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |owed| owed.checked_sub(1));
+        self.paid();
         if let Some(kind) = lock(&self.0.large).remove(&id) {
             self.0.room.is_free_again(kind);
         }
@@ -130,7 +134,7 @@ pub struct Owing(Traffic);
 
 impl Drop for Owing {
     fn drop(&mut self) {
-        let _ = self.0.0.owed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |owed| owed.checked_sub(1));
+        self.0.paid();
     }
 }
 

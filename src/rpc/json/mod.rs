@@ -26,12 +26,12 @@ use self::{
 };
 use super::{
     Caller, Ended,
-    dispatch::{ANSWERS_WAITING, CALLS_UNDER_WAY, Connection, Host},
+    dispatch::{ANSWERS_WAITING, CALLS_UNDER_WAY, Connection, Host, while_open},
     guard::Replying,
     room::Kind,
 };
 use crate::{
-    protocol::{Attach, Code, Error, Hold, Initialize, Input, Lines, Method, Resize, Run, Shutdown, Visible, Wait},
+    protocol::{Attach, Code, Error, Hold, Initialize, Input, Method, Resize, Run, Shutdown, Visible},
     session::Client,
 };
 
@@ -239,16 +239,8 @@ impl Served {
                        leave it out, or start the host with --rpc msgpack";
             return Err(Error::new(Code::InvalidParams, why));
         }
-        let call = self.connection.call(method, params);
-        let answer = if [Wait::NAME, Lines::NAME].contains(&method) {
-            let mut open = self.open.clone();
-            tokio::select! {
-                answer = call => answer,
-                _ = open.changed() => Err(Error::new(Code::ShuttingDown, "the connection was closed")),
-            }
-        } else {
-            call.await
-        };
+        // Apart: what a call takes, a thousand that wait for their places are not to take in advance.
+        let answer = Box::pin(while_open(method, self.open.clone(), self.connection.call(method, params))).await;
         answer.inspect_err(|error| debug!(method, "refused: {:?}", error.code))
     }
 }
