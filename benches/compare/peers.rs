@@ -1,12 +1,12 @@
 //! What Termi is measured against outside Neovim: a PTY that is read and thrown away, and tmux.
 
 use std::{
-    io::Read,
+    fs::File,
     os::{
         fd::{AsFd, OwnedFd},
-        unix::process::CommandExt,
+        unix::{fs::OpenOptionsExt, process::CommandExt},
     },
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -17,11 +17,14 @@ use nix::{
     libc,
     poll::{PollFd, PollFlags, PollTimeout, poll},
     pty::{Winsize, openpty},
-    sys::signal::{Signal, kill},
-    unistd::{Pid, read, setsid},
+    sys::{
+        signal::{Signal, kill},
+        stat::Mode,
+    },
+    unistd::{Pid, mkfifo, read, setsid},
 };
 
-use crate::{home::Home, support::proc};
+use crate::home::Home;
 
 /// How long a peer may take before it is ended.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -129,28 +132,29 @@ impl Tmux {
         // What keeps the server while sessions come and go, and no longer than this process lives.
         let keeper = format!("tail --pid={} -f /dev/null; tmux kill-server", std::process::id());
         tmux.run(&["new-session", "-d", "-s", "keeper", &keeper]);
-        tmux.run(&["set-option", "-g", "remain-on-exit", "on"]);
         tmux.run(&["set-option", "-g", "status", "off"]);
-        tmux.run(&["set-hook", "-g", "pane-died", "wait-for -S died"]);
         tmux
     }
 
-    /// Prints a file in a session: the time from its start until its end is told; the last line must be there.
+    /// Prints a file in a session: the time from its start until tmux has read it; the last line must be there.
     ///
     /// tmux tells the end of a program before it has read its last lines, and loses them. So the program asks for the
-    /// cursor's place when it has printed the file, and ends when tmux has come to that question and answers it.
+    /// cursor's place when it has printed the file, and says in a FIFO when tmux has come to that question and answered
+    /// it. Its end would be no better sign: while tmux takes the pane out of the records of logins it hears of no
+    /// child's end, and the hook `pane-died` is then never run.
     pub fn drain(&self, file: &str, last_line: &str) -> Duration {
-        let line = format!("stty -icanon -echo; cat '{file}'; printf '\\033[6n'; head -c 1 >/dev/null");
-        let command = ["sh", "-c", &line];
+        let fifo = self.home.path().join("drained");
+        let _ = std::fs::remove_file(&fifo);
+        mkfifo(&fifo, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        // Open before there is a writer, and without waiting for one.
+        let said = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&fifo).unwrap();
+        let print = format!("stty -icanon -echo; cat '{file}'; printf '\\033[6n'; head -c 1 >/dev/null");
+        let line = format!("{print}; echo >'{}'; exec cat", fifo.display());
         let (rows, columns) = (self.size.0.to_string(), self.size.1.to_string());
-        let mut waiting = self.command(&["wait-for", "died"]).stdout(Stdio::piped()).spawn().unwrap();
-        Self::until_waiting(&waiting);
         let begun = Instant::now();
-        let start = ["new-session", "-d", "-s", "drain", "-x", &columns, "-y", &rows];
-        self.run(&[&start[..], &command].concat());
-        ends(waiting.stdout.as_mut().unwrap(), "tmux tells the end of its pane");
+        self.run(&["new-session", "-d", "-s", "drain", "-x", &columns, "-y", &rows, "sh", "-c", &line]);
+        readable(&said, "tmux has read the file");
         let took = begun.elapsed();
-        assert!(waiting.wait().unwrap().success());
         let shown = self.run(&["capture-pane", "-p", "-t", "drain:"]);
         assert!(shown.contains(last_line), "tmux told the end before the last line was there:\n{shown}");
         let size = self.run(&["display-message", "-p", "-t", "drain:", "#{pane_height} #{pane_width}"]);
@@ -184,15 +188,6 @@ impl Tmux {
         self.run(&["detach-client", "-s", "full"]);
     }
 
-    /// A signal sent to a channel before anybody waits would be kept, but not told twice: wait until it waits.
-    fn until_waiting(waiting: &Child) {
-        crate::support::eventually("tmux's wait-for waits", || {
-            let below = proc::below(waiting.id().cast_signed());
-            let socket = |path: &std::path::PathBuf| path.to_string_lossy().starts_with("socket:");
-            below.iter().any(|stat| stat.state == 'S' && proc::descriptors(stat.pid).iter().any(socket))
-        });
-    }
-
     fn command(&self, arguments: &[&str]) -> Command {
         // Its client could wait for ever for a server that hangs.
         let mut tmux = self.home.command("timeout");
@@ -216,17 +211,9 @@ impl Drop for Tmux {
     }
 }
 
-/// Waits until the other end is closed.
-fn ends(pipe: &mut ChildStdout, what: &str) {
-    let until = Instant::now() + LIMIT;
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        assert!(!left.is_zero(), "waited {LIMIT:?} in vain: {what}");
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        if poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], timeout).is_ok_and(|count| count > 0)
-            && pipe.read(&mut [0; 256]).unwrap() == 0
-        {
-            return;
-        }
-    }
+/// Waits until there is something to read.
+fn readable(file: &File, what: &str) {
+    let timeout = PollTimeout::try_from(LIMIT).unwrap();
+    let count = poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLIN)], timeout).unwrap();
+    assert!(count > 0, "waited {LIMIT:?} in vain: {what}");
 }
