@@ -180,6 +180,15 @@ impl Viewer {
         }
     }
 
+    /// The run has ended, and the client is to be told once it has everything: what is left does not wait, as nothing
+    /// will come after it.
+    pub fn end(&mut self) {
+        self.exit_due = true;
+        if self.in_flight.is_none() {
+            self.next = self.next.min(Instant::now());
+        }
+    }
+
     /// Whether the client is to be told of the run's end: it has everything there is, or does not look, or only at
     /// what it has, or does not acknowledge what it was sent.
     pub fn is_exit_due(&self) -> bool {
@@ -263,7 +272,8 @@ impl Viewer {
         self.in_flight = Some((seq, now));
         self.streak = self.streak.saturating_add(1);
         self.last_sent = now;
-        (self.typed, self.has_turn) = (false, false);
+        // What fills a view is one turn.
+        (self.typed, self.has_turn) = (false, is_filling && !is_current);
         // What does not change but with a reset is told with it; the first frame is one.
         let size = reset.then(|| terminal.size());
         let frame = Frame {
@@ -301,7 +311,8 @@ impl Viewer {
                 self.client.took(sent.elapsed());
             }
             // An editor that takes its time gets that much time for itself between frames.
-            let least = if self.streak <= FIRST_FRAMES { FIRST_INTERVAL } else { MIN_INTERVAL };
+            let is_soon = self.streak <= FIRST_FRAMES || self.has_turn || self.exit_due;
+            let least = if is_soon { FIRST_INTERVAL } else { MIN_INTERVAL };
             let wait = if self.typed { Duration::ZERO } else { (sent.elapsed() * 2).clamp(least, MAX_INTERVAL) };
             self.next = sent + wait;
         }
@@ -372,6 +383,47 @@ mod tests {
         assert_eq!(seen.frame(), Some(3));
     }
 
+    /// Sends a frame and acknowledges it; whether the next one comes as soon as a machine of this speed allows.
+    fn is_followed_at_once(seen: &mut Seen) -> bool {
+        let before = Instant::now();
+        seen.viewer.next = before;
+        let seq = seen.frame().unwrap();
+        seen.viewer.acked(seq);
+        let after = Instant::now();
+        seen.viewer.next <= after + FIRST_INTERVAL.max(after - before)
+    }
+
+    #[test]
+    fn what_fills_a_view_comes_piece_by_piece_without_a_pause() {
+        let mut seen = Seen::new();
+        seen.terminal.set_transcript_limit(1 << 20);
+        for number in 0..2500 {
+            seen.terminal.feed(format!("{number}\r\n").as_bytes());
+        }
+        seen.viewer.start_over(&seen.terminal);
+        seen.viewer.streak = 100;
+        seen.viewer.client.turn(Instant::now());
+        seen.viewer.has_turn = true;
+        let mut at_once = Vec::new();
+        while seen.viewer.dirty {
+            at_once.push(is_followed_at_once(&mut seen));
+        }
+        assert!(at_once.len() > 2, "there are several pieces");
+        assert!(at_once[..at_once.len() - 1].iter().all(|at_once| *at_once), "{at_once:?}");
+        assert!(!seen.viewer.has_turn, "the next change waits for its turn again");
+    }
+
+    #[test]
+    fn what_an_ended_run_leaves_does_not_wait() {
+        let mut seen = Seen::new();
+        let busy = Instant::now() + MAX_INTERVAL * 1000;
+        (seen.viewer.next, seen.viewer.has_turn) = (busy, true);
+        seen.print("the end");
+        assert_eq!((seen.frame(), seen.viewer.due()), (None, Some(busy)));
+        seen.viewer.end();
+        assert_eq!(seen.frame(), Some(2));
+    }
+
     #[test]
     fn nothing_is_due_when_nothing_has_changed() {
         let mut seen = Seen::new();
@@ -402,7 +454,7 @@ mod tests {
     fn an_end_is_told_once_all_is_shown_or_a_frame_is_long_unanswered() {
         let mut seen = Seen::new();
         seen.print("the end");
-        seen.viewer.exit_due = true;
+        seen.viewer.end();
         assert!(!seen.viewer.is_exit_due());
         seen.viewer.next = Instant::now();
         assert_eq!(seen.frame(), Some(2));

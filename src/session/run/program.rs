@@ -302,9 +302,7 @@ impl Run {
         self.remember(exit, at, lasted);
         self.changed();
         self.stop_hearing();
-        for viewer in &mut self.viewers {
-            viewer.exit_due = true;
-        }
+        self.viewers.iter_mut().for_each(Viewer::end);
         let event = self.exit_event(exit, lasted);
         // Who has a view is told once it shows everything, who follows its lines once it has them all.
         let mut except: Vec<_> = self.viewers.iter().map(|viewer| viewer.client.id()).collect();
