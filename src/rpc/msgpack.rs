@@ -182,9 +182,14 @@ async fn send_all(peer: Peer, outbox: Outbox, traffic: Traffic) {
     }
     let (event_peer, event_traffic) = (peer.clone(), traffic.clone());
     let events = async move {
+        let mut named = 0;
         while let Some(event) = events.next().await {
-            // What happens to a run is told after the answer that names it.
-            event_traffic.replies_are_out().await;
+            // What happens to a run is told after the answer that names it: so are all events that are there by now.
+            if named == 0 {
+                named = 1 + events.waiting();
+                event_traffic.replies_are_out().await;
+            }
+            named -= 1;
             event_peer.event(&event).await;
         }
     };

@@ -1,9 +1,9 @@
 //! What is under way on a connection.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -21,9 +21,9 @@ struct TrafficState {
     /// Requests sent to the client and not yet answered by it.
     unanswered: Mutex<HashSet<u64>>,
     /// The client's requests that open views and are not yet answered.
-    opening: Mutex<HashSet<u64>>,
-    /// How many of those there are, calls by notification among them.
-    replying: watch::Sender<usize>,
+    opening: Mutex<HashMap<u64, Replying>>,
+    /// The answers to those that are under way, and to calls by notification.
+    replies: Arc<watch::Sender<Replies>>,
     /// Messages of the client that were passed on and that nobody has taken up yet.
     passed: watch::Sender<usize>,
     /// Answers that the client is to get, and that are not written yet.
@@ -31,6 +31,13 @@ struct TrafficState {
     /// The client's requests that hold places for large answers.
     large: Mutex<HashMap<u64, Kind>>,
     room: Room,
+}
+
+/// Answers under way, numbered as they began.
+#[derive(Debug, Default)]
+struct Replies {
+    next: u64,
+    under_way: BTreeSet<u64>,
 }
 
 /// Methods whose answer something must wait for: the first frame of the view that it tells of, or the host's end.
@@ -46,9 +53,7 @@ impl Traffic {
     }
 
     pub(super) fn asked_to_open(&self, id: u64) {
-        if lock(&self.0.opening).insert(id) {
-            self.0.replying.send_modify(|count| *count += 1);
-        }
+        lock(&self.0.opening).entry(id).or_insert_with(|| self.replying());
     }
 
     /// A request of the client: its answer is owed.
@@ -85,16 +90,19 @@ impl Traffic {
         if let Some(kind) = lock(&self.0.large).remove(&id) {
             self.0.room.is_free_again(kind);
         }
-        if lock(&self.0.opening).remove(&id) {
-            self.0.replying.send_modify(|count| *count = count.saturating_sub(1));
-        }
+        lock(&self.0.opening).remove(&id);
     }
 
     /// Counts a reply as under way until the result is dropped.
     #[must_use]
     pub fn replying(&self) -> Replying {
-        self.0.replying.send_modify(|count| *count += 1);
-        Replying(self.clone())
+        let mut number = 0;
+        self.0.replies.send_modify(|replies| {
+            number = replies.next;
+            replies.next += 1;
+            replies.under_way.insert(number);
+        });
+        Replying { of: Arc::downgrade(&self.0.replies), number }
     }
 
     pub(super) fn passed_on(&self) {
@@ -113,19 +121,28 @@ impl Traffic {
         let _ = self.0.passed.subscribe().wait_for(|count| *count == 0).await;
     }
 
-    /// Waits until no answer that tells of a view is under way.
+    /// Waits until no answer that tells of a view and is under way now is so any more. Those that begin meanwhile
+    /// are not waited for: a client that always asks for more would otherwise never hear of what it has.
     pub async fn replies_are_out(&self) {
+        let mut replies = self.0.replies.subscribe();
+        let next = replies.borrow().next;
         // The sender is this very struct's: it cannot be gone.
-        let _ = self.0.replying.subscribe().wait_for(|count| *count == 0).await;
+        let _ = replies.wait_for(|replies| replies.under_way.first().is_none_or(|first| *first >= next)).await;
     }
 }
 
 /// A reply under way.
-pub struct Replying(Traffic);
+#[derive(Debug)]
+pub struct Replying {
+    of: Weak<watch::Sender<Replies>>,
+    number: u64,
+}
 
 impl Drop for Replying {
     fn drop(&mut self) {
-        self.0.0.replying.send_modify(|count| *count = count.saturating_sub(1));
+        if let Some(replies) = self.of.upgrade() {
+            replies.send_modify(|replies| _ = replies.under_way.remove(&self.number));
+        }
     }
 }
 
@@ -149,4 +166,27 @@ impl Drop for Taking {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures::poll;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn answers_that_begin_later_are_not_waited_for() {
+        let traffic = Traffic::default();
+        traffic.asked_to_open(1);
+        let mut out = pin!(traffic.replies_are_out());
+        assert!(poll!(&mut out).is_pending());
+        traffic.asked_to_open(2);
+        let _by_notification = traffic.replying();
+        assert!(poll!(&mut out).is_pending());
+        traffic.replied(1);
+        assert!(poll!(&mut out).is_ready());
+        assert!(poll!(pin!(traffic.replies_are_out())).is_pending(), "what is under way by now");
+    }
 }

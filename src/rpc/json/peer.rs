@@ -108,9 +108,14 @@ impl Peer {
     pub async fn send_all(&self, outbox: Outbox) {
         let Outbox { mut frames, mut events } = outbox;
         let events = async {
+            let mut named = 0;
             while let Some(event) = events.next().await {
-                // What happens to a run is told after the answer that names it.
-                self.traffic.replies_are_out().await;
+                // What happens to a run is told after the answer that names it: so are all events that are there by now.
+                if named == 0 {
+                    named = 1 + events.waiting();
+                    self.traffic.replies_are_out().await;
+                }
+                named -= 1;
                 match message::outgoing(None, "event", &event) {
                     Ok(content) => self.write(&content).await,
                     Err(error) => warn!("an event could not be written: {error}"),
