@@ -12,8 +12,9 @@ use nix::{
     errno::Errno,
     fcntl::OFlag,
     sys::{
+        prctl,
         resource::{Resource, getrlimit, setrlimit},
-        signal::SigSet,
+        signal::{SigSet, Signal},
         stat::{Mode, umask},
     },
     unistd::{ForkResult, Pid, chdir, execv, fork, pipe2, setsid},
@@ -65,6 +66,9 @@ fn become_program(plan: &Plan) -> StartError {
         make_raw();
     }
     restore_signals();
+    // Host and shim may both be killed with SIGKILL: the terminal's hangup is then all that the program gets, and it may
+    // ignore that (nohup does).
+    let _ = prctl::set_pdeathsig(Signal::SIGTERM);
     umask(Mode::from_bits_truncate(plan.umask));
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, plan.open_files.min(hard), hard);

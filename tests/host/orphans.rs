@@ -96,6 +96,19 @@ fn a_host_killed_with_9_takes_every_program_with_it() {
 }
 
 #[test]
+fn a_program_that_ignores_the_hangup_ends_when_host_and_shim_were_both_killed_with_9() {
+    let mut host = Host::start();
+    let run = host.run_line("trap '' HUP; echo ready; exec sleep 1000");
+    host.wait_pattern(&run, "ready");
+    let shim = proc::stat(run.pid).unwrap().parent;
+    // None of them gets to do anything about the other's end.
+    proc::signal(host.pid(), Signal::SIGSTOP);
+    proc::signal(shim, Signal::SIGKILL);
+    host.kill_9();
+    assert_all_gone("the end of both", &[run.pid]);
+}
+
+#[test]
 fn a_host_that_is_told_to_end_takes_every_program_with_it_and_leaves_no_zombie() {
     for signal in [Some(Signal::SIGTERM), Some(Signal::SIGHUP), Some(Signal::SIGINT), None] {
         let seconds = unique_seconds();
