@@ -26,6 +26,7 @@ mod state;
 mod supervisor;
 mod table;
 mod templates;
+mod tempo;
 mod usage;
 mod viewer;
 mod waiter;

@@ -1,4 +1,4 @@
-//! A client's view within a run: when its next frame is due.
+//! A client's view within a run: what it is sent and told of.
 
 use std::{
     ops::Range,
@@ -9,6 +9,7 @@ use std::{
 use super::{
     client::{Ack, Acked, Client, FrameJob},
     run::AttachWish,
+    tempo::Tempo,
 };
 use crate::{
     protocol::{Event, Frame, RunId, SessionId, Size, ViewId},
@@ -16,16 +17,6 @@ use crate::{
     view::{NextFrame, View},
 };
 use tokio::sync::mpsc;
-
-/// The least and the most time between two frames of a view under load. Screens show 60 pictures a second.
-const MIN_INTERVAL: Duration = Duration::from_millis(16);
-const MAX_INTERVAL: Duration = Duration::from_millis(250);
-
-/// The first change after quiet does not wait, and the few after it hardly: a program that starts, prints a
-/// little and ends is shown at once.
-const QUIET: Duration = Duration::from_millis(200);
-const FIRST_FRAMES: u32 = 4;
-const FIRST_INTERVAL: Duration = Duration::from_millis(1);
 
 /// A client that has not acknowledged a frame for so long is told of the run's end before it has seen everything.
 const ACK_PATIENCE: Duration = Duration::from_secs(5);
@@ -71,15 +62,7 @@ pub struct Viewer {
     hold: bool,
     held: Option<Held>,
     shown: Option<Shown>,
-    in_flight: Option<(u64, Instant)>,
-    next: Instant,
-    /// The next frame has its turn among those of the client's other views: it is at `next`.
-    has_turn: bool,
-    /// When the last frame went out, and how many did since it was quiet.
-    last_sent: Instant,
-    streak: u32,
-    /// Something was typed since: what comes next may be its echo.
-    typed: bool,
+    tempo: Tempo,
     /// The client waits to be told of the run's end.
     pub exit_due: bool,
 }
@@ -110,19 +93,14 @@ impl Viewer {
             hold: false,
             held: None,
             shown: None,
-            in_flight: None,
-            next: Instant::now(),
-            has_turn: false,
-            last_sent: Instant::now(),
-            streak: 0,
-            typed: false,
+            tempo: Tempo::new(),
             exit_due: false,
         }
     }
 
     pub fn mark(&mut self) {
-        if !std::mem::replace(&mut self.dirty, true) && self.last_sent.elapsed() > QUIET {
-            self.streak = 0;
+        if !std::mem::replace(&mut self.dirty, true) {
+            self.tempo.wake();
         }
         if let Some(held) = &mut self.held {
             held.untold = true;
@@ -131,8 +109,7 @@ impl Viewer {
 
     /// The program was typed something: its echo does not wait, however much was shown just before.
     pub fn expect_echo(&mut self) {
-        self.typed = true;
-        self.next = self.next.min(Instant::now());
+        self.tempo.expect_echo();
     }
 
     /// It fell behind and could be filled again, were it quiet.
@@ -184,16 +161,21 @@ impl Viewer {
     /// will come after it.
     pub fn end(&mut self) {
         self.exit_due = true;
-        if self.in_flight.is_none() {
-            self.next = self.next.min(Instant::now());
-        }
+        self.tempo.set_last(true);
+    }
+
+    /// Tells the client of the run's end.
+    pub fn tell_end(&mut self, event: &Event) {
+        self.exit_due = false;
+        self.tempo.set_last(false);
+        self.client.event(event.clone());
     }
 
     /// Whether the client is to be told of the run's end: it has everything there is, or does not look, or only at
     /// what it has, or does not acknowledge what it was sent.
     pub fn is_exit_due(&self) -> bool {
-        let settled = !self.visible || self.held.is_some() || (!self.dirty && self.in_flight.is_none());
-        self.exit_due && (settled || self.in_flight.is_some_and(|(_, sent)| sent.elapsed() >= ACK_PATIENCE))
+        let settled = !self.visible || self.held.is_some() || (!self.dirty && self.tempo.in_flight.is_none());
+        self.exit_due && (settled || self.tempo.in_flight.is_some_and(|(_, sent)| sent.elapsed() >= ACK_PATIENCE))
     }
 
     /// Whether it can be seen.
@@ -216,9 +198,9 @@ impl Viewer {
         if let Some(held) = &self.held {
             return (self.visible && held.untold).then_some(held.next_tell);
         }
-        match self.in_flight {
+        match self.tempo.in_flight {
             Some((_, sent)) => self.exit_due.then(|| sent + ACK_PATIENCE),
-            None => (self.dirty && self.visible).then_some(self.next),
+            None => (self.dirty && self.visible).then_some(self.tempo.next),
         }
     }
 
@@ -255,7 +237,7 @@ impl Viewer {
             }
             return;
         }
-        if self.in_flight.is_some() || now < self.next || !self.is_its_turn(now) {
+        if !self.tempo.is_due(now, &self.client) {
             return;
         }
         let Some(NextFrame { seq, reset, body, is_current, next_row, is_filling }) = self.view.next_frame(terminal)
@@ -269,11 +251,7 @@ impl Viewer {
             alternate_screen: terminal.modes().alternate_screen,
             is_filling,
         });
-        self.in_flight = Some((seq, now));
-        self.streak = self.streak.saturating_add(1);
-        self.last_sent = now;
-        // What fills a view is one turn.
-        (self.typed, self.has_turn) = (false, is_filling && !is_current);
+        self.tempo.sent(seq, now, is_filling && !is_current);
         // What does not change but with a reset is told with it; the first frame is one.
         let size = reset.then(|| terminal.size());
         let frame = Frame {
@@ -290,32 +268,9 @@ impl Viewer {
         self.client.frame(FrameJob { frame, ack: Ack::new(acks.clone(), self.id, seq) });
     }
 
-    /// Whether a frame that is due may be sent at once, as what is typed or comes after quiet may always be; else it is
-    /// due at its turn.
-    fn is_its_turn(&mut self, now: Instant) -> bool {
-        if self.typed || self.streak < FIRST_FRAMES || self.has_turn {
-            return true;
-        }
-        self.next = self.client.turn(now);
-        self.has_turn = self.next > now;
-        !self.has_turn
-    }
-
-    /// Takes an acknowledgement. One that comes twice or out of turn is not of the frame in flight and changes nothing.
+    /// Takes an acknowledgement.
     pub fn acked(&mut self, seq: u64) {
-        if let Some((in_flight, sent)) = self.in_flight
-            && in_flight == seq
-        {
-            self.in_flight = None;
-            if self.streak > FIRST_FRAMES {
-                self.client.took(sent.elapsed());
-            }
-            // An editor that takes its time gets that much time for itself between frames.
-            let is_soon = self.streak <= FIRST_FRAMES || self.has_turn || self.exit_due;
-            let least = if is_soon { FIRST_INTERVAL } else { MIN_INTERVAL };
-            let wait = if self.typed { Duration::ZERO } else { (sent.elapsed() * 2).clamp(least, MAX_INTERVAL) };
-            self.next = sent + wait;
-        }
+        self.tempo.acked(seq, &self.client);
     }
 }
 
@@ -327,6 +282,7 @@ fn end_of(terminal: &Terminal) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::tempo::{FIRST_INTERVAL, MAX_INTERVAL};
     use crate::{
         protocol::{Format, Size},
         session::Outbox,
@@ -368,13 +324,13 @@ mod tests {
     fn what_was_typed_is_echoed_at_once_however_busy_the_view_is() {
         let mut seen = Seen::new();
         let busy = Instant::now() + MAX_INTERVAL * 1000;
-        seen.viewer.next = busy;
+        seen.viewer.tempo.next = busy;
         seen.print("flood");
         assert_eq!((seen.frame(), seen.viewer.due()), (None, Some(busy)), "others wait their time");
         seen.viewer.expect_echo();
         assert_eq!(seen.frame(), Some(2));
         // Typed while a frame is in flight, it is shown when that is acknowledged.
-        seen.viewer.streak = 100;
+        seen.viewer.tempo.streak = 100;
         seen.viewer.expect_echo();
         seen.print("echo");
         assert_eq!(seen.frame(), None);
@@ -386,11 +342,11 @@ mod tests {
     /// Sends a frame and acknowledges it; whether the next one comes as soon as a machine of this speed allows.
     fn is_followed_at_once(seen: &mut Seen) -> bool {
         let before = Instant::now();
-        seen.viewer.next = before;
+        seen.viewer.tempo.next = before;
         let seq = seen.frame().unwrap();
         seen.viewer.acked(seq);
         let after = Instant::now();
-        seen.viewer.next <= after + FIRST_INTERVAL.max(after - before)
+        seen.viewer.tempo.next <= after + FIRST_INTERVAL.max(after - before)
     }
 
     #[test]
@@ -401,23 +357,23 @@ mod tests {
             seen.terminal.feed(format!("{number}\r\n").as_bytes());
         }
         seen.viewer.start_over(&seen.terminal);
-        seen.viewer.streak = 100;
+        seen.viewer.tempo.streak = 100;
         seen.viewer.client.turn(Instant::now());
-        seen.viewer.has_turn = true;
+        seen.viewer.tempo.has_turn = true;
         let mut at_once = Vec::new();
         while seen.viewer.dirty {
             at_once.push(is_followed_at_once(&mut seen));
         }
         assert!(at_once.len() > 2, "there are several pieces");
         assert!(at_once[..at_once.len() - 1].iter().all(|at_once| *at_once), "{at_once:?}");
-        assert!(!seen.viewer.has_turn, "the next change waits for its turn again");
+        assert!(!seen.viewer.tempo.has_turn, "the next change waits for its turn again");
     }
 
     #[test]
     fn what_an_ended_run_leaves_does_not_wait() {
         let mut seen = Seen::new();
         let busy = Instant::now() + MAX_INTERVAL * 1000;
-        (seen.viewer.next, seen.viewer.has_turn) = (busy, true);
+        (seen.viewer.tempo.next, seen.viewer.tempo.has_turn) = (busy, true);
         seen.print("the end");
         assert_eq!((seen.frame(), seen.viewer.due()), (None, Some(busy)));
         seen.viewer.end();
@@ -438,7 +394,7 @@ mod tests {
     fn of_acknowledgements_only_that_of_the_frame_in_flight_counts() {
         let mut seen = Seen::new();
         seen.print("a");
-        seen.viewer.next = Instant::now();
+        seen.viewer.tempo.next = Instant::now();
         assert_eq!(seen.frame(), Some(2));
         seen.print("b");
         for seq in [1, 3, 99] {
@@ -446,7 +402,7 @@ mod tests {
             assert_eq!(seen.frame(), None);
         }
         seen.viewer.acked(2);
-        seen.viewer.next = Instant::now();
+        seen.viewer.tempo.next = Instant::now();
         assert_eq!(seen.frame(), Some(3));
     }
 
@@ -456,13 +412,13 @@ mod tests {
         seen.print("the end");
         seen.viewer.end();
         assert!(!seen.viewer.is_exit_due());
-        seen.viewer.next = Instant::now();
+        seen.viewer.tempo.next = Instant::now();
         assert_eq!(seen.frame(), Some(2));
         assert!(!seen.viewer.is_exit_due() && seen.viewer.due().is_some());
         let Some(long_ago) = Instant::now().checked_sub(ACK_PATIENCE * 2) else { return };
-        seen.viewer.in_flight = Some((2, long_ago));
+        seen.viewer.tempo.in_flight = Some((2, long_ago));
         assert!(seen.viewer.is_exit_due());
-        seen.viewer.in_flight = Some((2, Instant::now()));
+        seen.viewer.tempo.in_flight = Some((2, Instant::now()));
         seen.viewer.acked(2);
         assert!(seen.viewer.is_exit_due());
     }

@@ -367,8 +367,7 @@ impl Run {
         // Who was still to be told of the first life's end is told before the second begins.
         if let Some(event) = self.told_exit() {
             for viewer in self.viewers.iter_mut().filter(|viewer| viewer.exit_due) {
-                viewer.exit_due = false;
-                viewer.client.event(event.clone());
+                viewer.tell_end(&event);
             }
             for follower in self.followers.iter_mut().filter(|follower| follower.exit_due) {
                 follower.exit_due = false;

@@ -379,8 +379,7 @@ impl Run {
                 && viewer.is_exit_due()
                 && !self.followers.iter().any(reads_on)
             {
-                viewer.exit_due = false;
-                viewer.client.event(event.clone());
+                viewer.tell_end(event);
             }
         }
     }
