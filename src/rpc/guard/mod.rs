@@ -18,11 +18,14 @@ pub use writer::GuardedWriter;
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::{io, time::Duration};
 
     use super::*;
     use rmpv::Value;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        time::timeout,
+    };
 
     fn pack(value: &Value) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -124,6 +127,30 @@ mod tests {
             drop(traffic.taking());
         }
         assert_eq!(reading.await.unwrap().0, stream);
+    }
+
+    /// The library takes whatever it is given, and keeps it until it is carried out.
+    #[tokio::test]
+    async fn a_client_that_sends_faster_than_it_is_served_is_read_no_faster() {
+        for (count, size) in [(10_000, 1), (20, 300 << 10)] {
+            let traffic = Traffic::default();
+            let one = pack(&Value::Array(vec![2.into(), "input".into(), Value::Array(vec!["x".repeat(size).into()])]));
+            let stream = one.repeat(count);
+            let mut reader = GuardedReader::new(&stream[..], traffic.clone());
+            let mut out = vec![0; stream.len()];
+            let mut read = 0;
+            while let Ok(more) = timeout(Duration::ZERO, reader.read(&mut out[read..])).await {
+                read += more.unwrap();
+            }
+            assert!((1..=256).contains(&(read / one.len())) && read <= (1 << 20) + one.len(), "{read} bytes came");
+            for _ in 0..count {
+                drop(traffic.taking());
+                while let Ok(Ok(more @ 1..)) = timeout(Duration::ZERO, reader.read(&mut out[read..])).await {
+                    read += more;
+                }
+            }
+            assert_eq!((read, out), (stream.len(), stream));
+        }
     }
 
     #[tokio::test]

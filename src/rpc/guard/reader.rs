@@ -36,6 +36,8 @@ pub struct GuardedReader<R> {
     /// A whole message on its way out.
     ready: Vec<u8>,
     sent: usize,
+    /// Until what was passed on is taken up: a client that sends faster waits, in its own memory.
+    waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// The stream has ended, and what came before is still to be taken up.
     ending: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
@@ -51,6 +53,7 @@ impl<R> GuardedReader<R> {
             message: Vec::new(),
             ready: Vec::new(),
             sent: 0,
+            waiting: None,
             ending: None,
         }
     }
@@ -92,7 +95,7 @@ impl<R> GuardedReader<R> {
     /// Calls are counted until they are taken up; answers find who waits for them at once.
     fn note(&self, message: &[u8]) {
         if envelope(message).is_some_and(|parts| !parts.first().is_some_and(|kind| kind.is(1))) {
-            self.traffic.passed_on();
+            self.traffic.passed_on(message.len());
         }
     }
 
@@ -217,6 +220,13 @@ impl<R: AsyncRead + Unpin> AsyncRead for GuardedReader<R> {
             }
             if let Some(ending) = &mut this.ending {
                 return ending.as_mut().poll(context).map(Ok);
+            }
+            if this.waiting.is_none() && !this.traffic.has_room() {
+                this.waiting = Some(Box::pin(this.traffic.clone().until_there_is_room()));
+            }
+            if let Some(waiting) = &mut this.waiting {
+                ready!(waiting.as_mut().poll(context));
+                this.waiting = None;
             }
             match this.assemble() {
                 Ok(true) => continue,

@@ -1,7 +1,7 @@
 //! What is under way on a connection.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
@@ -25,12 +25,29 @@ struct TrafficState {
     /// The answers to those that are under way, and to calls by notification.
     replies: Arc<watch::Sender<Replies>>,
     /// Messages of the client that were passed on and that nobody has taken up yet.
-    passed: watch::Sender<usize>,
+    passed: watch::Sender<Passed>,
     /// Answers that the client is to get, and that are not written yet.
     owed: AtomicUsize,
     /// The client's requests that hold places for large answers.
     large: Mutex<HashMap<u64, Kind>>,
     room: Room,
+}
+
+/// Messages on their way from the stream to whoever carries them out: the library keeps as many as it is given.
+#[derive(Debug, Default)]
+struct Passed {
+    /// The bytes of each, in the order in which they came and are taken up.
+    sizes: VecDeque<usize>,
+    bytes: usize,
+}
+
+impl Passed {
+    const MOST: usize = 256;
+    const MOST_BYTES: usize = 1 << 20;
+
+    fn has_room(&self) -> bool {
+        self.sizes.len() < Self::MOST && self.bytes < Self::MOST_BYTES
+    }
 }
 
 /// Answers under way, numbered as they began.
@@ -105,8 +122,23 @@ impl Traffic {
         Replying { of: Arc::downgrade(&self.0.replies), number }
     }
 
-    pub(super) fn passed_on(&self) {
-        self.0.passed.send_modify(|count| *count += 1);
+    /// A message of so many bytes is passed on.
+    pub(super) fn passed_on(&self, bytes: usize) {
+        self.0.passed.send_modify(|passed| {
+            passed.sizes.push_back(bytes);
+            passed.bytes += bytes;
+        });
+    }
+
+    /// Whether another message may be passed on.
+    pub(super) fn has_room(&self) -> bool {
+        self.0.passed.borrow().has_room()
+    }
+
+    /// Waits until another message may be passed on.
+    pub(super) async fn until_there_is_room(self) {
+        // The sender is this very struct's: it cannot be gone.
+        let _ = self.0.passed.subscribe().wait_for(Passed::has_room).await;
     }
 
     /// Counts a message of the client as taken up when the result is dropped.
@@ -118,7 +150,7 @@ impl Traffic {
     /// Waits until everything that was passed on has been taken up.
     pub(super) async fn all_is_taken(self) {
         // The sender is this very struct's: it cannot be gone.
-        let _ = self.0.passed.subscribe().wait_for(|count| *count == 0).await;
+        let _ = self.0.passed.subscribe().wait_for(|passed| passed.sizes.is_empty()).await;
     }
 
     /// Waits until no answer that tells of a view and is under way now is so any more. Those that begin meanwhile
@@ -160,7 +192,7 @@ pub struct Taking(Traffic);
 
 impl Drop for Taking {
     fn drop(&mut self) {
-        self.0.0.passed.send_modify(|count| *count = count.saturating_sub(1));
+        self.0.0.passed.send_modify(|passed| passed.bytes -= passed.sizes.pop_front().unwrap_or(0));
     }
 }
 

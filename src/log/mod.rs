@@ -1,6 +1,10 @@
 //! The log: a file, never the standard output. Each line carries the session it is about.
 //!
+//! A warning that comes a hundred times is from then on written once a second, with how many like it were left out.
+//!
 //! Bytes that programs print or people type, and values of environment variables, are never logged, at any level.
+
+mod repeats;
 
 use std::{
     fmt,
@@ -26,6 +30,7 @@ use tracing_subscriber::{
 };
 
 use crate::paths;
+use repeats::Repeats;
 
 /// Set to 1, it turns on detailed session and stream logging.
 pub const DEBUG_VARIABLE: &str = "TERMI_STREAM_DEBUG";
@@ -52,7 +57,7 @@ pub fn open() -> Result<Log, String> {
     let (writer, guard) = tracing_appender::non_blocking(appender);
     let debug = std::env::var_os(DEBUG_VARIABLE).is_some_and(|value| value == "1");
     let filter = EnvFilter::new(if debug { "info,termi=debug" } else { "warn,termi=info" });
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer).event_format(Labelled);
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer).event_format(Labelled::default());
     tracing_subscriber::registry().with(filter).with(layer).try_init().map_err(|error| error.to_string())?;
     Ok(Log { path, _guard: guard })
 }
@@ -135,7 +140,10 @@ fn logs(folder: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 /// `2026-11-22T14:03:05Z INFO [Session abc12345] cursor-agent exited with code 0`
-struct Labelled;
+#[derive(Default)]
+struct Labelled {
+    repeats: Repeats,
+}
 
 impl<S, N> FormatEvent<S, N> for Labelled
 where
@@ -143,6 +151,7 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let Some(note) = self.repeats.admit(event.metadata()) else { return Ok(()) };
         SystemTime.format_time(&mut writer)?;
         write!(writer, " {:>5} ", event.metadata().level())?;
         let session =
@@ -156,6 +165,6 @@ where
             None => write!(writer, "[Default] ")?,
         }
         context.field_format().format_fields(writer.by_ref(), event)?;
-        writeln!(writer)
+        writeln!(writer, "{note}")
     }
 }
