@@ -52,15 +52,25 @@ follow.on_update(place)
 ---@param failed boolean
 function M.show(buf, text, failed)
   shown[buf] = { text = text, hl = failed and 'TermiEndingFailure' or 'TermiEnding' }
+  vim.b[buf].termi_held_ending = nil
   require('termi.highlights').define()
   -- The last words may have been written just now.
   follow.refresh(buf)
   place(buf)
 end
 
+--- Someone reads: the line is to be shown when they are through. Told here for a reload of the plugin.
+---@param buf integer
+---@param text string
+---@param failed boolean
+function M.hold(buf, text, failed)
+  vim.b[buf].termi_held_ending = { text = text, failed = failed }
+end
+
 ---@param buf integer
 function M.clear(buf)
   shown[buf] = nil
+  vim.b[buf].termi_held_ending = nil
   api.nvim_buf_clear_namespace(buf, namespace, 0, -1)
   follow.set_tail(buf)
 end
@@ -78,7 +88,11 @@ function M.adopt(buf)
   local mark = api.nvim_buf_get_extmarks(buf, namespace, 0, -1, { limit = 1, details = true })[1]
   local details = mark and mark[4] or {}
   local chunk = details.virt_text and details.virt_text[1] or details.virt_lines and details.virt_lines[1][1]
-  if chunk then
+  local held = vim.b[buf].termi_held_ending
+  if held then
+    M.show(buf, held.text, held.failed)
+    return true
+  elseif chunk then
     M.show(buf, chunk[1], chunk[2] == 'TermiEndingFailure')
   end
   return chunk ~= nil

@@ -93,6 +93,10 @@ local handlers = {
       its.waiting_rows = event.waiting_rows
       waiting.show(its)
     end
+    if its and its.held and event.skipped_rows and its.skipped_rows ~= event.skipped_rows then
+      its.skipped_rows = event.skipped_rows
+      require('termi.gap').show(its.buf, its.size.rows, event.skipped_rows)
+    end
   end,
   run_started = function(event)
     state.started(event)

@@ -122,4 +122,12 @@ function M.count(count, singular, plural)
   return ('%d %s'):format(count, count == 1 and singular or plural)
 end
 
+--- A number as people write it: 20,000.
+---@param number integer
+---@return string
+function M.with_commas(number)
+  local grouped = tostring(number):reverse():gsub('(%d%d%d)', '%1,'):reverse()
+  return (grouped:gsub('^,', ''))
+end
+
 return M

@@ -34,6 +34,8 @@ local function ask(prompt, rows, on_choice)
     end,
   }, function(row)
     if row then
+      -- What was asked has scrolled the screen: Neovim would wait three seconds before it enters terminal mode.
+      vim.cmd.redraw()
       message.guard(on_choice, row)
     end
   end)

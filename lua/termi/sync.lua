@@ -1,5 +1,6 @@
 --- Keeps the host informed of each view's size and of whether a window shows it.
 local client = require('termi.client')
+local ending = require('termi.ending')
 local follow = require('termi.follow')
 local reading = require('termi.reading')
 local registry = require('termi.registry')
@@ -33,7 +34,15 @@ local function sync(view)
     view.held = held
     client.notify('hold', { run_id = view.run_id, hold = held })
     if not held then
-      view.waiting_rows, view.held_ending = nil, nil
+      view.waiting_rows = nil
+      if view.skipped_rows then
+        view.skipped_rows = nil
+        require('termi.gap').clear(view.buf)
+      end
+      if view.held_ending then
+        ending.show(view.buf, view.held_ending.text, view.held_ending.failed)
+        view.held_ending = nil
+      end
     end
   end
   waiting.show(view)

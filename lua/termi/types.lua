@@ -215,6 +215,7 @@
 ---@field data? string of `clipboard`: the text that a program copied
 ---@field request? integer of `clipboard_request`: answered by the method `clipboard`
 ---@field waiting_rows? integer rows that a held view has not been sent
+---@field skipped_rows? integer rows that a held view lacks above its screen
 ---@field pending_bytes? integer
 ---@field dropped_bytes? integer
 ---@field limit_bytes? integer

@@ -203,9 +203,11 @@ function M.ended(run_id, text, has_failed)
   if view.held then
     -- Its place is below text that is not there yet.
     view.held_ending = { text = text, failed = has_failed }
+    ending.hold(view.buf, text, has_failed)
     waiting.show(view)
+  else
+    ending.show(view.buf, text, has_failed)
   end
-  ending.show(view.buf, text, has_failed)
   if api.nvim_get_current_buf() == view.buf then
     ending.leave_terminal_mode()
   end

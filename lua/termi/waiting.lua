@@ -1,4 +1,5 @@
 --- The notice in the lower right corner of a window in which a person reads: how many lines wait at the end.
+local format = require('termi.format')
 local reading = require('termi.reading')
 
 local api = vim.api
@@ -6,19 +7,12 @@ local M = {}
 
 ---@class termi.Notice
 ---@field float integer
+---@field buf integer that the window shows
 ---@field text? string
 ---@field width? integer of the window
 ---@field row? integer
 
 local notices = {} ---@type table<integer, termi.Notice> by the window it is in
-
----@param number integer
----@return string
-local function with_commas(number)
-  local digits = tostring(number)
-  local grouped = digits:reverse():gsub('(%d%d%d)', '%1,'):reverse()
-  return (grouped:gsub('^,', ''))
-end
 
 --- What is to be said, the longest first.
 ---@param view termi.View
@@ -29,7 +23,7 @@ local function wordings(view)
   local ended = view.held_ending and view.held_ending.text
   local news = rows and (rows == 0 and '↓ new output' or nil)
   if rows and rows > 0 then
-    news = ('↓ %s new line%s'):format(with_commas(rows), rows == 1 and '' or 's')
+    news = ('↓ %s new line%s'):format(format.with_commas(rows), rows == 1 and '' or 's')
   end
   if news and ended then
     texts[#texts + 1] = ('%s  %s'):format(news, ended)
@@ -37,7 +31,7 @@ local function wordings(view)
   texts[#texts + 1] = ended
   texts[#texts + 1] = news
   if rows and rows > 0 then
-    texts[#texts + 1] = '↓ ' .. with_commas(rows)
+    texts[#texts + 1] = '↓ ' .. format.with_commas(rows)
   end
   if #texts > 0 then
     texts[#texts + 1] = ended and '■' or '↓'
@@ -102,7 +96,7 @@ local function show(win, view)
     vim.w[float].termi_notice = true
     vim.wo[float].winhighlight = 'Normal:TermiWaiting,NormalFloat:TermiWaiting'
     vim.wo[float].winblend = 0
-    old = { float = float }
+    old = { float = float, buf = view.buf }
     notices[win] = old
   end
   old.text, old.width, old.row = text, width, config.row
@@ -123,9 +117,9 @@ function M.show(view)
       show(win, view)
     end
   end
-  for win in pairs(notices) do
-    local valid = api.nvim_win_is_valid(win)
-    if not valid or (api.nvim_win_get_buf(win) == view.buf and not readers[win]) then
+  for win, notice in pairs(notices) do
+    local shown = api.nvim_win_is_valid(win) and api.nvim_win_get_buf(win)
+    if shown ~= notice.buf or (shown == view.buf and not readers[win]) then
       close(win)
     end
   end

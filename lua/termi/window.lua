@@ -35,21 +35,49 @@ local function float_config()
   }
 end
 
+--- Opens a split of the size that the option says, which then stays; one that is not the first shares the room with the
+--- others, as Neovim's own do.
+---@param buf integer
+---@param how vim.api.keyset.win_config
+---@param size 'width'|'height'
+---@param cells_wanted integer
+---@return integer win
+local function open_split(buf, how, size, cells_wanted)
+  local fix = size == 'width' and 'winfixwidth' or 'winfixheight'
+  local is_first = true
+  for _, win in ipairs(api.nvim_tabpage_list_wins(0)) do
+    if vim.w[win].termi_split == size then
+      is_first = false
+      vim.wo[win][fix] = false
+    end
+  end
+  how[size] = is_first and cells_wanted or nil
+  local win = api.nvim_open_win(buf, true, how)
+  vim.w[win].termi_split = size
+  vim.wo[win][fix] = is_first
+  if not is_first and vim.o.equalalways then
+    vim.cmd.wincmd('=')
+  end
+  return win
+end
+
 ---@type table<string, fun(buf: integer, height?: number): integer>
 local openers = {
   split = function(buf, height)
     local opts = config.get().split
-    local lines = cells(height or opts.size, vim.o.lines)
-    local win = api.nvim_open_win(buf, true, { split = opts.position, win = -1, height = lines })
+    local where = { split = opts.position, win = -1 } ---@type vim.api.keyset.win_config
+    if not height then
+      return open_split(buf, where, 'height', cells(opts.size, vim.o.lines))
+    end
+    where.height = cells(height, vim.o.lines)
+    local win = api.nvim_open_win(buf, true, where)
     vim.wo[win].winfixheight = true
     return win
   end,
   vsplit = function(buf)
     local opts = config.get().vsplit
     local width = cells(opts.size, vim.o.columns)
-    local win = api.nvim_open_win(buf, true, { split = opts.position, win = -1, width = width })
-    vim.wo[win].winfixwidth = true
-    return win
+    return open_split(buf, { split = opts.position, win = -1 }, 'width', width)
   end,
   tab = function(buf)
     vim.cmd('tab sbuffer ' .. buf)

@@ -60,8 +60,13 @@ pub enum Event {
         /// Rows that were added at the end since the view was held; 0 when only what was there has changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         waiting_rows: Option<u64>,
+        /// Of a held view that had fallen behind: rows that it was not sent, between what has left its screen and its
+        /// screen. Let go, it is filled again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        skipped_rows: Option<u64>,
     },
-    /// A run ended. All of its output has been delivered before.
+    /// A run ended. All of its output has been delivered before, but for rows that left the primary screen of a program
+    /// that ended on the alternate one: `snapshot` and `lines` have them.
     RunExited {
         /// The session.
         session_id: SessionId,

@@ -153,7 +153,8 @@ impl Viewer {
         } else if self.held.is_none()
             && let Some(Shown { end, alternate_screen: false, is_filling: false }) = self.shown
         {
-            self.held = Some(Held { end, told: None, untold: self.dirty, next_tell: Instant::now() });
+            let untold = self.dirty || self.view.rows_skipped() > 0;
+            self.held = Some(Held { end, told: None, untold, next_tell: Instant::now() });
         }
     }
 
@@ -213,15 +214,19 @@ impl Viewer {
         acks: &mpsc::UnboundedSender<Acked>,
     ) {
         self.hold_or_let_go(terminal);
-        if !self.dirty {
+        if !self.dirty && !self.held.is_some_and(|held| held.untold) {
             return;
         }
-        let output =
-            |waiting_rows| Event::Output { session_id: session_id.clone(), run_id: run_id.clone(), waiting_rows };
+        let output = |waiting_rows, skipped_rows| Event::Output {
+            session_id: session_id.clone(),
+            run_id: run_id.clone(),
+            waiting_rows,
+            skipped_rows,
+        };
         if !self.visible {
             if !self.told {
                 self.told = true;
-                self.client.event(output(None));
+                self.client.event(output(None, None));
             }
             return;
         }
@@ -232,7 +237,9 @@ impl Viewer {
                 let rows = end_of(terminal).saturating_sub(held.end);
                 if held.told.replace(rows) != Some(rows) {
                     held.next_tell = now + WAITING_INTERVAL;
-                    self.client.event(output(Some(rows)));
+                    let skipped = self.view.rows_skipped();
+                    let waits = self.dirty || rows > 0;
+                    self.client.event(output(waits.then_some(rows), (skipped > 0).then_some(skipped)));
                 }
             }
             return;

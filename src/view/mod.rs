@@ -192,6 +192,12 @@ impl View {
         self.unbroken_from.min(self.next_row)..self.next_row
     }
 
+    /// Rows that were skipped between what has left its screen and its screen, without a mark yet.
+    #[must_use]
+    pub fn rows_skipped(&self) -> u64 {
+        self.skipped
+    }
+
     /// So far behind that starting over is less than catching up row by row, or rows it misses are no longer held.
     #[must_use]
     pub fn is_far_behind(&self, terminal: &Terminal) -> bool {

@@ -65,6 +65,31 @@ fn a_held_view_gets_no_frame_and_is_told_how_much_waits() {
     assert_eq!(frames(&host, &run), before);
 }
 
+/// Under a flood a view's screen is of now, and what has left it may be of long ago.
+#[test]
+fn who_reads_in_a_flood_is_told_how_much_is_missing_above_the_screen() {
+    let (host, run) = ready("stty -echo; echo ready; read x; seq 1 100; read x; seq 101 1000000000");
+    host.input(&run.run_id, "\r");
+    host.wait_screen(&run.run_id, "the first hundred", |screen| screen.last().is_some_and(|row| row == "100"));
+    host.input(&run.run_id, "\r");
+    host.wait_for("it has fallen behind", |state| {
+        let text = state.views[&run.run_id].text();
+        numbers(&text).windows(2).any(|two| two[1] - two[0] > 1000).then_some(())
+    });
+    hold(&host, &run, true);
+    let event = host.wait_event("word of what is missing", |event| event["skipped_rows"].is_u64());
+    let text = host.state().views[&run.run_id].text();
+    let numbers = numbers(&text);
+    let (above, first) = numbers.windows(2).map(|two| (two[0], two[1])).find(|two| two.1 - two.0 > 1).unwrap();
+    assert_eq!(event["skipped_rows"], first - above - 1, "{text:?}");
+}
+
+/// The numbers that are whole lines, from the view's last mark of what was left out.
+fn numbers(text: &[String]) -> Vec<u64> {
+    let from = text.iter().rposition(|line| line.contains("──")).map_or(0, |at| at + 1);
+    text[from..].iter().filter_map(|line| line.parse().ok()).collect()
+}
+
 #[test]
 fn a_change_that_adds_no_row_is_told_too() {
     let (host, run) = ready("stty -echo; printf ready; while read x; do printf .; done");

@@ -31,6 +31,45 @@ in_each_neovim! {
         assert!(!screen.contains("new lines"), "{screen}");
     }
 
+    fn the_notice_goes_when_its_window_shows_something_else(editor) {
+        editor.ex("TermiRun seq 1 300; while read x; do seq -f \"$x %g\" 1 50; done");
+        editor.eventually_lua("all is there", "vim.api.nvim_buf_line_count(0) > 299");
+        editor.ex("100");
+        editor.eventually_lua("it is held", "require('termi.registry').last().held");
+        editor.lua("require('termi').send(vim.b.termi.session_id, 'more', { enter = true })");
+        editor.sees(" \u{2193} 51 new lines ");
+        editor.ex("enew");
+        editor.sees_no("new lines");
+    }
+
+    fn how_a_run_ended_is_said_in_the_corner_while_someone_reads_and_below_its_text_then(editor) {
+        editor.ex("TermiRun seq 1 300; read x; seq 301 310; exit 4");
+        editor.eventually_lua("all is there", "vim.api.nvim_buf_line_count(0) > 299");
+        editor.ex("290");
+        editor.eventually_lua("it is held", "require('termi.registry').last().held");
+        editor.lua("require('termi').send(vim.b.termi.session_id, '', { enter = true })");
+        let screen = editor.sees(" new lines  [Process exited 4");
+        assert_eq!(screen.to_string().matches("[Process exited").count(), 1, "in the corner alone:\n{screen}");
+        editor.input("G");
+        editor.sees("310");
+        let screen = editor.sees_no("new lines");
+        assert_eq!(screen.to_string().matches("[Process exited 4").count(), 1, "{screen}");
+    }
+
+    fn what_is_missing_above_the_screen_is_said_to_who_reads_in_a_flood(editor) {
+        editor.ex("TermiRun sh -c 'seq 1 100; read x; seq 101 1000000000'");
+        editor.eventually_lua("all is there", "vim.api.nvim_buf_line_count(0) > 99");
+        editor.lua("require('termi').send(vim.b.termi.session_id, '', { enter = true })");
+        editor.eventually_lua("it is far behind", "(tonumber(vim.fn.getline('$')) or 0) > 100000");
+        editor.input("<C-\\><C-n>10k");
+        editor.eventually_lua("it is held", "require('termi.registry').last().held");
+        editor.eventually_lua("word has come", "require('termi.registry').last().skipped_rows");
+        editor.ex("execute line('$') - winheight(0)");
+        editor.sees("lines are not shown here while you read");
+        editor.input("G");
+        editor.sees_no("while you read");
+    }
+
     fn all_lines_are_in_the_buffer_in_order_when_the_program_has_ended(editor) {
         for _ in 0..3 {
             editor.ex("TermiRun seq 1 1000");

@@ -8,6 +8,22 @@ const SHOW_SIZE: &str = "python3 -c 'import os, signal as s; w = {s.SIGWINCH}; s
     [print(z.lines, z.columns, flush=True) or s.sigwait(w) for z in iter(os.get_terminal_size, None)]'";
 
 in_each_neovim! {
+    fn splits_of_several_runs_share_the_room(editor) {
+        for (how, size, least) in [("vsplit", "width", 10), ("split", "height", 3)] {
+            for _ in 0..4 {
+                editor.ex(&format!("TermiRun! ++open={how} sleep 100"));
+            }
+            editor.eventually_lua(
+                "each has some",
+                &format!(
+                    "(function() for _, win in ipairs(vim.api.nvim_tabpage_list_wins(0)) do \
+                     if vim.api.nvim_win_get_{size}(win) < {least} then return false end end return true end)()"
+                ),
+            );
+            editor.lua("vim.cmd('silent! only!')");
+        }
+    }
+
     fn the_alternate_screen_comes_and_goes_and_the_text_below_stays(editor) {
         editor.ex(
             r"TermiRun seq 1 30; read x; printf '\033[?1049h\033[2J\033[Habove'; seq 100 150; read x; printf '\033[?1049l'; read x",
