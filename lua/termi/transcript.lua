@@ -50,7 +50,7 @@ local function lines_of(snapshot)
   end
   if snapshot.truncated_bytes > 0 then
     local cut = format.bytes(snapshot.truncated_bytes)
-    local text = ('── %s of older output are no longer kept ──'):format(cut)
+    local text = ('── %s of older output is no longer kept ──'):format(cut)
     table.insert(lines, 1, { text = text, spans = { { start = 0, ['end'] = #text, dim = true } } })
   end
   return lines

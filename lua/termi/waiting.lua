@@ -21,7 +21,8 @@ local function wordings(view)
   local rows = view.waiting_rows
   local texts = {} ---@type string[]
   local ended = view.held_ending and view.held_ending.text
-  local news = rows and (rows == 0 and '↓ new output' or nil)
+  -- A new size changes what an ended run shows, and is no output.
+  local news = rows == 0 and not view.ended and '↓ new output' or nil
   if rows and rows > 0 then
     news = ('↓ %s new line%s'):format(format.with_commas(rows), rows == 1 and '' or 's')
   end

@@ -60,6 +60,7 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(CALLS_UNDER_WAY));
     let served = Served { connection, traffic: traffic.clone(), tag: Arc::clone(&tag), places, open: open.clone() };
     let (peer, io) = Neovim::new(reader, writer, served);
+    let ours = traffic.clone();
     let sender = tokio::spawn(async move {
         // Before it is initialized, a client has nothing to be told.
         let frontend = match initialized.wait_for(Option::is_some).await {
@@ -73,6 +74,10 @@ pub async fn serve(
         Err(error) => why(&error),
     };
     sender.abort();
+    if matches!(ended, Ended::Broken(_)) {
+        // What waits for the client to read would keep its stream open.
+        ours.cut_off();
+    }
     // The host may be ending itself.
     let _ = host.supervisor.unregister(id).await;
     match &ended {

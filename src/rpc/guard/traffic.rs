@@ -31,6 +31,8 @@ struct TrafficState {
     /// The client's requests that hold places for large answers.
     large: Mutex<HashMap<u64, Kind>>,
     room: Room,
+    /// Nothing more is to be written.
+    cut_off: watch::Sender<bool>,
 }
 
 /// Messages on their way from the stream to whoever carries them out: the library keeps as many as it is given.
@@ -120,6 +122,17 @@ impl Traffic {
             replies.under_way.insert(number);
         });
         Replying { of: Arc::downgrade(&self.0.replies), number }
+    }
+
+    /// Nothing more is written from now on, even where the client is waited for to read what is under way.
+    pub fn cut_off(&self) {
+        self.0.cut_off.send_replace(true);
+    }
+
+    /// Waits until nothing more is to be written.
+    pub(super) async fn is_cut_off(self) {
+        // The sender is this very struct's: it cannot be gone.
+        let _ = self.0.cut_off.subscribe().wait_for(|cut_off| *cut_off).await;
     }
 
     /// A message of so many bytes is passed on.

@@ -19,6 +19,8 @@ pub struct GuardedWriter<W> {
     head: Vec<u8>,
     /// Bytes at the start of the next write that were noted when it was tried before.
     noted: usize,
+    /// Until nothing more is to be written; none from then on.
+    open: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 /// An array's header, a kind and an id of eight bytes.
@@ -27,7 +29,9 @@ const HEAD_BYTES: usize = 11;
 impl<W> GuardedWriter<W> {
     /// Guards the other direction of the connection that `traffic` is shared with.
     pub fn new(inner: W, traffic: Traffic) -> Self {
-        Self { inner, skipper: Skipper::unlimited(), traffic, head: Vec::new(), noted: 0 }
+        let cut_off = Box::pin(traffic.clone().is_cut_off());
+        let open = Some(cut_off as Pin<Box<dyn Future<Output = ()> + Send>>);
+        Self { inner, skipper: Skipper::unlimited(), traffic, head: Vec::new(), noted: 0, open }
     }
 
     fn note(&mut self, mut bytes: &[u8]) {
@@ -69,6 +73,14 @@ impl<W: AsyncWrite + Unpin> AsyncWrite for GuardedWriter<W> {
             self.noted = bytes.len();
         }
         let result = Pin::new(&mut self.inner).poll_write(context, bytes);
+        if result.is_pending() {
+            if self.open.as_mut().is_some_and(|open| open.as_mut().poll(context).is_ready()) {
+                self.open = None;
+            }
+            if self.open.is_none() {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+        }
         if let Poll::Ready(Ok(count)) = &result {
             self.noted = self.noted.saturating_sub(*count);
         }
