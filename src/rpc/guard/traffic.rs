@@ -130,7 +130,7 @@ impl Traffic {
     }
 
     /// Waits until nothing more is to be written.
-    pub(super) async fn is_cut_off(self) {
+    pub(super) async fn until_cut_off(self) {
         // The sender is this very struct's: it cannot be gone.
         let _ = self.0.cut_off.subscribe().wait_for(|cut_off| *cut_off).await;
     }

@@ -29,7 +29,7 @@ const HEAD_BYTES: usize = 11;
 impl<W> GuardedWriter<W> {
     /// Guards the other direction of the connection that `traffic` is shared with.
     pub fn new(inner: W, traffic: Traffic) -> Self {
-        let cut_off = Box::pin(traffic.clone().is_cut_off());
+        let cut_off = Box::pin(traffic.clone().until_cut_off());
         let open = Some(cut_off as Pin<Box<dyn Future<Output = ()> + Send>>);
         Self { inner, skipper: Skipper::unlimited(), traffic, head: Vec::new(), noted: 0, open }
     }
