@@ -10,12 +10,15 @@ local namespace = api.nvim_create_namespace('termi.gap')
 ---@param screen integer rows of the screen
 ---@param missing integer
 function M.show(buf, screen, missing)
+  -- Nothing moves while someone reads: where it stands, also from an earlier load of the plugin, it stands.
+  if #api.nvim_buf_get_extmarks(buf, namespace, 0, -1, { limit = 1 }) > 0 then
+    return
+  end
   local row = math.max(0, api.nvim_buf_line_count(buf) - screen)
   local text = ('── %s lines are not shown here while you read ──'):format(
     require('termi.format').with_commas(missing)
   )
   require('termi.highlights').define()
-  M.clear(buf)
   api.nvim_buf_set_extmark(
     buf,
     namespace,

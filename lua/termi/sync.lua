@@ -34,11 +34,8 @@ local function sync(view)
     view.held = held
     client.notify('hold', { run_id = view.run_id, hold = held })
     if not held then
-      view.waiting_rows = nil
-      if view.skipped_rows then
-        view.skipped_rows = nil
-        require('termi.gap').clear(view.buf)
-      end
+      view.waiting_rows, view.skipped_rows = nil, nil
+      require('termi.gap').clear(view.buf)
       if view.held_ending then
         ending.show(view.buf, view.held_ending.text, view.held_ending.failed)
         view.held_ending = nil

@@ -39,6 +39,8 @@ struct Shown {
 struct Held {
     /// The row of the cursor that the client has.
     end: u64,
+    /// Rows that the client lacks above its screen.
+    skipped: u64,
     /// How many rows wait as far as the client knows.
     told: Option<u64>,
     /// Something has changed since.
@@ -153,8 +155,9 @@ impl Viewer {
         } else if self.held.is_none()
             && let Some(Shown { end, alternate_screen: false, is_filling: false }) = self.shown
         {
-            let untold = self.dirty || self.view.rows_skipped() > 0;
-            self.held = Some(Held { end, told: None, untold, next_tell: Instant::now() });
+            let skipped = self.view.rows_skipped();
+            let untold = self.dirty || skipped > 0;
+            self.held = Some(Held { end, skipped, told: None, untold, next_tell: Instant::now() });
         }
     }
 
@@ -237,7 +240,7 @@ impl Viewer {
                 let rows = end_of(terminal).saturating_sub(held.end);
                 if held.told.replace(rows) != Some(rows) {
                     held.next_tell = now + WAITING_INTERVAL;
-                    let skipped = self.view.rows_skipped();
+                    let skipped = held.skipped;
                     let waits = self.dirty || rows > 0;
                     self.client.event(output(waits.then_some(rows), (skipped > 0).then_some(skipped)));
                 }
