@@ -59,12 +59,30 @@ function M.show(buf, text, failed)
   place(buf)
 end
 
---- Someone reads: the line is to be shown when they are through. Told here for a reload of the plugin.
+--- Someone reads: the line is to be shown when they are through. The buffer keeps it for a reload of the plugin.
 ---@param buf integer
 ---@param text string
 ---@param failed boolean
 function M.hold(buf, text, failed)
   vim.b[buf].termi_held_ending = { text = text, failed = failed }
+end
+
+--- What is to be shown when nobody reads any more.
+---@param buf integer
+---@return { text: string, failed: boolean }?
+function M.held(buf)
+  return vim.b[buf].termi_held_ending
+end
+
+--- Nobody reads any more.
+---@param buf integer
+---@return boolean shown
+function M.release(buf)
+  local held = M.held(buf)
+  if held then
+    M.show(buf, held.text, held.failed)
+  end
+  return held ~= nil
 end
 
 ---@param buf integer
@@ -88,9 +106,7 @@ function M.adopt(buf)
   local mark = api.nvim_buf_get_extmarks(buf, namespace, 0, -1, { limit = 1, details = true })[1]
   local details = mark and mark[4] or {}
   local chunk = details.virt_text and details.virt_text[1] or details.virt_lines and details.virt_lines[1][1]
-  local held = vim.b[buf].termi_held_ending
-  if held then
-    M.show(buf, held.text, held.failed)
+  if M.release(buf) then
     return true
   elseif chunk then
     M.show(buf, chunk[1], chunk[2] == 'TermiEndingFailure')

@@ -14,7 +14,6 @@ local M = {}
 ---@field held? boolean whether everybody who sees it reads in it, as the host knows it
 ---@field waiting_rows? integer rows that the host has for it while it is held
 ---@field skipped_rows? integer rows that it lacks above its screen while it is held
----@field held_ending? { text: string, failed: boolean } the run ended while it was held
 ---@field ended boolean
 ---@field away? boolean it is to be attached again when a window shows it
 ---@field lost? boolean the host has ended, and perhaps the run with it

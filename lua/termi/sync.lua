@@ -36,10 +36,7 @@ local function sync(view)
     if not held then
       view.waiting_rows, view.skipped_rows = nil, nil
       require('termi.gap').clear(view.buf)
-      if view.held_ending then
-        ending.show(view.buf, view.held_ending.text, view.held_ending.failed)
-        view.held_ending = nil
-      end
+      ending.release(view.buf)
     end
   end
   waiting.show(view)

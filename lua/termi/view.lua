@@ -202,7 +202,6 @@ function M.ended(run_id, text, has_failed)
   view.ended = true
   if view.held then
     -- Its place is below text that is not there yet.
-    view.held_ending = { text = text, failed = has_failed }
     ending.hold(view.buf, text, has_failed)
     waiting.show(view)
   else
@@ -229,7 +228,6 @@ function M.restarted(run_id)
   local view = registry.of_run(run_id)
   if view then
     view.ended, view.lost = false, nil
-    view.held_ending = nil
     ending.clear(view.buf)
     follow.follow(view.buf)
   end

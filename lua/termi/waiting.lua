@@ -1,4 +1,5 @@
 --- The notice in the lower right corner of a window in which a person reads: how many lines wait at the end.
+local ending = require('termi.ending')
 local format = require('termi.format')
 local reading = require('termi.reading')
 
@@ -20,7 +21,8 @@ local notices = {} ---@type table<integer, termi.Notice> by the window it is in
 local function wordings(view)
   local rows = view.waiting_rows
   local texts = {} ---@type string[]
-  local ended = view.held_ending and view.held_ending.text
+  local held = ending.held(view.buf)
+  local ended = held and held.text
   -- A new size changes what an ended run shows, and is no output.
   local news = rows == 0 and not view.ended and '↓ new output' or nil
   if rows and rows > 0 then
@@ -112,7 +114,7 @@ function M.show(view)
     return
   end
   local readers = {} ---@type table<integer, boolean>
-  if view.held and (view.waiting_rows or view.held_ending) and api.nvim_buf_is_valid(view.buf) then
+  if view.held and api.nvim_buf_is_valid(view.buf) and (view.waiting_rows or ending.held(view.buf)) then
     for _, win in ipairs(reading.readers(view.buf)) do
       readers[win] = true
       show(win, view)

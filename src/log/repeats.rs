@@ -4,14 +4,13 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tracing::{Level, Metadata, callsite::Identifier};
 
 /// So many of one kind are written at once, and one more each second.
-const AT_ONCE: u32 = 100;
-const EACH: Duration = Duration::from_secs(1);
+const AT_ONCE: u64 = 100;
 
 /// Counts warnings by the place in the code that they come from.
 #[derive(Debug, Default)]
@@ -19,7 +18,7 @@ pub(super) struct Repeats(Mutex<HashMap<Identifier, Kind>>);
 
 #[derive(Debug)]
 struct Kind {
-    left: u32,
+    left: u64,
     /// When `left` was last right.
     at: Instant,
     left_out: u64,
@@ -47,9 +46,9 @@ impl Repeats {
 
 impl Kind {
     fn admit(&mut self, now: Instant) -> Option<Note> {
-        let earned = now.saturating_duration_since(self.at).as_secs() / EACH.as_secs();
+        let earned = now.saturating_duration_since(self.at).as_secs();
         if earned > 0 {
-            self.left = u64::from(self.left).saturating_add(earned).min(AT_ONCE.into()).try_into().unwrap_or(AT_ONCE);
+            self.left = self.left.saturating_add(earned).min(AT_ONCE);
             self.at = now;
         }
         if self.left == 0 {
@@ -76,7 +75,11 @@ impl fmt::Display for Note {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    const EACH: Duration = Duration::from_secs(1);
 
     #[test]
     fn a_flood_of_warnings_is_counted_and_not_written() {

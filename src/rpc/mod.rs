@@ -9,6 +9,7 @@ mod msgpack;
 mod origin;
 mod room;
 mod stdio;
+mod telling;
 mod value;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};

@@ -21,6 +21,7 @@ use super::{
     dispatch::{CALLS_UNDER_WAY, Connection, Host, closed, while_open},
     guard::{GuardedReader, GuardedWriter, Traffic},
     room::Kind,
+    telling::Telling,
     value::to_value,
 };
 use crate::{
@@ -181,20 +182,14 @@ impl Peer {
 /// the one before is answered, so that they arrive in order and a client that does not read holds up none
 /// but its own.
 async fn send_all(peer: Peer, outbox: Outbox, traffic: Traffic) {
-    let Outbox { mut frames, mut events } = outbox;
+    let Outbox { mut frames, events } = outbox;
     if peer.frontend == Frontend::Nvim {
         introduce(&peer).await;
     }
-    let (event_peer, event_traffic) = (peer.clone(), traffic.clone());
+    let event_peer = peer.clone();
+    let mut telling = Telling::new(events, traffic.clone());
     let events = async move {
-        let mut named = 0;
-        while let Some(event) = events.next().await {
-            // What happens to a run is told after the answer that names it: so are all events that are there by now.
-            if named == 0 {
-                named = 1 + events.waiting();
-                event_traffic.replies_are_out().await;
-            }
-            named -= 1;
+        while let Some(event) = telling.next().await {
             event_peer.event(&event).await;
         }
     };

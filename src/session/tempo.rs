@@ -25,14 +25,12 @@ pub(super) struct Tempo {
     pub streak: u32,
     /// Something was typed since: what comes next may be its echo.
     typed: bool,
-    /// Nothing more comes of the program.
-    is_last: bool,
 }
 
 impl Tempo {
     pub fn new() -> Self {
         let now = Instant::now();
-        Self { in_flight: None, next: now, has_turn: false, last_sent: now, streak: 0, typed: false, is_last: false }
+        Self { in_flight: None, next: now, has_turn: false, last_sent: now, streak: 0, typed: false }
     }
 
     /// There is something to send, after there was nothing.
@@ -45,15 +43,12 @@ impl Tempo {
     /// The program was typed something: its echo does not wait, however much was shown just before.
     pub fn expect_echo(&mut self) {
         self.typed = true;
-        self.next = self.next.min(Instant::now());
+        self.hurry();
     }
 
-    /// The program has ended, or runs again: what is left of one that has does not wait.
-    pub fn set_last(&mut self, is_last: bool) {
-        self.is_last = is_last;
-        if is_last && self.in_flight.is_none() {
-            self.next = self.next.min(Instant::now());
-        }
+    /// What is to be sent does not wait for its time.
+    pub fn hurry(&mut self) {
+        self.next = self.next.min(Instant::now());
     }
 
     /// Whether a frame may be sent now. What is typed or comes after quiet may at once, the rest when it is its turn.
@@ -78,14 +73,15 @@ impl Tempo {
     }
 
     /// Takes an acknowledgement. One that comes twice or out of turn is not of the frame in flight and changes nothing.
-    pub fn acked(&mut self, seq: u64, client: &Client) {
+    /// What is left of a program that has `ended` does not wait.
+    pub fn acked(&mut self, seq: u64, client: &Client, ended: bool) {
         let Some((_, sent)) = self.in_flight.take_if(|(in_flight, _)| *in_flight == seq) else { return };
         let took = sent.elapsed();
         if self.streak > FIRST_FRAMES {
             client.took(took);
         }
         // An editor that takes its time gets that much time for itself between frames.
-        let is_soon = self.streak <= FIRST_FRAMES || self.has_turn || self.is_last;
+        let is_soon = self.streak <= FIRST_FRAMES || self.has_turn || ended;
         let least = if is_soon { FIRST_INTERVAL } else { MIN_INTERVAL };
         let wait = if self.typed { Duration::ZERO } else { (took * 2).clamp(least, MAX_INTERVAL) };
         self.next = sent + wait;

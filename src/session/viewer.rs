@@ -165,13 +165,12 @@ impl Viewer {
     /// will come after it.
     pub fn end(&mut self) {
         self.exit_due = true;
-        self.tempo.set_last(true);
+        self.tempo.hurry();
     }
 
     /// Tells the client of the run's end.
     pub fn tell_end(&mut self, event: &Event) {
         self.exit_due = false;
-        self.tempo.set_last(false);
         self.client.event(event.clone());
     }
 
@@ -240,9 +239,9 @@ impl Viewer {
                 let rows = end_of(terminal).saturating_sub(held.end);
                 if held.told.replace(rows) != Some(rows) {
                     held.next_tell = now + WAITING_INTERVAL;
-                    let skipped = held.skipped;
                     let waits = self.dirty || rows > 0;
-                    self.client.event(output(waits.then_some(rows), (skipped > 0).then_some(skipped)));
+                    let skipped = (held.skipped > 0).then_some(held.skipped);
+                    self.client.event(output(waits.then_some(rows), skipped));
                 }
             }
             return;
@@ -280,7 +279,7 @@ impl Viewer {
 
     /// Takes an acknowledgement.
     pub fn acked(&mut self, seq: u64) {
-        self.tempo.acked(seq, &self.client);
+        self.tempo.acked(seq, &self.client, self.exit_due);
     }
 }
 

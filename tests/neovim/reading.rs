@@ -1,5 +1,15 @@
 //! Reading what a program printed, while it runs and after it has ended.
 
+use crate::driver::Editor;
+
+/// Runs what prints 300 lines first, and reads at one of them.
+fn read_at(editor: &mut Editor, program: &str, line: u32) {
+    editor.ex(&format!("TermiRun {program}"));
+    editor.eventually_lua("all is there", "vim.api.nvim_buf_line_count(0) > 299");
+    editor.ex(&line.to_string());
+    editor.eventually_lua("it is held", "require('termi.registry').last().held");
+}
+
 in_each_neovim! {
     fn what_left_the_screen_is_read_and_searched_in_normal_mode(editor) {
         editor.ex("TermiRun seq -f 'line %g of many' 1 500; sleep 100");
@@ -32,10 +42,7 @@ in_each_neovim! {
     }
 
     fn the_notice_goes_when_its_window_shows_something_else(editor) {
-        editor.ex("TermiRun seq 1 300; while read x; do seq -f \"$x %g\" 1 50; done");
-        editor.eventually_lua("all is there", "vim.api.nvim_buf_line_count(0) > 299");
-        editor.ex("100");
-        editor.eventually_lua("it is held", "require('termi.registry').last().held");
+        read_at(editor, "seq 1 300; while read x; do seq -f \"$x %g\" 1 50; done", 100);
         editor.lua("require('termi').send(vim.b.termi.session_id, 'more', { enter = true })");
         editor.sees(" \u{2193} 51 new lines ");
         editor.ex("enew");
@@ -43,10 +50,7 @@ in_each_neovim! {
     }
 
     fn how_a_run_ended_is_said_in_the_corner_while_someone_reads_and_below_its_text_then(editor) {
-        editor.ex("TermiRun seq 1 300; read x; seq 301 310; exit 4");
-        editor.eventually_lua("all is there", "vim.api.nvim_buf_line_count(0) > 299");
-        editor.ex("290");
-        editor.eventually_lua("it is held", "require('termi.registry').last().held");
+        read_at(editor, "seq 1 300; read x; seq 301 310; exit 4", 290);
         editor.lua("require('termi').send(vim.b.termi.session_id, '', { enter = true })");
         let screen = editor.sees(" new lines  [Process exited 4");
         assert_eq!(screen.to_string().matches("[Process exited").count(), 1, "in the corner alone:\n{screen}");

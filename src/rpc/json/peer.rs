@@ -18,7 +18,7 @@ use tracing::{debug, warn};
 use super::{framing::framed, message};
 use crate::{
     protocol::Frame,
-    rpc::guard::Traffic,
+    rpc::{guard::Traffic, telling::Telling},
     session::{FrameJob, Outbox},
 };
 
@@ -106,16 +106,10 @@ impl Peer {
     /// after the other, each when the one before is written: a client that does not read loses some, and is
     /// told so, but holds up none but its own.
     pub async fn send_all(&self, outbox: Outbox) {
-        let Outbox { mut frames, mut events } = outbox;
+        let Outbox { mut frames, events } = outbox;
+        let mut telling = Telling::new(events, self.traffic.clone());
         let events = async {
-            let mut named = 0;
-            while let Some(event) = events.next().await {
-                // What happens to a run is told after the answer that names it: so are all events that are there by now.
-                if named == 0 {
-                    named = 1 + events.waiting();
-                    self.traffic.replies_are_out().await;
-                }
-                named -= 1;
+            while let Some(event) = telling.next().await {
                 match message::outgoing(None, "event", &event) {
                     Ok(content) => self.write(&content).await,
                     Err(error) => warn!("an event could not be written: {error}"),
