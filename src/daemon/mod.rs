@@ -97,11 +97,11 @@ async fn serve(inherited: Inherited, log: Option<&Log>, options: Options, ready:
         Supervisor::start(settings(inherited, place.path().to_owned())),
         log.map(|log| log.path.to_string_lossy().into_owned()),
     );
-    host.cross_session.send_replace(options.cross_session);
+    host.supervisor.set_cross_session(options.cross_session).await?;
     let mut generation = 0;
     if let Some((count, _, policy, state)) = handed {
         generation = count;
-        host.cross_session.send_replace(policy);
+        host.supervisor.set_cross_session(policy).await?;
         host.supervisor.take_over(state).await.context("the sessions of the last binary")?;
     }
     host.daemon = Some(Daemon { generation, asks });

@@ -15,7 +15,7 @@ use tracing::warn;
 
 use crate::{
     paths,
-    protocol::Event,
+    protocol::{Access, Event},
     session::{Client, SessionOutline, Supervisor},
 };
 
@@ -104,7 +104,7 @@ impl Keeper {
         let task = tokio::spawn(async move {
             let (client, outbox) = Client::new();
             let mut events = outbox.events;
-            if kept.register(client).await.is_err() {
+            if kept.register(client, Access::Write.into()).await.is_err() {
                 return;
             }
             let mut last = None;

@@ -160,7 +160,7 @@ impl Serving {
             lock,
             umask: self.inherited.umask,
             open_files: self.inherited.open_files,
-            cross_session: *self.host.cross_session.borrow(),
+            cross_session: self.host.supervisor.cross_session(),
         };
         let file = put_down(&head, &frozen.state).map_err(|error| refused(format!("{error:#}")))?;
         let copy = file.try_clone().map_err(|error| refused(error.to_string()))?;

@@ -190,6 +190,30 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The session that it concerns; none when it concerns the host or the client.
+    #[must_use]
+    pub fn session_id(&self) -> Option<&SessionId> {
+        match self {
+            Self::SessionStarted { session_id, .. }
+            | Self::SessionRenamed { session_id, .. }
+            | Self::SessionRemoved { session_id, .. }
+            | Self::RunStarted { session_id, .. }
+            | Self::RunRestarted { session_id, .. }
+            | Self::Output { session_id, .. }
+            | Self::RunExited { session_id, .. }
+            | Self::Json { session_id, .. }
+            | Self::Attention { session_id, .. }
+            | Self::Progress { session_id, .. }
+            | Self::Clipboard { session_id, .. }
+            | Self::ClipboardRequest { session_id, .. }
+            | Self::InputStalled { session_id, .. }
+            | Self::InputDropped { session_id, .. } => Some(session_id),
+            Self::Replacing { .. } | Self::EventsLost { .. } => None,
+        }
+    }
+}
+
 /// How a run asked to be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

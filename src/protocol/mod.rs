@@ -38,6 +38,17 @@ pub enum Access {
     Write,
 }
 
+/// What calls of a method touch, by which it is decided who may make them ([`CrossSession`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The caller's own connection.
+    Connection,
+    /// The sessions and runs that its parameters name, those that the caller may know of, or the one that it makes.
+    Sessions,
+    /// The host, and with it every session, those that have ended among them.
+    Host,
+}
+
 /// One method of the protocol.
 pub trait Method {
     /// The name on the wire.
@@ -46,6 +57,8 @@ pub trait Method {
     const ABOUT: &'static str;
     /// What a caller must be allowed to do.
     const ACCESS: Access;
+    /// What its calls touch.
+    const SCOPE: Scope;
     /// What the caller sends.
     type Params: Serialize + DeserializeOwned + Send;
     /// What the host answers.

@@ -4,15 +4,11 @@ use std::collections::HashSet;
 
 use tracing::debug;
 
-use super::{
-    caller::{self, Caller},
-    daemon::Daemon,
-    origin::Origin,
-};
+use super::{daemon::Daemon, origin::Origin};
 use crate::{
     // Every method is named here.
     protocol::*,
-    session::{Client, Supervisor},
+    session::{Attached, Caller, Client, Permit, Supervisor},
 };
 
 use super::{guard::Traffic, value::Wire};
@@ -34,8 +30,6 @@ pub struct Host {
     pub ending: tokio::sync::watch::Sender<bool>,
     /// Set when a client has asked the host to end, and every program has.
     pub shutdown: tokio::sync::watch::Sender<bool>,
-    /// What programs inside a session may do to others.
-    pub cross_session: tokio::sync::watch::Sender<CrossSession>,
     /// The daemon that this is, if it is one.
     pub daemon: Option<Daemon>,
 }
@@ -49,7 +43,6 @@ impl Host {
             log_path,
             ending: tokio::sync::watch::Sender::new(false),
             shutdown: tokio::sync::watch::Sender::new(false),
-            cross_session: tokio::sync::watch::Sender::new(CrossSession::default()),
             daemon: None,
         }
     }
@@ -74,12 +67,14 @@ pub struct Connection {
     pub frontend: tokio::sync::watch::Sender<Option<Frontend>>,
 }
 
-/// Calls the handler of the method that goes by `$name`; each handler is written once, with its types.
+/// Calls the handler of the method that goes by `$name`; each handler is written once, with its types. It gets the
+/// parameters and the permit, without which nothing is found among the sessions: access is decided where the parameters
+/// are resolved, on the very values that the handler acts on.
 macro_rules! dispatch {
-    ($connection:expr, $name:expr, $params:expr; $($method:ident => |$p:pat_param| $handler:expr),* $(,)?) => {
+    ($connection:expr, $name:expr, $params:expr; $($method:ident => |$p:pat_param, $permit:pat_param| $handler:expr),* $(,)?) => {
         match $name {
             $(<$method as Method>::NAME => {
-                caller::check($connection, <$method as Method>::ACCESS, $name, &$params).await?;
+                let $permit = &Permit::new::<$method>(&$connection.caller, $connection.host.supervisor.cross_session())?;
                 let $p = $params.read::<<$method as Method>::Params>($name)?;
                 let reply: Result<<$method as Method>::Reply> = $handler.await;
                 W::write(&reply?)
@@ -172,71 +167,65 @@ impl Connection {
         let sessions = &self.host.supervisor;
         let client = &self.client;
         dispatch!(self, name, params;
-            Initialize => |p| self.initialize(p),
-            Run => |mut p| async {
+            Initialize => |p, _| self.initialize(p),
+            Run => |mut p, permit| async {
                 if p.attach.is_some() {
                     self.can_have_views()?;
                 }
                 self.origin.borrow().complete(&mut p);
-                sessions.run(p, Some(client)).await
+                sessions.run(p, Some(client), permit).await
             },
-            Sessions => |_| async { Ok(caller::visible(self, sessions.sessions().await?)) },
-            Kill => |p| sessions.kill(p),
-            Input => |p| async {
+            Sessions => |_, permit| sessions.sessions(permit),
+            Kill => |p, permit| sessions.kill(p, permit),
+            Input => |p, permit| async {
                 self.may_type(&p.run_id)?;
-                sessions.input(p, client.id()).await
+                sessions.input(p, client.id(), permit).await
             },
-            Resize => |p| sessions.resize(p, client.id()),
-            Attach => |p| async {
+            Resize => |p, permit| sessions.resize(p, client.id(), permit),
+            Attach => |p, permit| async {
                 self.can_have_views()?;
-                let read_only = p.read_only || self.caller.access == Access::Read;
-                self.only_looks_at(&p.run_id, read_only);
-                sessions.attach(AttachParams { read_only, ..p }, client).await
+                let Attached { reply, read_only } = sessions.attach(p, client, permit).await?;
+                self.only_looks_at(&reply.run_id, read_only);
+                Ok(reply)
             },
-            Detach => |p| async {
+            Detach => |p, permit| async {
                 self.only_looks_at(&p.run_id, false);
-                sessions.detach(p.run_id, client.id()).await
+                sessions.detach(p.run_id, client.id(), permit).await
             },
-            Visible => |p| sessions.visible(p, client.id()),
-            Hold => |p| sessions.hold(p, client.id()),
-            Snapshot => |p| sessions.snapshot(p),
-            Lines => |p| sessions.lines(p),
-            Prompts => |p| sessions.prompts(p.run_id, client.id()),
-            Link => |p| sessions.link(p, client.id()),
-            Clipboard => |p| async {
+            Visible => |p, permit| sessions.visible(p, client.id(), permit),
+            Hold => |p, permit| sessions.hold(p, client.id(), permit),
+            Snapshot => |p, permit| sessions.snapshot(p, permit),
+            Lines => |p, permit| sessions.lines(p, permit),
+            Prompts => |p, permit| sessions.prompts(p.run_id, client.id(), permit),
+            Link => |p, permit| sessions.link(p, client.id(), permit),
+            Clipboard => |p, permit| async {
                 self.may_type(&p.run_id)?;
-                sessions.clipboard(p).await
+                sessions.clipboard(p, permit).await
             },
-            Wait => |p| sessions.wait(p),
-            Rename => |p| sessions.rename(p),
-            Restart => |p| sessions.restart(p.target),
-            Remove => |p| sessions.remove(p.target),
-            SendInput => |p| async {
-                let looked_at = self.looks_at.borrow().clone();
-                if let Some(run) = sessions.named_among(&p.target, looked_at).await? {
-                    self.may_type(&run)?;
-                }
-                sessions.send(p, client.id()).await
-            },
-            Configure => |p| sessions.configure(p),
-            SetColors => |p| sessions.set_colors(p),
-            History => |p| sessions.history(p),
-            Stats => |p| sessions.stats(p),
-            Subscribe => |p| async {
+            Wait => |p, permit| sessions.wait(p, permit),
+            Rename => |p, permit| sessions.rename(p, permit),
+            Restart => |p, permit| sessions.restart(p.target, permit),
+            Remove => |p, permit| sessions.remove(p.target, permit),
+            SendInput => |p, permit| sessions.send(p, client.id(), permit, |run| self.may_type(run)),
+            Configure => |p, _| sessions.configure(p),
+            SetColors => |p, _| sessions.set_colors(p),
+            History => |p, _| sessions.history(p),
+            Stats => |p, _| sessions.stats(p),
+            Subscribe => |p, permit| async {
                 self.can_have_views()?;
-                sessions.subscribe(p.run_id, client).await
+                sessions.subscribe(p.run_id, client, permit).await
             },
-            Unsubscribe => |p| sessions.unsubscribe(p.run_id, client.id()),
-            Health => |_| sessions.health(self.host.log_path.clone()),
-            Templates => |p| sessions.templates(p),
-            ParseTemplates => |p| sessions.parse_templates(p),
-            Up => |p| sessions.up(p, Some(client)),
-            Down => |p| sessions.down(p),
-            Shutdown => |_| self.shutdown(),
-            Join => |p| self.join(p),
-            Replace => |p| async { self.daemon()?.replace(p).await },
-            Restorable => |_| async { self.daemon()?.restorable().await },
-            Restore => |p| async {
+            Unsubscribe => |p, permit| sessions.unsubscribe(p.run_id, client.id(), permit),
+            Health => |_, _| sessions.health(self.host.log_path.clone()),
+            Templates => |p, _| sessions.templates(p),
+            ParseTemplates => |p, _| sessions.parse_templates(p),
+            Up => |p, permit| sessions.up(p, Some(client), permit),
+            Down => |p, _| sessions.down(p),
+            Shutdown => |_, _| self.shutdown(),
+            Join => |p, _| self.join(p),
+            Replace => |p, _| async { self.daemon()?.replace(p).await },
+            Restorable => |_, _| async { self.daemon()?.restorable().await },
+            Restore => |p, _| async {
                 let origin = self.origin.borrow().clone();
                 self.daemon()?.restore(p, origin).await
             },
@@ -296,17 +285,17 @@ impl Connection {
     async fn initialize(&self, params: InitializeParams) -> Result<InitializeReply> {
         check_protocol(params.protocol)?;
         debug!(client = params.client.name, version = params.client.version, "initialize");
-        let is_owner = self.caller == Caller::of(Access::Write);
+        let is_owner = self.caller == Caller::outside(Access::Write);
         if let Some(policy) = params.cross_session.filter(|_| is_owner) {
-            self.host.cross_session.send_replace(policy);
+            self.host.supervisor.set_cross_session(policy).await?;
         }
         if is_owner && (params.colors.foreground.is_some() || params.colors.background.is_some()) {
             self.host.supervisor.set_colors(params.colors).await?;
         }
         self.client.set_synchronized_output(params.synchronized_output);
         let is_new = self.frontend.send_replace(Some(params.frontend)).is_none();
-        if is_new && caller::hears_events(self) {
-            self.host.supervisor.register(self.client.clone()).await?;
+        if is_new {
+            self.host.supervisor.register(self.client.clone(), self.caller.clone()).await?;
         }
         Ok(InitializeReply {
             protocol: PROTOCOL,

@@ -1,6 +1,5 @@
 //! Connections: how calls come in and messages go out. The only place that knows a transport.
 
-mod caller;
 mod daemon;
 mod dispatch;
 pub mod guard;
@@ -14,7 +13,8 @@ mod value;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
 
-pub use caller::Caller;
+use crate::session::Caller;
+
 pub use daemon::{Daemon, DaemonAsk};
 pub use dispatch::{Connection, Host, METHODS};
 pub use origin::Origin;

@@ -17,7 +17,7 @@ use tokio_util::compat::{Compat, TokioAsyncReadCompatExt, TokioAsyncWriteCompatE
 use tracing::{Instrument, debug, info, warn};
 
 use super::{
-    Caller, Ended,
+    Ended,
     dispatch::{CALLS_UNDER_WAY, Connection, Host, closed, while_open},
     guard::{GuardedReader, GuardedWriter, Traffic},
     room::Kind,
@@ -28,7 +28,7 @@ use crate::{
     protocol::{
         Attach, Code, Error, Event, Frame, Frontend, Hold, Initialize, Input, Method, Resize, Run, Shutdown, Visible,
     },
-    session::{Client, FrameJob, Outbox},
+    session::{Caller, Client, FrameJob, Outbox},
 };
 
 /// How a call by notification is named: `call {id, method, params}`; its answer comes as a `reply` message.

@@ -19,9 +19,6 @@ pub trait Wire: Sized + Send {
     /// # Errors
     /// `internal`, when the type cannot be written in this format, which none of the protocol's is.
     fn write<T: Serialize>(reply: &T) -> Result<Self>;
-
-    /// One of the parameters, if it is there and a text.
-    fn text(&self, key: &str) -> Option<String>;
 }
 
 impl Wire for Msgpack {
@@ -38,11 +35,6 @@ impl Wire for Msgpack {
     fn write<T: Serialize>(reply: &T) -> Result<Self> {
         to_value(reply).map_err(|reason| unwritable(&reason))
     }
-
-    fn text(&self, key: &str) -> Option<String> {
-        let entry = self.as_map()?.iter().find(|(name, _)| name.as_str() == Some(key))?;
-        entry.1.as_str().map(str::to_owned)
-    }
 }
 
 impl Wire for Json {
@@ -57,10 +49,6 @@ impl Wire for Json {
 
     fn write<T: Serialize>(reply: &T) -> Result<Self> {
         serde_json::to_value(reply).map_err(|error| unwritable(&error.to_string()))
-    }
-
-    fn text(&self, key: &str) -> Option<String> {
-        self.get(key)?.as_str().map(str::to_owned)
     }
 }
 

@@ -10,7 +10,7 @@ use nix::unistd::Uid;
 use tokio::net::{UnixListener, UnixStream};
 use tracing::{debug, warn};
 
-use super::caller::{self, Outsiders};
+use super::peer_cred::{self, Outsiders};
 use crate::rpc::{self, Host};
 
 /// Listens at a path; a socket that was left there is replaced. Mode 0600. The caller makes sure that nobody living
@@ -45,7 +45,7 @@ pub fn check_own_socket(path: &Path) -> Result<bool, String> {
 
 /// Serves one connection. `outsiders` is what the user's processes outside of all sessions may do.
 pub async fn serve_stream(host: Host, stream: UnixStream, outsiders: Outsiders) {
-    let Some(caller) = caller::of(&stream, &host.supervisor, outsiders).await else {
+    let Some(caller) = peer_cred::caller(&stream, &host.supervisor, outsiders).await else {
         warn!("a connection by another user was refused");
         return;
     };

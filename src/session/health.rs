@@ -15,7 +15,7 @@ use nix::{
     unistd::{AccessFlags, access},
 };
 
-use super::{Supervisor, cgroup::Delegated, limits::bytes_text, supervisor::gone};
+use super::{Supervisor, access::Permit, cgroup::Delegated, limits::bytes_text, supervisor::gone};
 use crate::{
     history::Disk,
     process,
@@ -61,7 +61,7 @@ impl Supervisor {
     /// # Errors
     /// When the host is ending.
     pub async fn health(&self, log: Option<String>) -> Result<HealthReply> {
-        let sessions = self.sessions().await?;
+        let sessions = self.sessions(&Permit::of_host()).await?;
         let (caps, held) = self
             .with(|table| {
                 (

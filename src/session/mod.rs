@@ -3,7 +3,7 @@
 //! The [`Supervisor`] alone owns the table of sessions; each run is a task of its own that owns all of its
 //! state. They speak through bounded channels; nothing is shared and nothing is locked.
 
-mod callers;
+mod access;
 mod cgroup;
 mod client;
 mod command;
@@ -18,6 +18,7 @@ mod names;
 mod outline;
 mod past;
 mod replacing;
+mod resolve;
 mod run;
 mod sending;
 mod settings;
@@ -33,7 +34,7 @@ mod waiter;
 
 use tokio::sync::mpsc;
 
-pub use callers::{Named, Touched};
+pub use access::{Caller, CallerPlace, Permit};
 pub use client::{Ack, Client, ClientId, Events, FrameJob, Outbox};
 pub use command::is_inherited;
 pub use health::health_without_host;
@@ -41,7 +42,7 @@ pub use outline::{RunOutline, SessionOutline};
 pub use replacing::Frozen;
 pub use settings::Settings;
 pub use state::{FORMAT, State, StateError};
-pub use supervisor::Supervisor;
+pub use supervisor::{Attached, Supervisor};
 
 #[cfg(test)]
 pub(crate) use starting::check_template;

@@ -4,23 +4,31 @@ use futures::future::join_all;
 
 use super::{
     ClientId, Supervisor,
+    access::Permit,
     run::{Ask, DEFAULT_GRACE, Kill},
     supervisor::{ask, run_gone},
     table::RunHandle,
 };
 use crate::protocol::{
-    Bytes, Code, ConfigureParams, ConfigureReply, Error, RestartFailure, RestartReply, Result, RunReply, SendParams,
-    SendReply, Target,
+    Bytes, Code, ConfigureParams, ConfigureReply, Error, RestartFailure, RestartReply, Result, RunId, RunReply,
+    SendParams, SendReply, Target,
 };
 
 impl Supervisor {
     /// Types into every active run that the target names.
     ///
     /// # Errors
-    /// `not_found` when none of them is active.
-    pub async fn send(&self, params: SendParams, client: ClientId) -> Result<SendReply> {
+    /// `not_found` when none of them is active; what `may_type` says of the first that it refuses.
+    pub async fn send(
+        &self,
+        params: SendParams,
+        client: ClientId,
+        permit: &Permit,
+        may_type: impl Fn(&RunId) -> Result<()>,
+    ) -> Result<SendReply> {
         let text = params.target.to_string();
-        let runs = self.resolve(params.target).await?;
+        let runs = self.resolve(params.target, permit).await?;
+        runs.iter().try_for_each(|run| may_type(&run.run_id))?;
         let (Bytes(data), paste, enter) = (params.data, params.paste, params.enter);
         let sends = runs.iter().map(|run| {
             let data = data.clone();
@@ -53,9 +61,9 @@ impl Supervisor {
     ///
     /// # Errors
     /// Why the first could not be started again, when none could.
-    pub async fn restart(&self, target: Target) -> Result<RestartReply> {
-        let text = target.to_string();
-        let runs = self.with(move |table| table.to_restart(&target)).await??;
+    pub async fn restart(&self, target: Target, permit: &Permit) -> Result<RestartReply> {
+        let (text, permit) = (target.to_string(), permit.clone());
+        let runs = self.with(move |table| table.to_restart(&target, &permit)).await??;
         let ended: Vec<(RunHandle, Result<RunReply>)> = join_all(runs.into_iter().map(|run| async {
             let outcome = self.restart_one(&run).await;
             (run, outcome)

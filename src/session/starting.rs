@@ -7,6 +7,7 @@ use tracing::{Instrument, debug, info, info_span};
 
 use super::{
     Client, Supervisor,
+    access::Permit,
     cgroup::Delegated,
     command::{self, Command},
     limits, names,
@@ -34,8 +35,8 @@ impl Supervisor {
     ///
     /// # Errors
     /// Says what was wrong with the parameters, or why the program could not be started; no session is left behind.
-    pub async fn run(&self, params: RunParams, client: Option<&Client>) -> Result<RunReply> {
-        self.run_with(params, client, None).await
+    pub async fn run(&self, params: RunParams, client: Option<&Client>, permit: &Permit) -> Result<RunReply> {
+        self.run_with(params, client, None, permit).await
     }
 
     /// Starts a run below the text of an earlier one, with escape sequences for looks.
@@ -43,17 +44,24 @@ impl Supervisor {
     /// # Errors
     /// As for [`run`](Self::run).
     pub async fn run_under(&self, params: RunParams, text: String) -> Result<RunReply> {
-        self.run_with(params, None, Some(text)).await
+        self.run_with(params, None, Some(text), &Permit::of_host()).await
     }
 
-    async fn run_with(&self, params: RunParams, client: Option<&Client>, under: Option<String>) -> Result<RunReply> {
+    async fn run_with(
+        &self,
+        params: RunParams,
+        client: Option<&Client>,
+        under: Option<String>,
+        permit: &Permit,
+    ) -> Result<RunReply> {
         let (params, template) = self.with_template(params).await?;
         let wish = check_run(&params)?;
         let command = Command::new(params.cmd.as_ref())?;
         let base = self.settings.cwd.clone();
         let cwd = params.cwd.as_deref().map(|named| command::folder(named, &base));
         let program = command.program.clone();
-        let reserved = self.with(move |table| table.reserve(SessionWish { cwd, program, ..wish })).await??;
+        let permit = permit.clone();
+        let reserved = self.with(move |table| table.reserve(SessionWish { cwd, program, ..wish }, &permit)).await??;
         let session_id = reserved.session_id.clone();
         let span = info_span!("session", id = session_id.short());
         let resume = template.and_then(|template| template.resume);

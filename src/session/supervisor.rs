@@ -3,11 +3,14 @@
 use std::time::{Duration, Instant};
 
 use futures::future::{join_all, select_all};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::info;
 
 use super::{
-    Announcement, Announcer, Client, ClientId, Services, Settings, limits,
+    Announcement, Announcer, Client, ClientId, Services, Settings,
+    access::Permit,
+    limits,
+    resolve::ReadableRun,
     run::{Ask, AttachWish, DEFAULT_GRACE, Kill, KillOutcome, LinesWish, unix_ms},
     table::{RunHandle, Table},
     waiter::Condition,
@@ -16,11 +19,11 @@ use crate::{
     history::Disk,
     process,
     protocol::{
-        AttachParams, AttachReply, Bytes, ClipboardParams, Code, ColorsParams, Empty, Error, Event, HoldParams,
-        InputParams, KillParams, KillReply, LinesParams, LinesReply, LinkParams, LinkReply, PromptsReply, RemoveReply,
-        RenameParams, RenameReply, ResizeParams, Result, RunId, SessionId, SessionInfo, SessionsReply, SignalSpec,
-        SnapshotParams, SnapshotReply, Status, SubscribeReply, Target, Until, VisibleParams, WaitParams, WaitReason,
-        WaitReply,
+        AttachParams, AttachReply, Bytes, ClipboardParams, Code, ColorsParams, CrossSession, Empty, Error, Event,
+        HoldParams, InputParams, KillParams, KillReply, LinesParams, LinesReply, LinkParams, LinkReply, PromptsReply,
+        RemoveReply, RenameParams, RenameReply, ResizeParams, Result, RunId, SessionId, SessionInfo, SessionsReply,
+        SignalSpec, SnapshotParams, SnapshotReply, Status, SubscribeReply, Target, VisibleParams, WaitParams,
+        WaitReason, WaitReply,
     },
     term::{Colors, clamp_size},
 };
@@ -33,12 +36,21 @@ pub(super) const LONGEST_MS: u64 = 10 * 365 * 24 * 3600 * 1000;
 
 type Job = Box<dyn FnOnce(&mut Table) + Send>;
 
+/// A view that was opened.
+pub struct Attached {
+    /// The answer to the client.
+    pub reply: AttachReply,
+    /// It only shows the run.
+    pub read_only: bool,
+}
+
 /// A way to reach the table of sessions. Clones reach the same one.
 #[derive(Clone)]
 pub struct Supervisor {
     jobs: mpsc::Sender<Job>,
     pub(super) services: Services,
     pub(super) settings: std::sync::Arc<Settings>,
+    pub(super) cross_session: watch::Sender<CrossSession>,
 }
 
 impl Supervisor {
@@ -47,7 +59,8 @@ impl Supervisor {
     pub fn start(settings: Settings) -> Self {
         let (jobs, mut jobs_in) = mpsc::channel::<Job>(ASKS_WAITING);
         let (announcements, mut announced) = mpsc::unbounded_channel::<Announcement>();
-        let mut table = Table::new(settings.clone());
+        let cross_session = watch::Sender::new(CrossSession::default());
+        let mut table = Table::new(settings.clone(), cross_session.clone());
         tokio::spawn(async move {
             loop {
                 let expiry = table.next_expiry();
@@ -69,7 +82,7 @@ impl Supervisor {
             disk: settings.state.clone().map(Disk::start),
             started: Instant::now(),
         };
-        Self { jobs, services, settings: std::sync::Arc::new(settings) }
+        Self { jobs, services, settings: std::sync::Arc::new(settings), cross_session }
     }
 
     /// Where programs reach this host.
@@ -94,11 +107,6 @@ impl Supervisor {
         self.services.announcer.announce(Announcement { event, except: Vec::new() });
     }
 
-    /// Makes a client known: it gets events from now on.
-    pub async fn register(&self, client: Client) -> Result<()> {
-        self.with(|table| table.clients.push(client)).await
-    }
-
     /// Forgets a client and its views.
     pub async fn unregister(&self, client: ClientId) -> Result<()> {
         self.services.memory.given_up();
@@ -118,19 +126,20 @@ impl Supervisor {
         .await
     }
 
-    /// All sessions and their runs.
-    pub async fn sessions(&self) -> Result<SessionsReply> {
+    /// The sessions that the caller may know of, and their runs.
+    pub async fn sessions(&self, permit: &Permit) -> Result<SessionsReply> {
         struct Skeleton {
             id: SessionId,
             info: SessionInfo,
             runs: Vec<RunHandle>,
         }
+        let permit = permit.clone();
         let skeletons = self
-            .with(|table| {
+            .with(move |table| {
                 table
                     .sessions
                     .iter()
-                    .filter(|session| session.announced)
+                    .filter(|session| session.announced && table.finds(&permit, session))
                     .map(|session| Skeleton {
                         id: session.id.clone(),
                         info: SessionInfo {
@@ -174,10 +183,10 @@ impl Supervisor {
     }
 
     /// Ends what the target names and answers once it is gone.
-    pub async fn kill(&self, params: KillParams) -> Result<KillReply> {
+    pub async fn kill(&self, params: KillParams, permit: &Permit) -> Result<KillReply> {
         let signal = params.signal.as_ref().map(signal_of).transpose()?;
         let grace = params.grace_ms.map_or(DEFAULT_GRACE, |ms| Duration::from_millis(ms.min(LONGEST_MS)));
-        let runs = self.resolve(params.target).await?;
+        let runs = self.resolve(params.target, permit).await?;
         self.kill_runs(&runs, Kill { signal, grace }).await
     }
 
@@ -192,60 +201,54 @@ impl Supervisor {
         Ok(answer)
     }
 
-    pub(super) async fn resolve(&self, target: Target) -> Result<Vec<RunHandle>> {
-        self.with(move |table| table.resolve(&target)).await?
-    }
-
-    async fn one(&self, run_id: RunId) -> Result<RunHandle> {
-        self.with(move |table| table.run(&run_id)).await?
-    }
-
     /// Types into a run.
-    pub async fn input(&self, params: InputParams, client: ClientId) -> Result<Empty> {
+    pub async fn input(&self, params: InputParams, client: ClientId, permit: &Permit) -> Result<Empty> {
         let InputParams { run_id, data: Bytes(data), paste } = params;
-        self.tell(run_id, Ask::Input { client, data, paste }).await
+        self.tell(run_id, Ask::Input { client, data, paste }, permit).await
     }
 
     /// Sizes a client's view of a run, and with it the run's terminal if that is the client's to size.
-    pub async fn resize(&self, params: ResizeParams, client: ClientId) -> Result<Empty> {
-        self.tell(params.run_id, Ask::Resize { client, size: clamp_size(params.rows, params.cols) }).await
+    pub async fn resize(&self, params: ResizeParams, client: ClientId, permit: &Permit) -> Result<Empty> {
+        self.tell(params.run_id, Ask::Resize { client, size: clamp_size(params.rows, params.cols) }, permit).await
     }
 
     /// Closes a client's view of a run.
-    pub async fn detach(&self, run_id: RunId, client: ClientId) -> Result<Empty> {
-        self.tell(run_id, Ask::Detach(client)).await
+    pub async fn detach(&self, run_id: RunId, client: ClientId, permit: &Permit) -> Result<Empty> {
+        self.tell(run_id, Ask::Detach(client), permit).await
     }
 
     /// Says whether a client's view can be seen.
-    pub async fn visible(&self, params: VisibleParams, client: ClientId) -> Result<Empty> {
-        self.tell(params.run_id, Ask::Visible { client, visible: params.visible }).await
+    pub async fn visible(&self, params: VisibleParams, client: ClientId, permit: &Permit) -> Result<Empty> {
+        self.tell(params.run_id, Ask::Visible { client, visible: params.visible }, permit).await
     }
 
     /// Says whether a client's view of a run is to stay as it is, because someone reads in it.
-    pub async fn hold(&self, params: HoldParams, client: ClientId) -> Result<Empty> {
-        self.tell(params.run_id, Ask::Hold { client, hold: params.hold }).await
+    pub async fn hold(&self, params: HoldParams, client: ClientId, permit: &Permit) -> Result<Empty> {
+        self.tell(params.run_id, Ask::Hold { client, hold: params.hold }, permit).await
     }
 
-    async fn tell(&self, run_id: RunId, what: Ask) -> Result<Empty> {
-        self.one(run_id).await?.asks.send(what).await.map_err(|_| run_gone())?;
+    async fn tell(&self, run_id: RunId, what: Ask, permit: &Permit) -> Result<Empty> {
+        self.one(run_id, permit).await?.asks.send(what).await.map_err(|_| run_gone())?;
         Ok(Empty {})
     }
 
-    /// Opens a client's view of a run.
-    pub async fn attach(&self, params: AttachParams, client: &Client) -> Result<AttachReply> {
-        let run = self.one(params.run_id.clone()).await?;
-        let AttachParams { run_id: _, format, size, read_only, scrollback } = params;
+    /// Opens a client's view of a run. Who may only read it gets one that changes nothing, the run's size neither.
+    pub async fn attach(&self, params: AttachParams, client: &Client, permit: &Permit) -> Result<Attached> {
+        let AttachParams { run_id, format, size, read_only, scrollback } = params;
+        let ReadableRun { handle: run, writable } = self.readable(run_id, permit).await?;
+        let read_only = read_only || !writable;
         let wish = AttachWish { format, size, read_only, scrollback };
         let client = client.clone();
-        ask(&run, |reply| Ask::Attach { client, wish, reply }).await.ok_or_else(run_gone)
+        let reply = ask(&run, |reply| Ask::Attach { client, wish, reply }).await.ok_or_else(run_gone)?;
+        Ok(Attached { reply, read_only })
     }
 
     /// Sends a client a run's lines.
     ///
     /// # Errors
     /// `invalid_params` when its output is not JSON lines.
-    pub async fn subscribe(&self, run_id: RunId, client: &Client) -> Result<SubscribeReply> {
-        let run = self.one(run_id.clone()).await?;
+    pub async fn subscribe(&self, run_id: RunId, client: &Client, permit: &Permit) -> Result<SubscribeReply> {
+        let run = self.one(run_id.clone(), permit).await?;
         let client = client.clone();
         let next_seq = ask(&run, |reply| Ask::Follow { client, reply }).await.ok_or_else(run_gone)?;
         let next_seq = next_seq.ok_or_else(|| {
@@ -259,21 +262,21 @@ impl Supervisor {
     }
 
     /// Sends a client no more of a run's lines.
-    pub async fn unsubscribe(&self, run_id: RunId, client: ClientId) -> Result<Empty> {
-        self.tell(run_id, Ask::Unfollow(client)).await
+    pub async fn unsubscribe(&self, run_id: RunId, client: ClientId, permit: &Permit) -> Result<Empty> {
+        self.tell(run_id, Ask::Unfollow(client), permit).await
     }
 
     /// A run's screen and transcript.
-    pub async fn snapshot(&self, params: SnapshotParams) -> Result<SnapshotReply> {
-        let run = self.one(params.run_id).await?;
+    pub async fn snapshot(&self, params: SnapshotParams, permit: &Permit) -> Result<SnapshotReply> {
+        let run = self.one(params.run_id, permit).await?;
         let (format, scrollback) = (params.format, params.scrollback);
         ask(&run, |reply| Ask::Snapshot { format, scrollback, reply }).await.ok_or_else(run_gone)
     }
 
     /// What a run has printed, as lines.
-    pub async fn lines(&self, params: LinesParams) -> Result<LinesReply> {
+    pub async fn lines(&self, params: LinesParams, permit: &Permit) -> Result<LinesReply> {
         let LinesParams { run_id, from, last, partial, wait_ms } = params;
-        let run = self.one(run_id).await?;
+        let run = self.one(run_id, permit).await?;
         let wish = |waits| ask(&run, move |reply| Ask::Lines(LinesWish { from, last, partial, waits, reply }));
         let patience = Duration::from_millis(wait_ms.unwrap_or(0).min(LONGEST_MS));
         let waited = if patience.is_zero() { None } else { tokio::time::timeout(patience, wish(true)).await.ok() };
@@ -285,30 +288,41 @@ impl Supervisor {
     }
 
     /// Where the prompts are in a client's view of a run.
-    pub async fn prompts(&self, run_id: RunId, client: ClientId) -> Result<PromptsReply> {
-        let run = self.one(run_id).await?;
+    pub async fn prompts(&self, run_id: RunId, client: ClientId, permit: &Permit) -> Result<PromptsReply> {
+        let run = self.one(run_id, permit).await?;
         ask(&run, |reply| Ask::Prompts { client, reply }).await.ok_or_else(run_gone)
     }
 
     /// The link in a cell of a client's view of a run.
-    pub async fn link(&self, params: LinkParams, client: ClientId) -> Result<LinkReply> {
-        let run = self.one(params.run_id).await?;
+    pub async fn link(&self, params: LinkParams, client: ClientId, permit: &Permit) -> Result<LinkReply> {
+        let run = self.one(params.run_id, permit).await?;
         let (row, col) = (params.row, params.col);
         ask(&run, |reply| Ask::Link { client, row, col, reply }).await.ok_or_else(run_gone)
     }
 
     /// Answers a program's question for a clipboard.
-    pub async fn clipboard(&self, params: ClipboardParams) -> Result<Empty> {
-        let run = self.one(params.run_id).await?;
+    pub async fn clipboard(&self, params: ClipboardParams, permit: &Permit) -> Result<Empty> {
+        let run = self.one(params.run_id, permit).await?;
         let (request, data) = (params.request, params.data.map(|Bytes(data)| data));
         ask(&run, |reply| Ask::Clipboard { request, data, reply }).await.ok_or_else(run_gone)??;
         Ok(Empty {})
     }
 
     /// Waits until all runs of the target have ended, or the first of them prints or is silent as asked.
-    pub async fn wait(&self, params: WaitParams) -> Result<WaitReply> {
-        let condition = Condition::new(&params.until)?;
-        let runs = self.resolve(params.target).await?;
+    pub async fn wait(&self, params: WaitParams, permit: &Permit) -> Result<WaitReply> {
+        let WaitParams { target, until, timeout_ms } = params;
+        let condition = Condition::new(&until)?;
+        let runs = self.resolve(target, permit).await?;
+        self.wait_for_runs(&runs, condition, timeout_ms).await
+    }
+
+    pub(super) async fn wait_for_runs(
+        &self,
+        runs: &[RunHandle],
+        condition: Condition,
+        timeout_ms: Option<u64>,
+    ) -> Result<WaitReply> {
+        let all = matches!(condition, Condition::Exit);
         let waits: Vec<_> = runs
             .iter()
             .map(|run| {
@@ -319,10 +333,9 @@ impl Supervisor {
         if waits.is_empty() {
             return Err(Error::new(Code::NotFound, "there is no run to wait for"));
         }
-        let all = matches!(params.until, Until::Exit);
         let done =
             async { if all { join_all(waits).await.into_iter().flatten().last() } else { select_all(waits).await.0 } };
-        let timeout = params.timeout_ms.map_or(LONGEST_MS, |ms| ms.min(LONGEST_MS));
+        let timeout = timeout_ms.map_or(LONGEST_MS, |ms| ms.min(LONGEST_MS));
         match tokio::time::timeout(Duration::from_millis(timeout), done).await {
             Ok(Some(reply)) => reply,
             Ok(None) => Err(run_gone()),
@@ -331,17 +344,17 @@ impl Supervisor {
     }
 
     /// Renames a session.
-    pub async fn rename(&self, params: RenameParams) -> Result<RenameReply> {
+    pub async fn rename(&self, params: RenameParams, permit: &Permit) -> Result<RenameReply> {
         let RenameParams { target, name } = params;
-        let given = name.clone();
-        let session_id = self.with(move |table| table.rename(&target, given)).await??;
+        let (given, permit) = (name.clone(), permit.clone());
+        let session_id = self.with(move |table| table.rename(&target, given, &permit)).await??;
         Ok(RenameReply { session_id, name })
     }
 
     /// Dismisses runs that have ended.
-    pub async fn remove(&self, target: Target) -> Result<RemoveReply> {
+    pub async fn remove(&self, target: Target, permit: &Permit) -> Result<RemoveReply> {
         let explicit = !matches!(target, Target::All | Target::Group(_));
-        let runs = self.resolve(target).await?;
+        let runs = self.resolve(target, permit).await?;
         let infos: Vec<_> = join_all(runs.iter().map(|run| ask(run, Ask::Info))).await.into_iter().flatten().collect();
         let active = infos.iter().filter(|(run, _)| run.status == Status::Active).count();
         if explicit && active > 0 {

@@ -7,12 +7,19 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
-use super::{Announcement, Client, ClientId, Settings, keeping::Ended, names, run::Ask};
+use super::{
+    Announcement, Client, ClientId, Settings,
+    access::{Caller, Permit},
+    keeping::Ended,
+    names,
+    run::Ask,
+};
 use crate::{
-    protocol::{Code, Error, Event, Keep, Limits, Result, RunId, SessionId, Target, Template, check_name},
+    protocol::{
+        Code, CrossSession, Error, Event, Keep, Limits, Result, RunId, SessionId, Target, Template, check_name,
+    },
     term::Colors,
 };
 
@@ -69,7 +76,10 @@ pub struct Sample {
 pub struct Table {
     /// In the order they were made.
     pub sessions: Vec<Session>,
-    pub clients: Vec<Client>,
+    /// Those who get events, and for whom.
+    pub clients: Vec<(Client, Caller)>,
+    /// What programs inside a session may do to others.
+    pub cross_session: watch::Sender<CrossSession>,
     pub samples: HashMap<RunId, Sample>,
     pub settings: Settings,
     pub colors: Colors,
@@ -114,10 +124,11 @@ pub struct SessionWish {
 }
 
 impl Table {
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings, cross_session: watch::Sender<CrossSession>) -> Self {
         Self {
             sessions: Vec::new(),
             clients: Vec::new(),
+            cross_session,
             samples: HashMap::new(),
             settings,
             colors: Colors::default(),
@@ -130,7 +141,11 @@ impl Table {
     }
 
     pub fn tell(&mut self, announcement: &Announcement) {
-        for client in self.clients.iter().filter(|client| !announcement.except.contains(&client.id())) {
+        let policy = *self.cross_session.borrow();
+        let hears = |(client, caller): &&(Client, Caller)| {
+            !announcement.except.contains(&client.id()) && caller.receives(policy, &announcement.event)
+        };
+        for (client, _) in self.clients.iter().filter(hears) {
             client.event(announcement.event.clone());
         }
         match &announcement.event {
@@ -148,16 +163,21 @@ impl Table {
     }
 
     pub fn forget_client(&mut self, client: ClientId) {
-        self.clients.retain(|other| other.id() != client);
-        for run in self.sessions.iter().flat_map(|session| &session.runs) {
-            // A run too busy to hear it finds out with its next frame.
-            let _ = run.asks.try_send(Ask::Detach(client));
-            let _ = run.asks.try_send(Ask::Unfollow(client));
+        self.clients.retain(|(other, _)| other.id() != client);
+        for run in self.runs() {
+            Self::detach(run, client);
         }
     }
 
-    /// Finds or makes the session for a run that is about to be started.
-    pub fn reserve(&mut self, wish: SessionWish) -> Result<Reserved> {
+    /// Closes a client's view of a run and what it follows of it.
+    pub fn detach(run: &RunHandle, client: ClientId) {
+        // A run too busy to hear it finds out with its next frame.
+        let _ = run.asks.try_send(Ask::Detach(client));
+        let _ = run.asks.try_send(Ask::Unfollow(client));
+    }
+
+    /// Finds or makes the session for a run that is about to be started, if the call may have it.
+    pub fn reserve(&mut self, wish: SessionWish, permit: &Permit) -> Result<Reserved> {
         if self.closing {
             return Err(Error::new(Code::ShuttingDown, "the host is ending; start another"));
         }
@@ -166,8 +186,11 @@ impl Table {
         }
         let found = match &wish.session {
             None => None,
-            Some(named) => match self.find_session(named) {
-                Ok(at) => Some(at),
+            Some(named) => match self.find_session(named, permit) {
+                Ok(at) => {
+                    self.check(permit, &self.sessions[at])?;
+                    Some(at)
+                }
                 Err(error) if error.code == Code::Ambiguous => return Err(error),
                 Err(_) => {
                     check_name("session", named)?;
@@ -175,6 +198,9 @@ impl Table {
                 }
             },
         };
+        if found.is_none() {
+            self.check_new(permit, wish.group.as_ref())?;
+        }
         let bytes = wish.transcript_limit.unwrap_or(self.settings.transcript_limit);
         let found = self.make_room(found, bytes)?;
         let at = match found {
@@ -299,12 +325,13 @@ impl Table {
         self.remove_empty();
     }
 
-    pub fn rename(&mut self, target: &Target, name: String) -> Result<SessionId> {
+    pub fn rename(&mut self, target: &Target, name: String, permit: &Permit) -> Result<SessionId> {
         check_name("name", &name)?;
         let Target::Session(named) = target else {
             return Err(Error::invalid("target", target.to_string(), "one session, by its id, prefix or name"));
         };
-        let at = self.find_session(named)?;
+        let at = self.find_session(named, permit).map_err(|error| self.hide(permit, named, error))?;
+        self.check(permit, &self.sessions[at])?;
         if self.sessions.iter().enumerate().any(|(other, session)| other != at && session.name == name) {
             return Err(name_taken(&name));
         }
@@ -317,96 +344,6 @@ impl Table {
         self.event(Event::SessionRenamed { session_id: session_id.clone(), session_name: name });
         Ok(session_id)
     }
-
-    /// The runs a target names.
-    pub fn resolve(&self, target: &Target) -> Result<Vec<RunHandle>> {
-        let all_of = |sessions: Vec<&Session>| sessions.into_iter().flat_map(|session| session.runs.clone()).collect();
-        match target {
-            Target::All => Ok(all_of(self.sessions.iter().collect())),
-            Target::Group(name) => {
-                let members: Vec<_> =
-                    self.sessions.iter().filter(|session| session.group.as_ref() == Some(name)).collect();
-                if members.is_empty() {
-                    return Err(Error::new(Code::NotFound, format!("no session is in a group {name:?}"))
-                        .with_data(json!({ "kind": "group", "name": name })));
-                }
-                Ok(all_of(members))
-            }
-            Target::Run { session, run } => {
-                let session = &self.sessions[self.find_session(session)?];
-                one(session.runs.iter(), run, |handle| handle.run_id.as_str(), "run").map(|handle| vec![handle.clone()])
-            }
-            Target::Session(named) => match self.find_session(named) {
-                Ok(at) => Ok(self.sessions[at].runs.clone()),
-                Err(error) if error.code == Code::Ambiguous => Err(error),
-                Err(error) => one(self.runs(), named, |handle| handle.run_id.as_str(), "run")
-                    .map(|handle| vec![handle.clone()])
-                    .map_err(|second| if second.code == Code::Ambiguous { second } else { error }),
-            },
-        }
-    }
-
-    /// The runs a restart of the target is about.
-    pub fn to_restart(&self, target: &Target) -> Result<Vec<RunHandle>> {
-        let named = self.resolve(target)?;
-        if named.len() == 1 {
-            return Ok(named);
-        }
-        let mut chosen: Vec<RunHandle> = Vec::new();
-        for of_session in named.chunk_by(|a, b| a.session_id == b.session_id) {
-            let before = chosen.len();
-            chosen.extend(of_session.iter().filter(|run| !self.ended.contains(&run.run_id)).cloned());
-            if chosen.len() == before {
-                chosen.extend(of_session.last().cloned());
-            }
-        }
-        Ok(chosen)
-    }
-
-    pub fn run(&self, run_id: &RunId) -> Result<RunHandle> {
-        self.runs()
-            .find(|run| run.run_id == *run_id)
-            .cloned()
-            .ok_or_else(|| Error::new(Code::NotFound, format!("there is no run {:?}", run_id.as_str())))
-    }
-
-    pub fn runs(&self) -> impl Iterator<Item = &RunHandle> {
-        self.sessions.iter().flat_map(|session| &session.runs)
-    }
-
-    /// A whole id wins over a name, and a name over a prefix of an id.
-    fn find_session(&self, named: &str) -> Result<usize> {
-        if let Some(at) = self.sessions.iter().position(|session| session.id.as_str() == named) {
-            return Ok(at);
-        }
-        if let Some(at) = self.sessions.iter().position(|session| session.name == named) {
-            return Ok(at);
-        }
-        one(self.sessions.iter().enumerate(), named, |(_, session)| session.id.as_str(), "session").map(|(at, _)| at)
-    }
-}
-
-/// The one item whose id is or starts with `named`.
-fn one<'a, T: 'a>(items: impl Iterator<Item = T>, named: &str, id: impl Fn(&T) -> &str, kind: &str) -> Result<T> {
-    let not_found = || {
-        Error::new(Code::NotFound, format!("there is no {kind} {named:?}"))
-            .with_data(json!({ "kind": kind, "name": named }))
-    };
-    if named.is_empty() {
-        return Err(not_found());
-    }
-    let mut found: Vec<T> = items.filter(|item| id(item).starts_with(named)).collect();
-    if let Some(at) = found.iter().position(|item| id(item) == named) {
-        return Ok(found.swap_remove(at));
-    }
-    if found.len() > 1 {
-        let ids: Vec<&str> = found.iter().map(|item| id(item).get(..12).unwrap_or(id(item))).collect();
-        return Err(Error::new(
-            Code::Ambiguous,
-            format!("{named:?} begins several {kind}s: {}; write more of it", ids.join(", ")),
-        ));
-    }
-    found.pop().ok_or_else(not_found)
 }
 
 fn name_taken(name: &str) -> Error {

@@ -7,16 +7,19 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::{
-    Client, Supervisor, command,
+    Client, Supervisor,
+    access::Permit,
+    command,
     run::{DEFAULT_GRACE, Kill},
     starting::check_template,
     supervisor::gone,
     table::{RunHandle, Table},
+    waiter::Condition,
 };
 use crate::{
     protocol::{
         After, Code, DownParams, DownReply, Error, KillReply, ParseTemplatesParams, Result, RunId, RunParams, Started,
-        Target, Template, TemplatesParams, TemplatesReply, Until, UpFailure, UpParams, UpReply, WaitParams, WaitReason,
+        Template, TemplatesParams, TemplatesReply, Until, UpFailure, UpParams, UpReply, WaitReason,
     },
     template,
 };
@@ -94,21 +97,13 @@ impl Supervisor {
         Ok((template::apply(&found.0, &found.1, params), Some(found.1)))
     }
 
-    /// The session that a run of a template is in when nothing else is given, there yet or not; none when there is no
-    /// such template.
-    pub async fn session_of_template(&self, name: String) -> Option<String> {
-        let of =
-            move |table: &mut Table| template::apply(&name, table.templates.get(&name)?, RunParams::default()).session;
-        self.with(of).await.ok().flatten()
-    }
-
     /// Starts templates, each once what it comes after has come far enough. `client` follows those whose output is
     /// JSON lines.
     ///
     /// # Errors
     /// `not_found` and `invalid_params` with the names of templates that there are not or that wait for each other;
     /// what fails later is told in the answer.
-    pub async fn up(&self, params: UpParams, client: Option<&Client>) -> Result<UpReply> {
+    pub async fn up(&self, params: UpParams, client: Option<&Client>, permit: &Permit) -> Result<UpReply> {
         let (levels, all, running) = self
             .with(move |table| {
                 let names = chosen(table, params.group.as_deref(), params.templates.as_deref())?;
@@ -141,7 +136,7 @@ impl Supervisor {
                     tell.send_replace(Some(Ok(run_id)));
                     return (name, Ok(None));
                 }
-                let started = self.start_after(&name, waits, client).await;
+                let started = self.start_after(&name, waits, client, permit).await;
                 tell.send_replace(Some(started.as_ref().map(|run| run.run_id.clone()).map_err(|_| ())));
                 (name, started.map(Some))
             });
@@ -162,6 +157,7 @@ impl Supervisor {
         name: &str,
         waits: Vec<(After, Outcome)>,
         client: Option<&Client>,
+        permit: &Permit,
     ) -> Result<crate::protocol::RunReply> {
         for outcome in join_all(waits.into_iter().map(|(after, outcome)| self.wait_for(after, outcome))).await {
             outcome?;
@@ -169,7 +165,7 @@ impl Supervisor {
         info!("template {name:?} is started");
         let params = RunParams { template: Some(name.to_owned()), ..RunParams::default() };
         // Of a type that holds itself otherwise: a run of a template is a run.
-        Box::pin(self.run(params, client)).await
+        Box::pin(self.run(params, client, permit)).await
     }
 
     /// Waits until another template has come as far as it must.
@@ -184,12 +180,8 @@ impl Supervisor {
         };
         let Some(until) = after.until.clone() else { return Ok(()) };
         let timeout_ms = after.timeout_ms.unwrap_or(PATIENCE_MS);
-        let params = WaitParams {
-            target: Target::Session(run_id.to_string()),
-            until: until.clone(),
-            timeout_ms: Some(timeout_ms),
-        };
-        let reply = self.wait(params).await?;
+        let run = self.one(run_id, &Permit::of_host()).await?;
+        let reply = self.wait_for_runs(&[run], Condition::new(&until)?, Some(timeout_ms)).await?;
         let code = reply.exit.and_then(|exit| exit.code);
         let ended = match (code, reply.exit.and_then(|exit| exit.signal)) {
             (Some(code), _) => format!("ended with code {code}"),

@@ -4,7 +4,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod callers;
+mod access;
+mod access_model;
+mod inside;
 mod life;
 mod many;
 mod place;

@@ -7,17 +7,17 @@ use crate::protocol::{CrossSession, Empty, Format};
 
 method!(
     /// Introduces the client; the first call of a connection.
-    Initialize = "initialize", Read, InitializeParams => InitializeReply
+    Initialize = "initialize", Read Connection, InitializeParams => InitializeReply
 );
 
 method!(
     /// Tells the terminals their client's colours, for programs that ask.
-    SetColors = "colors", Write, ColorsParams => Empty
+    SetColors = "colors", Write Host, ColorsParams => Empty
 );
 
 method!(
     /// Ends every session, then the host.
-    Shutdown = "shutdown", Write, Empty => Empty
+    Shutdown = "shutdown", Write Host, Empty => Empty
 );
 
 /// What kind of client is at the other end.

@@ -10,23 +10,23 @@ use crate::protocol::{Peer, RunReply};
 method!(
     /// Says where a client lives, before anything else on its connection. Runs that it starts get its environment
     /// and, unless they say otherwise, its working folder.
-    Join = "join", Read, JoinParams => JoinReply
+    Join = "join", Read Connection, JoinParams => JoinReply
 );
 
 method!(
     /// Puts another binary in the daemon's place, with every session. There is no answer when it is done: the
     /// connection ends, and who joins again finds the same process id and the next generation.
-    Replace = "replace", Write, ReplaceParams => crate::protocol::Empty
+    Replace = "replace", Write Host, ReplaceParams => crate::protocol::Empty
 );
 
 method!(
     /// The sessions that ran when an earlier daemon ended without being told to, as by a reboot.
-    Restorable = "restorable", Read, crate::protocol::Empty => RestorableReply
+    Restorable = "restorable", Read Host, crate::protocol::Empty => RestorableReply
 );
 
 method!(
     /// Starts such sessions again, each under its old text.
-    Restore = "restore", Write, RestoreParams => RestoreReply
+    Restore = "restore", Write Host, RestoreParams => RestoreReply
 );
 
 /// What programs inside a session may do to other sessions.

@@ -9,12 +9,12 @@ use crate::protocol::{Empty, RunId, RunTarget};
 method!(
     /// Sends this client the lines of a run with `stream: "json"` from now on, as `json` events. Who starts such a
     /// run has subscribed to it already.
-    Subscribe = "subscribe", Read, RunTarget => SubscribeReply
+    Subscribe = "subscribe", Read Sessions, RunTarget => SubscribeReply
 );
 
 method!(
     /// Sends no more of them.
-    Unsubscribe = "unsubscribe", Read, RunTarget => Empty
+    Unsubscribe = "unsubscribe", Read Sessions, RunTarget => Empty
 );
 
 /// Answer of `subscribe`.

@@ -7,7 +7,7 @@ use crate::protocol::{Empty, RunId, SessionId};
 
 method!(
     /// Looks after the host and each session.
-    Health = "health", Read, Empty => HealthReply
+    Health = "health", Read Host, Empty => HealthReply
 );
 
 /// How well something is.

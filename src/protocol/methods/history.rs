@@ -7,12 +7,12 @@ use crate::protocol::{Exit, RunId, SessionId, Status};
 
 method!(
     /// Runs that have ended, of this host and others, the newest first.
-    History = "history", Read, HistoryParams => HistoryReply
+    History = "history", Read Host, HistoryParams => HistoryReply
 );
 
 method!(
     /// What commands took and how they ended, over the whole history.
-    Stats = "stats", Read, StatsParams => StatsReply
+    Stats = "stats", Read Host, StatsParams => StatsReply
 );
 
 /// One run that has ended: a line of the history. Values of variables and input are never in it.

@@ -7,7 +7,7 @@ use crate::protocol::Target;
 
 method!(
     /// Ends what the target names, whole process trees, and answers once they are gone.
-    Kill = "kill", Write, KillParams => KillReply
+    Kill = "kill", Write Sessions, KillParams => KillReply
 );
 
 /// Parameters of `kill`.

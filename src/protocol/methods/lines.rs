@@ -9,7 +9,7 @@ method!(
     /// The lines that a run has printed, from a place on, and waits for the next if it is asked to. A line counts once
     /// the cursor has left it, or the run has ended; rows that were wrapped are one line. What a full-screen program
     /// draws is no line.
-    Lines = "lines", Read, LinesParams => LinesReply
+    Lines = "lines", Read Sessions, LinesParams => LinesReply
 );
 
 /// Parameters of `lines`.

@@ -1,8 +1,8 @@
 //! The methods, by what they are about. Each is a type that owns its name, its parameters and its answer.
 
-/// Ties a method's name and access to its parameters and its answer.
+/// Ties a method's name, access and scope to its parameters and its answer.
 macro_rules! method {
-    ($(#[doc = $doc:literal])* $method:ident = $name:literal, $access:ident, $params:ty => $reply:ty) => {
+    ($(#[doc = $doc:literal])* $method:ident = $name:literal, $access:ident $scope:ident, $params:ty => $reply:ty) => {
         $(#[doc = $doc])*
         #[derive(Debug, Clone, Copy)]
         pub enum $method {}
@@ -11,6 +11,7 @@ macro_rules! method {
             const NAME: &'static str = $name;
             const ABOUT: &'static str = concat!($($doc),*);
             const ACCESS: $crate::protocol::Access = $crate::protocol::Access::$access;
+            const SCOPE: $crate::protocol::Scope = $crate::protocol::Scope::$scope;
             type Params = $params;
             type Reply = $reply;
         }

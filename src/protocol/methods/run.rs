@@ -9,12 +9,12 @@ use crate::protocol::{Error, Format, RunId, SessionId, Size, TargetParams, ViewI
 
 method!(
     /// Starts a program on a PTY of its own.
-    Run = "run", Write, RunParams => RunReply
+    Run = "run", Write Sessions, RunParams => RunReply
 );
 
 method!(
     /// Ends a run if it still runs and starts its command again, under the same run id.
-    Restart = "restart", Write, TargetParams => RestartReply
+    Restart = "restart", Write Sessions, TargetParams => RestartReply
 );
 
 /// A command: a line for the user's shell, or an argument vector.

@@ -7,7 +7,7 @@ use crate::protocol::{Bytes, Target};
 
 method!(
     /// Types into every active run that the target names.
-    SendInput = "send", Write, SendParams => SendReply
+    SendInput = "send", Write Sessions, SendParams => SendReply
 );
 
 /// Parameters of `send`.

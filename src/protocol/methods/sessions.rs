@@ -9,17 +9,17 @@ use crate::protocol::{CommandSpec, Empty, Limits, RunId, SessionId, Stream, Targ
 
 method!(
     /// All sessions with their runs.
-    Sessions = "sessions", Read, Empty => SessionsReply
+    Sessions = "sessions", Read Sessions, Empty => SessionsReply
 );
 
 method!(
     /// Gives a session another name.
-    Rename = "rename", Write, RenameParams => RenameReply
+    Rename = "rename", Write Sessions, RenameParams => RenameReply
 );
 
 method!(
     /// Dismisses ended runs and sessions.
-    Remove = "remove", Write, TargetParams => RemoveReply
+    Remove = "remove", Write Sessions, TargetParams => RemoveReply
 );
 
 /// Answer of `sessions`: by session id.

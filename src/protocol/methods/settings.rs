@@ -7,7 +7,7 @@ use crate::protocol::{Keep, Limits};
 
 method!(
     /// Sets what holds for all sessions, and tells what does. What is left out stays as it is.
-    Configure = "configure", Write, ConfigureParams => ConfigureReply
+    Configure = "configure", Write Host, ConfigureParams => ConfigureReply
 );
 
 /// Parameters of `configure`.

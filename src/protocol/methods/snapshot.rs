@@ -7,7 +7,7 @@ use crate::protocol::{CursorInfo, RunId, Size, SpanLine};
 
 method!(
     /// A run's screen, and as much of its transcript as asked for.
-    Snapshot = "snapshot", Read, SnapshotParams => SnapshotReply
+    Snapshot = "snapshot", Read Sessions, SnapshotParams => SnapshotReply
 );
 
 /// How a snapshot's lines look.

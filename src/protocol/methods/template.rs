@@ -9,23 +9,23 @@ use crate::protocol::{CommandSpec, Error, Keep, KillReply, Limits, RunReply, Str
 
 method!(
     /// Makes templates known to the host, and tells which it knows.
-    Templates = "templates", Write, TemplatesParams => TemplatesReply
+    Templates = "templates", Write Host, TemplatesParams => TemplatesReply
 );
 
 method!(
     /// Reads the text of a project's `.termi.json`, which the client has found to be trusted, and answers with its
     /// templates or with the one thing that is wrong with it. Makes nothing known.
-    ParseTemplates = "parse_templates", Write, ParseTemplatesParams => TemplatesReply
+    ParseTemplates = "parse_templates", Write Host, ParseTemplatesParams => TemplatesReply
 );
 
 method!(
     /// Starts templates, each after what it is to come after. What runs already is left alone.
-    Up = "up", Write, UpParams => UpReply
+    Up = "up", Write Host, UpParams => UpReply
 );
 
 method!(
     /// Ends the runs of templates, the last started first.
-    Down = "down", Write, DownParams => DownReply
+    Down = "down", Write Host, DownParams => DownReply
 );
 
 /// Named settings of a run.

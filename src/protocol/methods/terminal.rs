@@ -7,17 +7,17 @@ use crate::protocol::{Bytes, Empty, RunId, RunTarget};
 
 method!(
     /// Where the shell's prompts are (OSC 133).
-    Prompts = "prompts", Read, RunTarget => PromptsReply
+    Prompts = "prompts", Read Sessions, RunTarget => PromptsReply
 );
 
 method!(
     /// The link (OSC 8) in a cell.
-    Link = "link", Read, LinkParams => LinkReply
+    Link = "link", Read Sessions, LinkParams => LinkReply
 );
 
 method!(
     /// Answers a program that asked for a clipboard (the event `clipboard_request`).
-    Clipboard = "clipboard", Write, ClipboardParams => Empty
+    Clipboard = "clipboard", Write Sessions, ClipboardParams => Empty
 );
 
 /// Answer of `prompts`. Rows are counted upward from the last row of the client's view of the run, which is 0; from

@@ -7,34 +7,34 @@ use crate::protocol::{Bytes, Empty, Event, Exit, RunId, RunTarget, SessionId, Sp
 
 method!(
     /// Types into a run.
-    Input = "input", Write, InputParams => Empty
+    Input = "input", Write Sessions, InputParams => Empty
 );
 
 method!(
     /// Tells a run the size of its terminal.
-    Resize = "resize", Write, ResizeParams => Empty
+    Resize = "resize", Write Sessions, ResizeParams => Empty
 );
 
 method!(
     /// Opens this client's view of a run; frames follow. A second attach replaces the first.
-    Attach = "attach", Read, AttachParams => AttachReply
+    Attach = "attach", Read Sessions, AttachParams => AttachReply
 );
 
 method!(
     /// Closes this client's view of a run.
-    Detach = "detach", Read, RunTarget => Empty
+    Detach = "detach", Read Sessions, RunTarget => Empty
 );
 
 method!(
     /// Says whether this client's view of a run can be seen; a hidden view gets no frames.
-    Visible = "visible", Read, VisibleParams => Empty
+    Visible = "visible", Read Sessions, VisibleParams => Empty
 );
 
 method!(
     /// Says whether someone reads in this client's view of a run, away from its end. On the primary screen such a
     /// view gets no frames; what waits is counted instead, by `output` events with `waiting_rows`. Let go, it is
     /// brought up to date.
-    Hold = "hold", Read, HoldParams => Empty
+    Hold = "hold", Read Sessions, HoldParams => Empty
 );
 
 /// A terminal's size in cells.

@@ -8,7 +8,7 @@ use crate::protocol::{Error, Exit, Result, Target};
 
 method!(
     /// Waits until runs exit, print something, or fall silent.
-    Wait = "wait", Read, WaitParams => WaitReply
+    Wait = "wait", Read Sessions, WaitParams => WaitReply
 );
 
 /// What `wait` waits for.

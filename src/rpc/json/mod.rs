@@ -25,14 +25,14 @@ use self::{
     peer::Peer,
 };
 use super::{
-    Caller, Ended,
+    Ended,
     dispatch::{ANSWERS_WAITING, CALLS_UNDER_WAY, Connection, Host, while_open},
     guard::Replying,
     room::Kind,
 };
 use crate::{
     protocol::{Attach, Code, Error, Hold, Initialize, Input, Method, Resize, Run, Shutdown, Visible},
-    session::Client,
+    session::{Caller, Client},
 };
 
 /// Serves one client until its stream ends.

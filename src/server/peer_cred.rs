@@ -3,7 +3,11 @@
 use nix::unistd::{Pid, Uid};
 use tokio::net::UnixStream;
 
-use crate::{process::Proc, protocol::Access, rpc::Caller, session::Supervisor};
+use crate::{
+    process::Proc,
+    protocol::Access,
+    session::{Caller, Supervisor},
+};
 
 /// A process tree is never deeper than this; the bound ends a loop that a racing look at `/proc` may show.
 const DEEPEST: usize = 100_000;
@@ -20,15 +24,16 @@ pub enum Outsiders {
 /// Who connected, by the process that did (SO_PEERCRED, unix(7)): one below a run's shim is a program of that run's
 /// session. None for another user's process.
 ///
-/// A process that is gone already, or that cannot be placed, may look only.
-pub(super) async fn of(stream: &UnixStream, supervisor: &Supervisor, outsiders: Outsiders) -> Option<Caller> {
+/// A process that is gone already, or that cannot be placed, is a program of no session that is known.
+pub(super) async fn caller(stream: &UnixStream, supervisor: &Supervisor, outsiders: Outsiders) -> Option<Caller> {
     let peer = stream.peer_cred().ok().filter(|peer| peer.uid() == Uid::effective().as_raw())?;
     Some(match (place(peer.pid(), outsiders), outsiders) {
-        (Place::Outside, Outsiders::MayChange) | (Place::BelowOwner, _) => Caller::of(Access::Write),
-        (Place::Outside, Outsiders::MayLook(_)) | (Place::Unknown, _) => Caller::of(Access::Read),
+        (Place::Outside, Outsiders::MayChange) | (Place::BelowOwner, _) => Caller::outside(Access::Write),
+        (Place::Outside, Outsiders::MayLook(_)) => Caller::outside(Access::Read),
+        (Place::Unknown, _) => Caller::unknown(),
         (Place::Below(child), _) => match supervisor.session_of_shim(child).await {
             Some(session) => Caller::program(session),
-            None => Caller::of(Access::Read),
+            None => Caller::unknown(),
         },
     })
 }

@@ -1,0 +1,316 @@
+//! Access control: who makes a call, and which sessions it may read or change.
+//!
+//! A call is authorized where its target is resolved: one job of the table looks up what the typed parameters name,
+//! decides, and gives out the handles that the call then acts on. Nothing is looked up twice, so no rename, no end of
+//! a session and no name that is taken again comes between check and act.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+
+use super::{
+    Client, Supervisor,
+    run::Ask,
+    supervisor::ask,
+    table::{Session, Table},
+};
+use crate::protocol::{Access, Code, CrossSession, Error, Event, Method, Result, Scope, SessionId};
+
+/// From a program's first word to its run being known it is a matter of milliseconds.
+const STARTING_PATIENCE: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// Who makes a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The most that it may do, wherever it runs.
+    pub access: Access,
+    /// Where it runs.
+    pub place: CallerPlace,
+}
+
+/// Where a caller runs, seen from the sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallerPlace {
+    /// Outside of all sessions: the setting `cross_session` does not concern it.
+    Outside,
+    /// A program of a session: within that it may do everything, with others what `cross_session` says.
+    Inside(SessionId),
+    /// It could not be placed, so it may be a program of any session: to it, each session is another's.
+    Unknown,
+}
+
+impl Caller {
+    /// A caller outside of all sessions.
+    #[must_use]
+    pub fn outside(access: Access) -> Self {
+        Self { access, place: CallerPlace::Outside }
+    }
+
+    /// A program inside a session.
+    #[must_use]
+    pub fn program(session: SessionId) -> Self {
+        Self { access: Access::Write, place: CallerPlace::Inside(session) }
+    }
+
+    /// A caller that could not be placed: it may look only, and that only as the least of programs.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self { access: Access::Read, place: CallerPlace::Unknown }
+    }
+
+    fn own(&self) -> Option<&SessionId> {
+        match &self.place {
+            CallerPlace::Inside(own) => Some(own),
+            CallerPlace::Outside | CallerPlace::Unknown => None,
+        }
+    }
+
+    /// Whether it may read a session under a policy.
+    fn reads(&self, policy: CrossSession, session: &SessionId) -> bool {
+        self.place == CallerPlace::Outside || self.own() == Some(session) || policy != CrossSession::Off
+    }
+
+    /// Whether it is sent an event; those that concern no session go to every caller.
+    pub(super) fn receives(&self, policy: CrossSession, event: &Event) -> bool {
+        event.session_id().is_none_or(|session| self.reads(policy, session))
+    }
+}
+
+impl From<Access> for Caller {
+    fn from(access: Access) -> Self {
+        Self::outside(access)
+    }
+}
+
+/// What one call needs, and for whom: every lookup in the table takes one.
+#[derive(Debug, Clone)]
+pub struct Permit {
+    caller: Caller,
+    method: &'static str,
+    needed: Access,
+}
+
+impl Permit {
+    /// For a call of a method by a caller. What does not depend on the call's parameters is decided here.
+    ///
+    /// # Errors
+    /// `forbidden`, when the caller may not call it with any parameters.
+    pub fn new<M: Method>(caller: &Caller, policy: CrossSession) -> Result<Self> {
+        let permit = Self { caller: caller.clone(), method: M::NAME, needed: M::ACCESS };
+        if M::ACCESS == Access::Write && caller.access == Access::Read {
+            let message = match caller.place {
+                CallerPlace::Unknown => format!(
+                    "{} changes sessions, and the host could not find out which session the calling process belongs \
+                     to; call from a process that stays alive until the call returns",
+                    M::NAME
+                ),
+                _ => format!(
+                    "{} changes sessions; an editor's own host lets only its editor and what that started change them",
+                    M::NAME
+                ),
+            };
+            return Err(Error::new(Code::Forbidden, message));
+        }
+        if M::SCOPE == Scope::Host && caller.place != CallerPlace::Outside {
+            permit.check_host(policy)?;
+        }
+        Ok(permit)
+    }
+
+    /// For what the host does by itself.
+    pub(super) fn of_host() -> Self {
+        Self { caller: Caller::outside(Access::Write), method: "the host", needed: Access::Write }
+    }
+
+    /// A call that concerns every session, those that have ended among them.
+    fn check_host(&self, policy: CrossSession) -> Result<()> {
+        match (policy, self.needed) {
+            (CrossSession::Full, _) | (CrossSession::Read | CrossSession::Group, Access::Read) => Ok(()),
+            (_, needed) => {
+                let enough = if needed == Access::Read { CrossSession::Read } else { CrossSession::Full };
+                Err(self.refusal("every session", policy, enough))
+            }
+        }
+    }
+
+    fn refusal(&self, what: &str, policy: CrossSession, enough: CrossSession) -> Error {
+        let text = format!(
+            "{} concerns {what}, and this program runs inside another session: the setting cross_session is {:?}; set \
+             cross_session = {:?} to allow it",
+            self.method,
+            policy.name(),
+            enough.name()
+        );
+        Error::new(Code::Forbidden, text)
+            .with_data(serde_json::json!({ "setting": "cross_session", "is": policy.name(), "needed": enough.name() }))
+    }
+
+    /// The same call, as far as it changes something.
+    fn to_write(&self) -> Self {
+        Self { needed: Access::Write, ..self.clone() }
+    }
+}
+
+impl Table {
+    fn policy(&self) -> CrossSession {
+        *self.cross_session.borrow()
+    }
+
+    /// Whether a lookup for this call may find the session at all. One that may not be read is not there.
+    pub(super) fn finds(&self, permit: &Permit, session: &Session) -> bool {
+        permit.caller.reads(self.policy(), &session.id)
+    }
+
+    /// Whether a lookup for this call finds every session.
+    fn finds_all(&self, permit: &Permit) -> bool {
+        permit.caller.place == CallerPlace::Outside || self.policy() != CrossSession::Off
+    }
+
+    /// The error of a lookup. Where some sessions are hidden, one that is hidden and one that is not there look alike.
+    pub(super) fn hide(&self, permit: &Permit, what: &str, error: Error) -> Error {
+        if self.finds_all(permit) {
+            return error;
+        }
+        permit.refusal(&format!("{what:?}"), self.policy(), CrossSession::Read)
+    }
+
+    /// Refuses to enumerate sessions where some are hidden: what came out would tell of them.
+    pub(super) fn check_enumeration(&self, permit: &Permit) -> Result<()> {
+        if self.finds_all(permit) {
+            return Ok(());
+        }
+        let enough = if permit.needed == Access::Read { CrossSession::Read } else { CrossSession::Full };
+        Err(permit.refusal("other sessions", self.policy(), enough))
+    }
+
+    /// Decides whether the call may have the session.
+    ///
+    /// # Errors
+    /// `forbidden`, with the policy that would allow it.
+    pub(super) fn check(&self, permit: &Permit, session: &Session) -> Result<()> {
+        if permit.caller.place == CallerPlace::Outside || permit.caller.own() == Some(&session.id) {
+            return Ok(());
+        }
+        let policy = self.policy();
+        let same_group = session.group.is_some() && session.group == self.own_group(permit);
+        let enough = match (permit.needed, same_group) {
+            (Access::Read, _) => CrossSession::Read,
+            (Access::Write, true) => CrossSession::Group,
+            (Access::Write, false) => CrossSession::Full,
+        };
+        let allowed = match policy {
+            CrossSession::Off => false,
+            CrossSession::Read => permit.needed == Access::Read,
+            CrossSession::Group => permit.needed == Access::Read || same_group,
+            CrossSession::Full => true,
+        };
+        if allowed { Ok(()) } else { Err(permit.refusal(&format!("session {:?}", session.name), policy, enough)) }
+    }
+
+    /// Decides whether the call may make a session, in that group if in one. Programs of a group may write to all of
+    /// it under the policy `group`, so that joining one needs what writing to its sessions needs.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub(super) fn check_new(&self, permit: &Permit, group: Option<&String>) -> Result<()> {
+        if permit.caller.place == CallerPlace::Outside {
+            return Ok(());
+        }
+        let policy = self.policy();
+        if policy == CrossSession::Off {
+            return Err(permit.refusal("a new session", policy, CrossSession::Read));
+        }
+        let Some(group) = group else { return Ok(()) };
+        for session in self.sessions.iter().filter(|session| session.group.as_ref() == Some(group)) {
+            self.check(&permit.to_write(), session)?;
+        }
+        // One that is empty now may be the group of others later.
+        if policy == CrossSession::Group && self.own_group(permit).as_ref() != Some(group) {
+            return Err(permit.refusal(&format!("group {group:?}"), policy, CrossSession::Full));
+        }
+        Ok(())
+    }
+
+    /// Whether the caller may write to the session, whatever the call itself needs.
+    pub(super) fn may_write(&self, permit: &Permit, session: &Session) -> bool {
+        permit.caller.access == Access::Write && self.check(&permit.to_write(), session).is_ok()
+    }
+
+    fn own_group(&self, permit: &Permit) -> Option<String> {
+        let own = permit.caller.own()?;
+        self.sessions.iter().find(|session| session.id == *own)?.group.clone()
+    }
+
+    /// Closes the views of those who may no longer read what they look at.
+    fn close_hidden_views(&self) {
+        let policy = self.policy();
+        for (client, caller) in &self.clients {
+            for run in self.runs().filter(|run| !caller.reads(policy, &run.session_id)) {
+                Self::detach(run, client.id());
+            }
+        }
+    }
+}
+
+impl Supervisor {
+    /// Sets what programs inside a session may do to others. Views that are hidden by it are closed; a call that is
+    /// under way ends as it began.
+    ///
+    /// # Errors
+    /// When the supervisor is gone.
+    pub async fn set_cross_session(&self, policy: CrossSession) -> Result<()> {
+        self.with(move |table| {
+            table.cross_session.send_replace(policy);
+            table.close_hidden_views();
+        })
+        .await
+    }
+
+    /// What programs inside a session may do to others.
+    #[must_use]
+    pub fn cross_session(&self) -> CrossSession {
+        *self.cross_session.borrow()
+    }
+
+    /// Makes a client known: it gets the events that its caller may know of from now on.
+    ///
+    /// # Errors
+    /// When the supervisor is gone.
+    pub async fn register(&self, client: Client, caller: Caller) -> Result<()> {
+        self.with(|table| table.clients.push((client, caller))).await
+    }
+
+    /// The session whose program a shim watches over.
+    pub async fn session_of_shim(&self, shim: i32) -> Option<SessionId> {
+        let until = Instant::now() + STARTING_PATIENCE;
+        loop {
+            let (runs, starting) = self
+                .with(|table| {
+                    let starting = table.sessions.iter().any(|session| session.starting > 0);
+                    (table.runs().cloned().collect::<Vec<_>>(), starting)
+                })
+                .await
+                .ok()?;
+            let shims = join_all(runs.iter().map(|run| ask(run, Ask::Shim))).await;
+            let found = shims.into_iter().zip(&runs).find(|(pid, _)| pid.flatten() == Some(shim));
+            // A program may be quicker to call than its run is to be known.
+            if found.is_some() || !starting || Instant::now() > until {
+                return found.map(|(_, run)| run.session_id.clone());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// How many sessions there are, and how many of their runs have not ended.
+    ///
+    /// # Errors
+    /// When the supervisor is gone.
+    pub async fn counts(&self) -> Result<(usize, usize)> {
+        self.with(|table| {
+            let active = table.runs().filter(|run| !table.ended.contains(&run.run_id)).count();
+            (table.sessions.len(), active)
+        })
+        .await
+    }
+}
