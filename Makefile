@@ -11,7 +11,7 @@ help:
 	@echo 'make test    all tests, in Neovim 0.10 and 0.12 too'
 	@echo 'make bench   the benchmarks, against :terminal, tmux and a bare PTY; ONLY=drain,echo QUICK=1 to try them'
 	@echo 'make bench-readme   makes the last results of make bench the README'\''s performance section'
-	@echo 'make fuzz    the fuzz targets, a minute each'
+	@echo 'make fuzz    the fuzz targets, a minute each, access ten'
 	@echo 'make lint    formatting, clippy, rustdoc, Lua layout and types; warnings fail'
 
 demo:
