@@ -1,10 +1,12 @@
 //! What the kernel says about processes: who descends from whom, what a tree uses, names of signals.
 
 mod signals;
+mod strays;
 mod tree;
 
 pub use signals::{signal_name, signal_number};
-pub use tree::{Proc, Usage, count, cwd, descendants, end_strays, proportional_memory, tree, usage, usage_of};
+pub use strays::{Orphaned, end_tree};
+pub use tree::{Proc, Usage, count, cwd, descendants, proportional_memory, tree, usage, usage_of};
 
 /// The size of a page of memory, in bytes.
 #[must_use]

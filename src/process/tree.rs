@@ -23,6 +23,8 @@ pub struct Proc {
     pub pages: u64,
     /// It has exited and only waits to be reaped.
     pub zombie: bool,
+    /// It has become another program since it was forked.
+    pub has_executed: bool,
 }
 
 impl Proc {
@@ -46,6 +48,8 @@ impl Proc {
             pages: number(24)?,
             // A process whose first thread alone has ended is shown as one, and lives.
             zombie: matches!(*fields.first()?, "Z" | "X") && number(20)? <= 1,
+            // PF_FORKNOEXEC, which accounting (acct(5)) tells as AFORK.
+            has_executed: number(9)? & 0x40 == 0,
         })
     }
 }
@@ -196,32 +200,6 @@ pub fn count() -> usize {
 
 fn starts_with_digit(name: &std::ffi::OsStr) -> bool {
     name.as_encoded_bytes().first().is_some_and(u8::is_ascii_digit)
-}
-
-/// Ends what a run left behind when its shim was ended from outside: the host, as the next subreaper, has
-/// inherited it. Such a process is in the program's kernel session or carries the run's id in its environment.
-/// Returns how many there were.
-pub fn end_strays(program: i32, run_id: &str) -> usize {
-    let me = std::process::id().cast_signed();
-    let marker = format!("TERMI_RUN={run_id}");
-    let is_stray = |process: &Proc| {
-        process.session == program
-            || fs::read(format!("/proc/{}/environ", process.pid))
-                .is_ok_and(|env| env.split(|&byte| byte == 0).any(|entry| entry == marker.as_bytes()))
-    };
-    let strays: Vec<_> = descendants(me).into_iter().filter(is_stray).collect();
-    strays.iter().for_each(end_now);
-    strays.len()
-}
-
-fn end_now(process: &Proc) {
-    use nix::{
-        sys::signal::{Signal, kill},
-        unistd::Pid,
-    };
-    if process.pid > 1 && Proc::read(process.pid).is_some_and(|now| now.started == process.started) {
-        let _ = kill(Pid::from_raw(process.pid), Signal::SIGKILL);
-    }
 }
 
 /// The folder a process is in.

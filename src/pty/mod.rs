@@ -30,7 +30,10 @@ pub enum SpawnError {
         /// What it said.
         reason: String,
     },
-    /// The shim ended or fell silent before the program ran.
+    /// The shim ended before the program ran.
     #[error("the process that starts programs ended before it could")]
     Shim,
+    /// The program did not run within that time: the start was given up.
+    #[error("the program did not run within {} s", .0.as_secs())]
+    Slow(std::time::Duration),
 }

@@ -17,6 +17,7 @@ use tokio::net::unix::pipe;
 
 use super::{Master, ShimLink, SpawnError};
 use crate::{
+    process,
     protocol::Size,
     shim::{KernelLimits, Plan, Report, SUBCOMMAND, StartError, Step},
 };
@@ -98,21 +99,34 @@ pub async fn spawn(spawn: Spawn) -> Result<Spawned, SpawnError> {
         .and_then(pipe::Receiver::from_owned_fd)
         .map_err(|error| resources("watching a pipe", error))?;
     let mut link = ShimLink::new(orders, reports);
-    let first = tokio::time::timeout(START_PATIENCE, async {
-        tokio::select! {
-            report = link.report() => return report,
-            () = until_gone(shim_pid) => {}
+    let theirs = (their_orders, their_reports);
+    let first = tokio::select! {
+        report = link.report() => report,
+        () = until_gone(shim_pid) => {
+            // What it has said is still to be read (a program that ends at once ends its shim too), and then the end.
+            drop(theirs);
+            link.report().await
         }
-        // What it has said is still to be read (a program that ends at once ends its shim too), and then the end.
-        drop((their_orders, their_reports));
-        link.report().await
-    })
-    .await;
+        () = tokio::time::sleep(START_PATIENCE) => {
+            give_up(shim_pid, theirs);
+            return Err(SpawnError::Slow(START_PATIENCE));
+        }
+    };
     match first {
-        Ok(Some(Report::Started { pid })) => Ok(Spawned { master, link, pid, shim_pid }),
-        Ok(Some(Report::StartFailed(error))) => Err(SpawnError::Program(error)),
-        Ok(_) | Err(_) => Err(SpawnError::Shim),
+        Some(Report::Started { pid }) => Ok(Spawned { master, link, pid, shim_pid }),
+        Some(Report::StartFailed(error)) => Err(SpawnError::Program(error)),
+        _ => Err(SpawnError::Shim),
     }
+}
+
+/// Ends a start. One that cannot be ended (it waits for a disk that does not answer) may go on much later, and open the
+/// pipes that it was told of by their numbers: those stay taken until it is gone, or they could be another run's.
+fn give_up(shim: i32, pipes: (OwnedFd, OwnedFd)) {
+    process::end_tree(shim);
+    tokio::spawn(async move {
+        until_gone(shim).await;
+        drop(pipes);
+    });
 }
 
 /// Waits until a process is no more. Before the shim has opened its pipes, the host holds both ends of them

@@ -101,6 +101,10 @@ fn start_error(error: &SpawnError, what: &Spawn) -> Error {
             Error::new(Code::ResourceExhausted, format!("{what} failed: {reason}; {WHAT_TO_DO}"))
         }
         SpawnError::Shim => Error::new(Code::StartFailed, format!("{error}; was it killed, or is /proc not mounted?")),
+        SpawnError::Slow(_) => Error::new(
+            Code::StartFailed,
+            format!("{error}; does the file system of its file or of its directory {} answer?", what.cwd.display()),
+        ),
     }
 }
 
@@ -113,6 +117,9 @@ fn program_error(start: &StartError, what: &Spawn) -> Error {
             (Code::NotExecutable, format!("{path} cannot be executed: {kernel}; is its execute bit set (chmod +x)?"))
         }
         (Step::Find, libc::EISDIR) => (Code::NotExecutable, format!("{path} is a folder, not a program")),
+        (Step::Find, libc::EINVAL) => {
+            (Code::NotExecutable, format!("{path} is not a regular file, so it cannot be a program"))
+        }
         (Step::Find, _) if path.contains('/') => {
             (Code::ProgramNotFound, format!("there is no program at {path}: {kernel}"))
         }
@@ -133,6 +140,10 @@ fn program_error(start: &StartError, what: &Spawn) -> Error {
         }
         (Step::Exec, _) => (Code::StartFailed, format!("{path} could not be executed: {kernel}")),
         (Step::Fork, _) => (Code::ResourceExhausted, format!("no process could be made: {kernel}; end some sessions")),
+        (Step::Ended, signal) => (
+            Code::StartFailed,
+            format!("{path} was ended by {} before it could run", crate::process::signal_name(signal)),
+        ),
         (Step::Terminal, _) => {
             (Code::StartFailed, format!("the PTY could not become the program's terminal: {kernel}"))
         }

@@ -2,9 +2,12 @@
 
 use std::{
     ffi::{CString, OsStr},
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::Write,
-    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{OpenOptionsExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -21,6 +24,7 @@ use nix::{
 };
 
 use super::wire::{Plan, StartError, Step};
+use crate::process::Proc;
 
 /// Starts the program as leader of a session of its own, with the PTY (descriptors 0 to 2) as its terminal.
 pub(super) fn program(plan: &Plan) -> Result<Pid, StartError> {
@@ -38,11 +42,19 @@ pub(super) fn program(plan: &Plan) -> Result<Pid, StartError> {
         ForkResult::Parent { child } => {
             drop(write);
             let bytes = super::read_all(File::from(read));
-            if bytes.is_empty() {
+            // The pipe is closed without a word by a program that runs, and by a child that was killed before that.
+            if bytes.is_empty() && Proc::read(child.as_raw()).is_none_or(|child| child.has_executed) {
                 return Ok(child);
             }
-            let _ = nix::sys::wait::waitpid(child, None);
-            Err(serde_json::from_slice(&bytes).unwrap_or(failed(Step::Exec, Errno::EIO)))
+            let mut status = 0;
+            // libc's own call: nix has no names for real-time signals.
+            // SAFETY: the status outlives the call.
+            let _ = unsafe { libc::waitpid(child.as_raw(), &raw mut status, 0) };
+            Err(serde_json::from_slice(&bytes).unwrap_or(StartError {
+                step: Step::Ended,
+                errno: if libc::WIFSIGNALED(status) { libc::WTERMSIG(status) } else { 0 },
+                path: plan.argv.first().map(|name| name.as_bytes().to_vec()).unwrap_or_default(),
+            }))
         }
     }
 }
@@ -172,6 +184,8 @@ fn find(name: &OsStr) -> Result<PathBuf, Errno> {
         let path = PathBuf::from(name);
         return match fs::metadata(&path) {
             Ok(meta) if meta.is_dir() => Err(Errno::EISDIR),
+            // A pipe or device: the kernel would only say that it may not.
+            Ok(meta) if !meta.is_file() => Err(Errno::EINVAL),
             Ok(_) => Ok(path),
             Err(error) => Err(Errno::from_raw(error.raw_os_error().unwrap_or(libc::ENOENT))),
         };
@@ -194,10 +208,15 @@ fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// The interpreter that a script's first line names.
+/// The interpreter that a script's first line names. Nothing is opened that could be waited for.
 fn interpreter(path: &Path) -> Option<PathBuf> {
+    let is_file = |meta: fs::Metadata| meta.is_file().then_some(());
+    is_file(fs::metadata(path).ok()?)?;
+    let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).ok()?;
+    // It may be another by now.
+    is_file(file.metadata().ok()?)?;
     let mut start = [0; 256];
-    let count = std::io::Read::read(&mut File::open(path).ok()?, &mut start).ok()?;
+    let count = std::io::Read::read(&mut file, &mut start).ok()?;
     let line = start[..count].strip_prefix(b"#!")?.split(|&byte| byte == b'\n').next()?;
     let word = line.trim_ascii().split(|byte| byte.is_ascii_whitespace()).next()?;
     (!word.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(word)))

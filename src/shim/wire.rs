@@ -147,7 +147,7 @@ pub enum Report {
 pub struct StartError {
     /// What failed.
     pub step: Step,
-    /// The kernel's error number.
+    /// The kernel's error number; for [`Step::Ended`] the signal.
     pub errno: i32,
     /// The path it was about, as bytes.
     pub path: Vec<u8>,
@@ -177,6 +177,8 @@ pub enum Step {
     Exec,
     /// Executing the interpreter that its `#!` line names.
     Interpreter,
+    /// Any of them: the process was ended before it had become the program.
+    Ended,
 }
 
 #[cfg(test)]

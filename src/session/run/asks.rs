@@ -208,7 +208,7 @@ impl Run {
             Ask::Colors(colors) => self.terminal.set_colors(colors),
             Ask::Outline { lines, reply } => _ = reply.send(self.outline(lines)),
             Ask::Freeze { reply, mut thaw } => {
-                self.take_reports();
+                self.take_reports().await;
                 self.changed();
                 self.void_clipboard_requests();
                 let _ = reply.send(Box::new(self.save()));

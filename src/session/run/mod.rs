@@ -35,7 +35,6 @@ pub use report::unix_ms;
 use super::json::{Follower, Lines};
 use crate::{
     history::Output,
-    process,
     protocol::{CommandSpec, Event, Exit, Limits, RunId, SessionId, Size, Status, Stream},
     pty::{Master, ShimLink, Spawn, Spawned},
     shim::Report,
@@ -287,7 +286,7 @@ impl Run {
                 Turn::Asked(Some(ask)) => self.answer(ask).await,
                 Turn::Acked(acked) => self.acked(acked),
                 Turn::Reported(Some(report)) => self.reported(report),
-                Turn::Reported(None) => self.shim_gone(),
+                Turn::Reported(None) => self.shim_gone().await,
                 Turn::Readable(_place) => self.read(),
                 Turn::Writable => self.write(),
                 Turn::TranscriptLimit => {
@@ -329,7 +328,7 @@ impl Run {
             warn!("run {}: its processes could not be ended", self.identity.run_id.short());
             // Whatever keeps the shim from its work, the tree is the host's without it.
             program::signal(self.shim_pid, nix::sys::signal::Signal::SIGKILL);
-            process::end_strays(self.pid, self.identity.run_id.as_str());
+            self.end_orphans().await;
             self.answer_killing(0, 1);
         }
         if self.heard.due().is_some_and(|due| now >= due) {

@@ -247,12 +247,12 @@ impl Run {
     }
 
     /// Everything below the shim is gone, or the shim was ended from outside.
-    pub(super) fn shim_gone(&mut self) {
+    pub(super) async fn shim_gone(&mut self) {
         self.link = None;
         self.watch = None;
         // A shim that was ended from outside leaves its tree to the host. To look for it means to read of every
         // process, which for hundreds of runs that end at once would be most of what the host does.
-        let processes = if self.settled { 0 } else { process::end_strays(self.pid, self.identity.run_id.as_str()) };
+        let processes = if self.settled { 0 } else { self.end_orphans().await };
         if matches!(self.life, Life::Active) {
             self.status = Status::Failed;
             self.reason = Some("the process that watched over it was ended from outside".to_owned());
@@ -264,6 +264,19 @@ impl Run {
         }
         self.left_running = 0;
         self.answer_killing(0, 0);
+    }
+
+    /// Ends what is left of the run without its shim; gives how many processes there were. To look at a process that
+    /// waits for a disk may mean to wait with it, which is nobody else's wait, nor for ever this run's.
+    pub(super) async fn end_orphans(&self) -> usize {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        let orphaned = process::Orphaned {
+            run_id: self.identity.run_id.as_str().to_owned(),
+            program: self.pid,
+            reaped: !matches!(self.life, Life::Active),
+        };
+        let ending = tokio::task::spawn_blocking(move || orphaned.end());
+        tokio::time::timeout(PATIENCE, ending).await.ok().and_then(Result::ok).unwrap_or(0)
     }
 
     pub(super) fn terminal_closed(&mut self) {

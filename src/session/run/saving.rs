@@ -28,11 +28,11 @@ const REJOIN_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Run {
     /// Takes what the shim has said and is here already: the next process has only what is still in the pipe.
-    pub(super) fn take_reports(&mut self) {
+    pub(super) async fn take_reports(&mut self) {
         while let Some(report) = self.link.as_mut().and_then(|link| link.report().now_or_never()) {
             match report {
                 Some(report) => self.reported(report),
-                None => self.shim_gone(),
+                None => self.shim_gone().await,
             }
         }
     }
