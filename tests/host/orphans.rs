@@ -197,3 +197,47 @@ fn a_half_typed_command_is_not_executed_by_a_kill_or_a_timeout_of_its_run_either
         assert!(!evidence.exists());
     }
 }
+
+#[test]
+fn who_forks_while_the_host_ends_what_a_killed_shim_has_left_does_not_get_away() {
+    let home = Home::new();
+    // Two thousand at most, should nobody end it.
+    let program = home.write(
+        "forks",
+        "#!/usr/bin/env python3
+import os, signal, time
+for name in (signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD): signal.signal(name, signal.SIG_IGN)
+os.fork(), os.fork()
+for n in range(500):
+    if not os.fork(): time.sleep(1000)
+    if n == 50: print('forks', flush=True)
+time.sleep(1000)
+",
+    );
+    let host = home.host().start();
+    let run = host.run(json!({"cmd": [program]}));
+    host.wait_pattern(&run, "forks");
+    let shim = proc::stat(run.pid).unwrap().parent;
+    proc::signal(shim, Signal::SIGKILL);
+    host.wait_exited(&run.run_id);
+    eventually("nothing of it is left", || proc::below(host.pid()).is_empty());
+}
+
+#[test]
+fn a_child_that_a_real_time_signal_ended_does_not_keep_the_next_from_being_reaped() {
+    let home = Home::new();
+    let seconds = unique_seconds();
+    let line = format!("sleep {seconds} & sleep {seconds} & exec \"$TERMI\" host");
+    let host = home.host().by_shell(&line).start();
+    eventually("both are there", || sleeps(&seconds).len() == 2);
+    let mut children = sleeps(&seconds);
+    children.sort_unstable();
+    // Both have ended before the host looks, the one by the real-time signal first.
+    proc::signal(host.pid(), Signal::SIGSTOP);
+    for (child, signal) in children.iter().zip(["40", "9"]) {
+        Command::new("kill").args([format!("-{signal}"), child.to_string()]).status().unwrap();
+        eventually("it has ended", || proc::zombie(*child));
+    }
+    proc::signal(host.pid(), Signal::SIGCONT);
+    eventually("both are reaped", || children.iter().all(|child| proc::stat(*child).is_none()));
+}
