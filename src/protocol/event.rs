@@ -194,22 +194,28 @@ impl Event {
     /// The session that it concerns; none when it concerns the host or the client.
     #[must_use]
     pub fn session_id(&self) -> Option<&SessionId> {
+        self.about().0
+    }
+
+    /// The session and the run that it is about, if it is.
+    #[must_use]
+    pub fn about(&self) -> (Option<&SessionId>, Option<&RunId>) {
         match self {
             Self::SessionStarted { session_id, .. }
             | Self::SessionRenamed { session_id, .. }
-            | Self::SessionRemoved { session_id, .. }
-            | Self::RunStarted { session_id, .. }
-            | Self::RunRestarted { session_id, .. }
-            | Self::Output { session_id, .. }
-            | Self::RunExited { session_id, .. }
-            | Self::Json { session_id, .. }
-            | Self::Attention { session_id, .. }
-            | Self::Progress { session_id, .. }
-            | Self::Clipboard { session_id, .. }
-            | Self::ClipboardRequest { session_id, .. }
-            | Self::InputStalled { session_id, .. }
-            | Self::InputDropped { session_id, .. } => Some(session_id),
-            Self::Replacing { .. } | Self::EventsLost { .. } => None,
+            | Self::SessionRemoved { session_id, .. } => (Some(session_id), None),
+            Self::RunStarted { session_id, run_id, .. }
+            | Self::RunRestarted { session_id, run_id, .. }
+            | Self::Output { session_id, run_id, .. }
+            | Self::RunExited { session_id, run_id, .. }
+            | Self::Json { session_id, run_id, .. }
+            | Self::Attention { session_id, run_id, .. }
+            | Self::Progress { session_id, run_id, .. }
+            | Self::Clipboard { session_id, run_id, .. }
+            | Self::ClipboardRequest { session_id, run_id, .. }
+            | Self::InputStalled { session_id, run_id, .. }
+            | Self::InputDropped { session_id, run_id, .. } => (Some(session_id), Some(run_id)),
+            Self::Replacing { .. } | Self::EventsLost { .. } => (None, None),
         }
     }
 }

@@ -11,7 +11,10 @@ use crate::{
     session::{Attached, Caller, Client, Permit, Supervisor},
 };
 
-use super::{guard::Traffic, value::Wire};
+use super::{
+    guard::{Introduced, Traffic},
+    value::Wire,
+};
 
 /// Calls of one connection that may be under way. Each costs memory until it is answered.
 pub(super) const CALLS_UNDER_WAY: usize = 1024;
@@ -159,11 +162,12 @@ impl Connection {
         }
     }
 
-    /// Carries out one call, with values as the transport has them.
+    /// Carries out one call, with values as the transport has them. What it introduces is noted of the answer of that
+    /// number.
     ///
     /// # Errors
     /// As the protocol says for the method.
-    pub async fn call<W: Wire>(&self, name: &str, params: W) -> Result<W> {
+    pub async fn call<W: Wire>(&self, name: &str, params: W, answer: Option<u64>) -> Result<W> {
         let sessions = &self.host.supervisor;
         let client = &self.client;
         dispatch!(self, name, params;
@@ -173,7 +177,8 @@ impl Connection {
                     self.can_have_views()?;
                 }
                 self.origin.borrow().complete(&mut p);
-                sessions.run(p, Some(client), permit).await
+                let introduce = |session_id, run_id| self.introduces(answer, Introduced::Run { session_id, run_id });
+                sessions.run_introduced(p, client, permit, introduce).await
             },
             Sessions => |_, permit| sessions.sessions(permit),
             Kill => |p, permit| sessions.kill(p, permit),
@@ -184,6 +189,7 @@ impl Connection {
             Resize => |p, permit| sessions.resize(p, client.id(), permit),
             Attach => |p, permit| async {
                 self.can_have_views()?;
+                self.introduces(answer, Introduced::View(p.run_id.clone()));
                 let Attached { reply, read_only } = sessions.attach(p, client, permit).await?;
                 self.only_looks_at(&reply.run_id, read_only);
                 Ok(reply)
@@ -230,6 +236,12 @@ impl Connection {
                 self.daemon()?.restore(p, origin).await
             },
         )
+    }
+
+    fn introduces(&self, answer: Option<u64>, what: Introduced) {
+        if let Some(number) = answer {
+            self.traffic.introduces(number, what);
+        }
     }
 
     /// Before `initialize` it is not known how frames are to travel.

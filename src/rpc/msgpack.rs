@@ -19,15 +19,13 @@ use tracing::{Instrument, debug, info, warn};
 use super::{
     Ended,
     dispatch::{CALLS_UNDER_WAY, Connection, Host, closed, while_open},
-    guard::{GuardedReader, GuardedWriter, Traffic},
+    guard::{GuardedReader, GuardedWriter, OPENING, Replying, Traffic},
     room::Kind,
     telling::Telling,
     value::to_value,
 };
 use crate::{
-    protocol::{
-        Attach, Code, Error, Event, Frame, Frontend, Hold, Initialize, Input, Method, Resize, Run, Shutdown, Visible,
-    },
+    protocol::{Code, Error, Event, Frame, Frontend, Hold, Initialize, Input, Method, Resize, Visible},
     session::{Caller, Client, FrameJob, Outbox},
 };
 
@@ -197,11 +195,13 @@ async fn send_all(peer: Peer, outbox: Outbox, traffic: Traffic) {
         while let Some(FrameJob { frame, ack }) = frames.recv().await {
             let (peer, traffic) = (peer.clone(), traffic.clone());
             tokio::spawn(async move {
-                if frame.seq == 1 {
+                if frame.seq == 1
+                    && let Some(run) = &frame.run_id
+                {
                     // The answer that tells the client of the view comes first, if one can come any more.
                     let mut open = peer.open.clone();
                     tokio::select! {
-                        () = traffic.replies_are_out() => {}
+                        () = traffic.view_is_introduced(run) => {}
                         _ = open.changed() => {}
                     }
                 }
@@ -243,8 +243,9 @@ impl Handler for Served {
         // From here on it is carried out, whatever becomes of the connection.
         drop(self.traffic.taking());
         debug!(method = name, "request");
+        let (args, number) = if OPENING.contains(&name.as_str()) { numbered(args) } else { (args, None) };
         let answer = match one(args) {
-            Ok(params) => self.in_its_place(&name, params).await,
+            Ok(params) => self.in_its_place(&name, params, number).await,
             Err(error) => Err(error),
         };
         answer.map_err(|error| {
@@ -268,7 +269,7 @@ impl Handler for Served {
         let in_order = [Input::NAME, Resize::NAME, Visible::NAME, Hold::NAME].contains(&name.as_str());
         let served = self.clone();
         let call = async move {
-            if let Err(error) = served.carry_out(&name, params).await {
+            if let Err(error) = served.carry_out(&name, params, None).await {
                 // Its message may quote what was sent, and that may be a secret.
                 warn!("{name} was refused: {:?}", error.code);
             }
@@ -283,7 +284,7 @@ impl Handler for Served {
 
 impl Served {
     /// Carries out a request. If its answer can be large, its place is free when that is written.
-    async fn in_its_place(&self, name: &str, params: Value) -> Result<Value, Error> {
+    async fn in_its_place(&self, name: &str, params: Value, answer: Option<u64>) -> Result<Value, Error> {
         if let Some(kind) = Kind::of(name) {
             let mut open = self.open.clone();
             tokio::select! {
@@ -291,12 +292,12 @@ impl Served {
                 _ = open.changed() => return Err(closed()),
             }
         }
-        self.carry_out(name, params).await
+        self.carry_out(name, params, answer).await
     }
 
     /// Carries out a call, if there is a place for it. A client's waits end with its connection; what changes
     /// sessions is seen through.
-    async fn carry_out(&self, name: &str, params: Value) -> Result<Value, Error> {
+    async fn carry_out(&self, name: &str, params: Value, answer: Option<u64>) -> Result<Value, Error> {
         let Ok(_place) = self.places.try_acquire() else {
             return Err(Error::new(
                 Code::ResourceExhausted,
@@ -312,29 +313,31 @@ impl Served {
             let _ = self.tag.set(tag);
         }
         // Apart: what a call takes, a thousand that wait for their places are not to take in advance.
-        Box::pin(while_open(name, self.open.clone(), self.connection.call(name, params))).await
+        Box::pin(while_open(name, self.open.clone(), self.connection.call(name, params, answer))).await
     }
 
     /// A call by notification.
     async fn call(&self, peer: Peer, call: Value) {
         let [id, method, params] = ["id", "method", "params"].map(|key| take_key(&call, key));
         let served = self.clone();
-        let opens = [Run::NAME, Attach::NAME, Shutdown::NAME].iter().any(|name| method.as_str() == Some(name));
+        let opens = method.as_str().is_some_and(|name| OPENING.contains(&name));
         let until_it_is_out = (opens.then(|| self.traffic.replying()), self.traffic.owing());
         tokio::spawn(async move {
-            let _until_it_is_out = until_it_is_out;
+            let (replying, _owing) = until_it_is_out;
+            let number = replying.as_ref().map(Replying::number);
             let room = match method.as_str().and_then(Kind::of) {
                 Some(kind) => served.traffic.room().places(kind, 1).await.map(Some),
                 None => Ok(None),
             };
             let answer = match method.as_str() {
-                Some(method) if room.is_ok() => served.carry_out(method, params).await,
+                Some(method) if room.is_ok() => served.carry_out(method, params, number).await,
                 Some(_) => Err(room.as_ref().err().cloned().unwrap_or_else(closed)),
                 None => {
                     Err(Error::new(Code::InvalidParams, "call: it must be {id, method, params}, with method a string"))
                 }
             };
             peer.reply(id, answer).await;
+            drop(replying);
         });
     }
 }
@@ -350,6 +353,16 @@ fn wanted_frontend(call: &Value) -> Frontend {
         Some("nvim") => Frontend::Nvim,
         _ => Frontend::Generic,
     }
+}
+
+/// Parameters as the guard passes those of such a request on, and the number of its answer before them.
+fn numbered(mut args: Vec<Value>) -> (Vec<Value>, Option<u64>) {
+    let (own, number) = (args.pop(), args.pop());
+    let own = match own {
+        Some(Value::Array(own)) => own,
+        own => own.into_iter().collect(),
+    };
+    (own, number.and_then(|number| number.as_u64()))
 }
 
 /// The one map that parameters are.

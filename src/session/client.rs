@@ -67,12 +67,6 @@ pub struct Events {
 }
 
 impl Events {
-    /// How many events are there by now, the one that was given out last not among them.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
     /// The next event; none when nobody can send one any more. To ask for it says that the client has the one
     /// before.
     pub async fn next(&mut self) -> Option<Event> {

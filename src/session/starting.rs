@@ -19,8 +19,8 @@ use super::{
 use crate::{
     history::DEFAULT_BYTES,
     protocol::{
-        AttachReply, Code, CommandSpec, Error, Format, Result, RunParams, RunReply, Size, Stream, Template,
-        check_display_text, check_name,
+        AttachReply, Code, CommandSpec, Error, Format, Result, RunId, RunParams, RunReply, SessionId, Size, Stream,
+        Template, check_display_text, check_name,
     },
     pty::{Spawn, spawn},
     term::clamp_size,
@@ -30,13 +30,37 @@ use crate::{
 /// sessions can still hold.
 const TRANSCRIPT_BYTES: std::ops::RangeInclusive<u64> = 64_000..=64_000_000;
 
+/// What a run is started from.
+struct Start {
+    params: RunParams,
+    resume: Option<CommandSpec>,
+    command: Command,
+    reserved: Reserved,
+    /// Text that it begins below.
+    under: Option<String>,
+}
+
 impl Supervisor {
     /// Starts a run. `client` gets a view of it if the parameters say so.
     ///
     /// # Errors
     /// Says what was wrong with the parameters, or why the program could not be started; no session is left behind.
     pub async fn run(&self, params: RunParams, client: Option<&Client>, permit: &Permit) -> Result<RunReply> {
-        self.run_with(params, client, None, permit).await
+        self.run_with(params, client, None, permit, |_, _| {}).await
+    }
+
+    /// Starts a run for a client that is told of it. `introduce` is called before the run has its first event or frame.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub async fn run_introduced(
+        &self,
+        params: RunParams,
+        client: &Client,
+        permit: &Permit,
+        introduce: impl FnOnce(SessionId, RunId) + Send,
+    ) -> Result<RunReply> {
+        self.run_with(params, Some(client), None, permit, introduce).await
     }
 
     /// Starts a run below the text of an earlier one, with escape sequences for looks.
@@ -44,7 +68,7 @@ impl Supervisor {
     /// # Errors
     /// As for [`run`](Self::run).
     pub async fn run_under(&self, params: RunParams, text: String) -> Result<RunReply> {
-        self.run_with(params, None, Some(text), &Permit::of_host()).await
+        self.run_with(params, None, Some(text), &Permit::of_host(), |_, _| {}).await
     }
 
     async fn run_with(
@@ -53,6 +77,7 @@ impl Supervisor {
         client: Option<&Client>,
         under: Option<String>,
         permit: &Permit,
+        introduce: impl FnOnce(SessionId, RunId) + Send,
     ) -> Result<RunReply> {
         let (params, template) = self.with_template(params).await?;
         let wish = check_run(&params)?;
@@ -65,7 +90,8 @@ impl Supervisor {
         let session_id = reserved.session_id.clone();
         let span = info_span!("session", id = session_id.short());
         let resume = template.and_then(|template| template.resume);
-        let started = self.start_run(params, resume, command, reserved, client, under).instrument(span).await;
+        let start = Start { params, resume, command, reserved, under };
+        let started = self.start_run(start, client, introduce).instrument(span).await;
         if started.is_err() {
             self.with(move |table| table.release(&session_id)).await?;
         }
@@ -74,13 +100,11 @@ impl Supervisor {
 
     async fn start_run(
         &self,
-        params: RunParams,
-        resume: Option<CommandSpec>,
-        command: Command,
-        reserved: Reserved,
+        start: Start,
         client: Option<&Client>,
-        under: Option<String>,
+        introduce: impl FnOnce(SessionId, RunId) + Send,
     ) -> Result<RunReply> {
+        let Start { params, resume, command, reserved, under } = start;
         let size =
             params.size.map_or(Size { rows: 24, cols: 80 }, |size| clamp_size(size.rows.into(), size.cols.into()));
         let process_name = names::process_name(&command.program, &reserved.session_id, &reserved.run_id);
@@ -166,6 +190,7 @@ impl Supervisor {
             // Nothing can be in its queue before it but an attach.
             let _ = handle.asks.try_send(Ask::Follow { client: client.clone(), reply });
         }
+        introduce(reserved.session_id.clone(), reserved.run_id.clone());
         let inserted = handle.clone();
         self.with(move |table| table.insert(inserted, pid)).await??;
         tokio::spawn(run.serve(asks_in).in_current_span());

@@ -340,8 +340,11 @@ impl Table {
         for run in &session.runs {
             let _ = run.asks.try_send(Ask::Renamed(name.clone()));
         }
-        let session_id = session.id.clone();
-        self.event(Event::SessionRenamed { session_id: session_id.clone(), session_name: name });
+        let (session_id, announced) = (session.id.clone(), session.announced);
+        // Of one whose first run is still being started nobody has been told: its start tells the name it has then.
+        if announced {
+            self.event(Event::SessionRenamed { session_id: session_id.clone(), session_name: name });
+        }
         Ok(session_id)
     }
 }

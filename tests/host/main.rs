@@ -33,6 +33,7 @@ mod patterns;
 mod privacy;
 mod refused;
 mod sizes;
+mod slow;
 mod snapshots;
 mod start;
 mod targets;

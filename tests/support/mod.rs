@@ -17,6 +17,7 @@ mod daemon;
 mod home;
 mod host;
 pub mod json_rpc;
+mod lease;
 pub mod proc;
 mod value;
 mod view;
@@ -27,6 +28,7 @@ pub use client::{Client, Failure, Pending, Speech, State};
 pub use daemon::Daemon;
 pub use home::{Home, files_below};
 pub use host::{Host, Run, Setup, TERMI};
+pub use lease::Lease;
 pub use value::{from_json, to_json};
 pub use view::View;
 

@@ -13,7 +13,7 @@ mod writer;
 
 pub use reader::GuardedReader;
 pub use skipper::{MAX_BYTES, MAX_DEPTH, Refusal, Skipper};
-pub use traffic::{Replying, Taking, Traffic};
+pub use traffic::{Introduced, OPENING, Replying, Taking, Traffic};
 pub use writer::GuardedWriter;
 
 #[cfg(test)]
@@ -34,7 +34,11 @@ mod tests {
     }
 
     fn request(params: Value) -> Vec<u8> {
-        pack(&Value::Array(vec![0.into(), 7.into(), "run".into(), params]))
+        request_of("kill", params)
+    }
+
+    fn request_of(method: &str, params: Value) -> Vec<u8> {
+        pack(&Value::Array(vec![0.into(), 7.into(), method.into(), params]))
     }
 
     /// What comes through of a stream whose messages are all taken up.
@@ -108,6 +112,19 @@ mod tests {
         let map = Value::Map(vec![("a".into(), 1.into())]);
         let (out, _) = taken(&request(map.clone()), Traffic::default()).await;
         assert_eq!(out, request(Value::Array(vec![map])));
+    }
+
+    #[tokio::test]
+    async fn parameters_come_behind_the_number_of_an_answer_that_is_waited_for() {
+        let map = Value::Map(vec![("a".into(), 1.into())]);
+        for params in [Value::Array(vec![map.clone()]), map] {
+            let traffic = Traffic::default();
+            let _first = traffic.replying();
+            let (out, _) = taken(&request_of("run", params.clone()), traffic).await;
+            let out = rmpv::decode::read_value(&mut &out[..]).unwrap();
+            let numbered = Value::Array(vec![1.into(), params]);
+            assert_eq!(out, Value::Array(vec![0.into(), 7.into(), "run".into(), numbered]));
+        }
     }
 
     /// The library throws away what it has read and not yet handed on when the stream ends: keys that were typed just

@@ -21,6 +21,9 @@ enum Verdict {
     Pass,
     /// Passed with its parameters put into an array, which a map alone should have been in.
     Wrap(usize),
+    /// Passed with its parameters in an array behind the number of the answer: the library tells who carries a request
+    /// out nothing of its id.
+    Number(usize, u64),
     Drop(&'static str),
 }
 
@@ -81,6 +84,12 @@ impl<R> GuardedReader<R> {
                     self.ready = message;
                     self.ready.insert(at, 0x91);
                 }
+                Verdict::Number(at, number) => {
+                    self.note(&message);
+                    self.ready = message;
+                    let header = [0x92, 0xcf].into_iter().chain(number.to_be_bytes());
+                    self.ready.splice(at..at, header);
+                }
                 Verdict::Drop(why) => {
                     warn!(bytes = message.len(), "a message was ignored: {why}");
                     continue;
@@ -109,11 +118,13 @@ impl<R> GuardedReader<R> {
                     return Verdict::Drop("its request id is not a number");
                 };
                 let verdict = method_and_params(method, params);
-                if !matches!(verdict, Verdict::Drop(_)) && method.text().is_some_and(|name| OPENING.contains(&name)) {
-                    self.traffic.asked_to_open(id);
+                if matches!(verdict, Verdict::Drop(_)) {
+                    return verdict;
                 }
-                if let (Verdict::Pass | Verdict::Wrap(_), Some(name)) = (&verdict, method.text()) {
-                    self.traffic.asked(id, std::str::from_utf8(name).unwrap_or_default());
+                let name = method.text().unwrap_or_default();
+                self.traffic.asked(id, name);
+                if OPENING.contains(&name) {
+                    return Verdict::Number(params.start, self.traffic.asked_to_open(id));
                 }
                 verdict
             }
@@ -160,8 +171,8 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// The bytes of a string that is UTF-8.
-    fn text(&self) -> Option<&[u8]> {
+    /// A string that is UTF-8.
+    fn text(&self) -> Option<&str> {
         let text = match self.bytes.first() {
             Some(0xa0..=0xbf) => self.bytes.get(1..),
             Some(0xd9) => self.bytes.get(2..),
@@ -169,7 +180,7 @@ impl<'a> Part<'a> {
             Some(0xdb) => self.bytes.get(5..),
             _ => None,
         };
-        text.filter(|text| std::str::from_utf8(text).is_ok())
+        text.and_then(|text| std::str::from_utf8(text).ok())
     }
 
     fn is_array(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What is under way on a connection.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
@@ -10,7 +10,10 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::rpc::room::{Kind, Room};
+use crate::{
+    protocol::{Attach, Event, Method, Run, RunId, SessionId, Shutdown},
+    rpc::room::{Kind, Room},
+};
 
 /// What is under way on a connection, in both directions: shared by its reader and its writer.
 #[derive(Debug, Clone, Default)]
@@ -56,11 +59,44 @@ impl Passed {
 #[derive(Debug, Default)]
 struct Replies {
     next: u64,
-    under_way: BTreeSet<u64>,
+    /// With what each introduces, once that is there.
+    under_way: BTreeMap<u64, Option<Introduced>>,
+}
+
+/// What the client learns of by an answer. What the host sends of it by itself comes after that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Introduced {
+    /// A run that has been started, and the session that it may be the first of.
+    Run {
+        /// The session.
+        session_id: SessionId,
+        /// The run.
+        run_id: RunId,
+    },
+    /// A view of a run that the client may know.
+    View(RunId),
+}
+
+impl Introduced {
+    /// An event of a run waits for the answer that introduces the run; one of a session for any that tells of the
+    /// session. A run that is still being started has no events, so it holds up none.
+    fn is_before_event(&self, event: &Event) -> bool {
+        let Self::Run { session_id, run_id } = self else { return false };
+        match event.about() {
+            (_, Some(of)) => of == run_id,
+            (of, None) => of == Some(session_id),
+        }
+    }
+
+    fn is_before_view_of(&self, of: &RunId) -> bool {
+        match self {
+            Self::Run { run_id, .. } | Self::View(run_id) => of == run_id,
+        }
+    }
 }
 
 /// Methods whose answer something must wait for: the first frame of the view that it tells of, or the host's end.
-pub(super) const OPENING: [&[u8]; 3] = [b"run", b"attach", b"shutdown"];
+pub const OPENING: [&str; 3] = [Run::NAME, Attach::NAME, Shutdown::NAME];
 
 impl Traffic {
     pub(super) fn sent(&self, id: u64) {
@@ -71,8 +107,9 @@ impl Traffic {
         lock(&self.0.unanswered).remove(&id)
     }
 
-    pub(super) fn asked_to_open(&self, id: u64) {
-        lock(&self.0.opening).entry(id).or_insert_with(|| self.replying());
+    /// A request whose answer is waited for; gives the number of that answer.
+    pub(super) fn asked_to_open(&self, id: u64) -> u64 {
+        lock(&self.0.opening).entry(id).or_insert_with(|| self.replying()).number
     }
 
     /// A request of the client: its answer is owed.
@@ -119,7 +156,7 @@ impl Traffic {
         self.0.replies.send_modify(|replies| {
             number = replies.next;
             replies.next += 1;
-            replies.under_way.insert(number);
+            replies.under_way.insert(number, None);
         });
         Replying { of: Arc::downgrade(&self.0.replies), number }
     }
@@ -166,13 +203,40 @@ impl Traffic {
         let _ = self.0.passed.subscribe().wait_for(|passed| passed.sizes.is_empty()).await;
     }
 
-    /// Waits until no answer that tells of a view and is under way now is so any more. Those that begin meanwhile
-    /// are not waited for: a client that always asks for more would otherwise never hear of what it has.
+    /// Notes what the answer of that number introduces, before anything is sent of it.
+    pub fn introduces(&self, number: u64, what: Introduced) {
+        self.0.replies.send_modify(|replies| {
+            // Gone: its client is.
+            if let Some(introduced) = replies.under_way.get_mut(&number) {
+                *introduced = Some(what);
+            }
+        });
+    }
+
+    /// Waits until no answer that is waited for and is under way now is so any more.
     pub async fn replies_are_out(&self) {
+        self.are_out(|_| true).await;
+    }
+
+    /// Waits until the answers that introduce what an event is about are out: a start that takes long holds up no
+    /// other run's events.
+    pub async fn event_is_introduced(&self, event: &Event) {
+        self.are_out(|introduced| introduced.is_some_and(|what| what.is_before_event(event))).await;
+    }
+
+    /// Waits until the answers that introduce a view of that run are out.
+    pub async fn view_is_introduced(&self, run: &RunId) {
+        self.are_out(|introduced| introduced.is_some_and(|what| what.is_before_view_of(run))).await;
+    }
+
+    /// Waits until none of those answers that are under way now is so any more. Those that begin meanwhile are not
+    /// waited for: a client that always asks for more would otherwise never hear of what it has.
+    async fn are_out(&self, those: impl Fn(Option<&Introduced>) -> bool) {
         let mut replies = self.0.replies.subscribe();
         let next = replies.borrow().next;
+        let none = |replies: &Replies| !replies.under_way.range(..next).any(|(_, what)| those(what.as_ref()));
         // The sender is this very struct's: it cannot be gone.
-        let _ = replies.wait_for(|replies| replies.under_way.first().is_none_or(|first| *first >= next)).await;
+        let _ = replies.wait_for(none).await;
     }
 }
 
@@ -181,6 +245,13 @@ impl Traffic {
 pub struct Replying {
     of: Weak<watch::Sender<Replies>>,
     number: u64,
+}
+
+impl Replying {
+    /// What [`Traffic::introduces`] knows it by.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
 }
 
 impl Drop for Replying {
@@ -233,5 +304,36 @@ mod tests {
         traffic.replied(1);
         assert!(poll!(&mut out).is_ready());
         assert!(poll!(pin!(traffic.replies_are_out())).is_pending(), "what is under way by now");
+    }
+
+    #[tokio::test]
+    async fn an_event_waits_for_the_answer_that_introduces_its_run_and_for_no_other() {
+        let traffic = Traffic::default();
+        let (session_id, run_id) = (SessionId::new(), RunId::new());
+        let of = |session_id: &SessionId, run_id: &RunId| Event::RunStarted {
+            session_id: session_id.clone(),
+            session_name: "s".into(),
+            run_id: run_id.clone(),
+            pid: 1,
+        };
+        let of_session = Event::SessionRemoved { session_id: session_id.clone(), session_name: "s".into() };
+        let starting = traffic.replying();
+        let event = of(&session_id, &run_id);
+        assert!(poll!(pin!(traffic.event_is_introduced(&event))).is_ready(), "a start that has told of nothing");
+        traffic
+            .introduces(starting.number(), Introduced::Run { session_id: session_id.clone(), run_id: run_id.clone() });
+        let mut introduced = pin!(traffic.event_is_introduced(&event));
+        assert!(poll!(&mut introduced).is_pending());
+        assert!(poll!(pin!(traffic.event_is_introduced(&of_session))).is_pending());
+        assert!(poll!(pin!(traffic.view_is_introduced(&run_id))).is_pending());
+        assert!(poll!(pin!(traffic.event_is_introduced(&of(&session_id, &RunId::new())))).is_ready(), "another run");
+        assert!(poll!(pin!(traffic.view_is_introduced(&RunId::new()))).is_ready());
+        assert!(poll!(pin!(traffic.event_is_introduced(&Event::EventsLost { count: 1 }))).is_ready());
+        drop(starting);
+        assert!(poll!(&mut introduced).is_ready());
+        let attaching = traffic.replying();
+        traffic.introduces(attaching.number(), Introduced::View(run_id.clone()));
+        assert!(poll!(pin!(traffic.view_is_introduced(&run_id))).is_pending());
+        assert!(poll!(pin!(traffic.event_is_introduced(&event))).is_ready(), "the client has named the run itself");
     }
 }

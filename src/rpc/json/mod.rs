@@ -27,11 +27,11 @@ use self::{
 use super::{
     Ended,
     dispatch::{ANSWERS_WAITING, CALLS_UNDER_WAY, Connection, Host, while_open},
-    guard::Replying,
+    guard::{OPENING, Replying},
     room::Kind,
 };
 use crate::{
-    protocol::{Attach, Code, Error, Hold, Initialize, Input, Method, Resize, Run, Shutdown, Visible},
+    protocol::{Code, Error, Hold, Initialize, Input, Method, Resize, Visible},
     session::{Caller, Client},
 };
 
@@ -162,10 +162,10 @@ impl Served {
             Message::Request { id, method, params } => {
                 debug!(method, "request");
                 if is_in_order(&method) {
-                    let answer = self.carry_out(&method, params).await;
+                    let answer = self.carry_out(&method, params, None).await;
                     return Some(Due::Answer(message::answer(&id, answer)));
                 }
-                let opens = [Run::NAME, Attach::NAME, Shutdown::NAME].contains(&method.as_str());
+                let opens = OPENING.contains(&method.as_str());
                 let replying = opens.then(|| self.peer.traffic.replying());
                 Some(Due::Call(Call { id, method, params, replying }))
             }
@@ -175,7 +175,7 @@ impl Served {
                 let in_order = is_in_order(&method);
                 let served = self.clone();
                 let call = async move {
-                    if let Err(error) = served.carry_out(&method, params).await {
+                    if let Err(error) = served.carry_out(&method, params, None).await {
                         // Its message may quote what was sent, and that may be a secret.
                         warn!("{method} was refused: {:?}", error.code);
                     }
@@ -203,6 +203,7 @@ impl Served {
         let calls = due.into_iter().map(|due| match due {
             Due::Answer(answer) => futures::future::Either::Left(std::future::ready(answer)),
             Due::Call(call) => {
+                let number = call.replying.as_ref().map(Replying::number);
                 replying.extend(call.replying);
                 let kind = Kind::of(&call.method);
                 let no_room = room.iter().find_map(|(of, places)| places.as_ref().err().filter(|_| Some(*of) == kind));
@@ -210,7 +211,7 @@ impl Served {
                 futures::future::Either::Right(async move {
                     let answer = match no_room {
                         Some(error) => Err(error),
-                        None => self.carry_out(&call.method, call.params).await,
+                        None => self.carry_out(&call.method, call.params, number).await,
                     };
                     message::answer(&call.id, answer)
                 })
@@ -225,7 +226,7 @@ impl Served {
 
     /// Carries out a call, if there is a place for it. A client's waits end with its connection; what changes
     /// sessions is seen through.
-    async fn carry_out(&self, method: &str, params: Value) -> Result<Value, Error> {
+    async fn carry_out(&self, method: &str, params: Value, number: Option<u64>) -> Result<Value, Error> {
         let Ok(_place) = self.places.try_acquire() else {
             return Err(Error::new(
                 Code::ResourceExhausted,
@@ -240,7 +241,8 @@ impl Served {
             return Err(Error::new(Code::InvalidParams, why));
         }
         // Apart: what a call takes, a thousand that wait for their places are not to take in advance.
-        let answer = Box::pin(while_open(method, self.open.clone(), self.connection.call(method, params))).await;
+        let call = self.connection.call(method, params, number);
+        let answer = Box::pin(while_open(method, self.open.clone(), call)).await;
         answer.inspect_err(|error| debug!(method, "refused: {:?}", error.code))
     }
 }

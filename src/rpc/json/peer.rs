@@ -120,9 +120,11 @@ impl Peer {
             while let Some(FrameJob { frame, ack }) = frames.recv().await {
                 let peer = self.clone();
                 tokio::spawn(async move {
-                    if frame.seq == 1 {
+                    if frame.seq == 1
+                        && let Some(run) = &frame.run_id
+                    {
                         // The answer that tells the client of the view comes first.
-                        peer.traffic.replies_are_out().await;
+                        peer.traffic.view_is_introduced(run).await;
                     }
                     let accepted = peer.frame(&frame).await;
                     ack.answer(accepted);
