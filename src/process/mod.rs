@@ -6,7 +6,7 @@ mod tree;
 
 pub use signals::{signal_name, signal_number};
 pub use strays::{Orphaned, end_tree};
-pub use tree::{Proc, Usage, count, cwd, descendants, proportional_memory, tree, usage, usage_of};
+pub use tree::{Proc, Usage, count, cwd, descendants, proportional_memory, ticks_a_second, tree, usage, usage_of};
 
 /// The size of a page of memory, in bytes.
 #[must_use]

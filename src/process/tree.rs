@@ -19,6 +19,9 @@ pub struct Proc {
     pub started: u64,
     /// Processor time it has used, in clock ticks.
     pub ticks: u64,
+    /// That of its children that it has waited for, and of theirs. Of those that nobody waits for (SIGCHLD is ignored)
+    /// the kernel keeps none.
+    pub waited_ticks: u64,
     /// Resident memory in pages.
     pub pages: u64,
     /// It has exited and only waits to be reaped.
@@ -45,6 +48,7 @@ impl Proc {
             session: i32::try_from(number(6)?).ok()?,
             started: number(22)?,
             ticks: number(14)? + number(15)?,
+            waited_ticks: number(16)? + number(17)?,
             pages: number(24)?,
             // A process whose first thread alone has ended is shown as one, and lives.
             zombie: matches!(*fields.first()?, "Z" | "X") && number(20)? <= 1,
@@ -57,8 +61,14 @@ impl Proc {
 /// Every process below `root`, `root` itself not among them, zombies left out.
 #[must_use]
 pub fn descendants(root: i32) -> Vec<Proc> {
+    let mut found = below(root, all());
+    found.retain(|process| !process.zombie);
+    found
+}
+
+fn below(root: i32, all: impl Iterator<Item = Proc>) -> Vec<Proc> {
     let mut children: HashMap<i32, Vec<Proc>> = HashMap::new();
-    for process in all() {
+    for process in all {
         children.entry(process.parent).or_default().push(process);
     }
     let mut found = Vec::new();
@@ -72,7 +82,6 @@ pub fn descendants(root: i32) -> Vec<Proc> {
             }
         }
     }
-    found.retain(|process| !process.zombie);
     found
 }
 
@@ -83,23 +92,30 @@ pub fn descendants(root: i32) -> Vec<Proc> {
 /// asks [`descendants`].
 #[must_use]
 pub fn tree(root: i32) -> Vec<Proc> {
+    // This kernel may have no such lists.
+    let mut found = tree_with_zombies(root).unwrap_or_else(|| below(root, all()));
+    found.retain(|process| !process.zombie);
+    found
+}
+
+/// Each process is read before its children.
+fn tree_with_zombies(root: i32) -> Option<Vec<Proc>> {
     let mut found = Vec::new();
     let mut seen = HashSet::from([root]);
     let mut next = vec![root];
     while let Some(pid) = next.pop() {
         let Some(children) = children(pid) else {
             if pid == root {
-                // This kernel has no such lists.
-                return descendants(root);
+                return None;
             }
             continue;
         };
         for child in children.into_iter().filter(|child| seen.insert(*child)).collect::<Vec<_>>() {
             next.push(child);
-            found.extend(Proc::read(child).filter(|process| !process.zombie));
+            found.extend(Proc::read(child));
         }
     }
-    found
+    Some(found)
 }
 
 /// The children of each thread of a process.
@@ -125,7 +141,8 @@ fn all() -> impl Iterator<Item = Proc> {
 /// What a tree of processes uses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Processor time, in clock ticks, of the processes that are there now.
+    /// Processor time, in clock ticks, of its processes and of those that have ended: what ends is waited for by its
+    /// parent, or by the root, and counts there from then on. A look at a tree that changes may miss a part.
     pub ticks: u64,
     /// Resident memory in pages; what processes share counts for each.
     pub pages: u64,
@@ -161,22 +178,44 @@ pub fn usage(roots: &[i32]) -> Vec<Usage> {
         };
         owners.extend(way.iter().map(|&pid| (pid, owner)));
         if let Some(at) = owner {
-            sums[at].ticks += process.ticks;
-            sums[at].pages += process.pages;
-            sums[at].processes += 1;
+            sums[at].add(process);
         }
+    }
+    for (sum, root) in sums.iter_mut().zip(roots) {
+        sum.ticks += parents.get(root).map_or(0, |root| root.waited_ticks);
     }
     sums
 }
 
-/// What one tree uses, at a price that follows the tree: see [`tree`].
+impl Usage {
+    fn add(&mut self, process: &Proc) {
+        self.ticks += process.ticks + process.waited_ticks;
+        self.pages += process.pages;
+        self.processes += 1;
+    }
+}
+
+/// What one tree uses, at a price that follows the tree: see [`tree`]. No processor time counts twice, whatever ends
+/// meanwhile: who may wait for a process is read before it.
 #[must_use]
 pub fn usage_of(root: i32) -> Usage {
-    tree(root).iter().fold(Usage::default(), |sum, process| Usage {
-        ticks: sum.ticks + process.ticks,
-        pages: sum.pages + process.pages,
-        processes: sum.processes + 1,
-    })
+    let mut sum = Usage { ticks: Proc::read(root).map_or(0, |root| root.waited_ticks), ..Usage::default() };
+    for process in tree_with_zombies(root).unwrap_or_else(|| below(root, all())) {
+        if process.zombie {
+            // It waits to be waited for: of all it had, its time is left.
+            sum.ticks += process.ticks + process.waited_ticks;
+        } else {
+            sum.add(&process);
+        }
+    }
+    sum
+}
+
+/// Clock ticks in a second (`CLK_TCK`, sysconf(3)).
+#[must_use]
+pub fn ticks_a_second() -> u64 {
+    let count = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten();
+    count.and_then(|count| u64::try_from(count).ok()).filter(|count| *count > 0).unwrap_or(100)
 }
 
 /// The memory of the tree below `root` in bytes, with what processes share counted once: exact, and dear. A
@@ -220,10 +259,41 @@ mod tests {
         let process = Proc::parse(42, stat).unwrap();
         assert_eq!((process.parent, process.session, process.started), (7, 9, 1234));
         assert_eq!((process.ticks, process.pages, process.zombie), (7, 5, false));
+        assert_eq!(process.waited_ticks, 0);
         let half_dead = b"42 (x) Z 7 42 9 0 -1 0 1 0 0 0 3 4 0 0 20 0 2 0 1234 8192 5";
         assert!(!Proc::parse(42, half_dead).unwrap().zombie, "its other threads live");
         let dead = b"42 (x) Z 7 42 9 0 -1 0 1 0 0 0 3 4 0 0 20 0 1 0 1234 8192 5";
         assert!(Proc::parse(42, dead).unwrap().zombie);
+    }
+
+    /// Of a tree of short-lived processes hardly one is there at a look, and what they have used is nearly all there is.
+    #[test]
+    fn processor_time_is_that_of_the_dead_too_and_as_the_kernel_counts_it() {
+        // The root takes what is orphaned, as a shim does: at last a loop whose parent has gone.
+        const ROOT: &str = "import ctypes, os, resource, subprocess
+ctypes.CDLL(None).prctl(36, 1)
+shell = subprocess.Popen(['sh', '-c', '''
+n=0; while [ $n -lt 200 ]; do head -c 1000000 /dev/zero | sha256sum >/dev/null; n=$((n+1)); done
+(sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done' &) | cat
+echo done; read line'''])
+while os.wait()[0] != shell.pid: pass
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime)";
+        let mut command = Command::new("python3");
+        let mut root = command.args(["-c", ROOT]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = std::io::BufRead::lines(std::io::BufReader::new(root.stdout.take().unwrap()));
+        assert_eq!(lines.next().unwrap().unwrap(), "done");
+        let pid = root.id().cast_signed();
+        let (one, of_many) = (usage_of(pid), usage(&[pid])[0]);
+        drop(root.stdin.take());
+        let kernel: f64 = lines.next().unwrap().unwrap().parse().unwrap();
+        root.wait().unwrap();
+        assert!(kernel > 0.5, "{kernel} s: enough to compare");
+        for used in [one, of_many] {
+            #[allow(clippy::cast_precision_loss, reason = "they are few")]
+            let seconds = used.ticks as f64 / ticks_a_second() as f64;
+            assert!((seconds - kernel).abs() < 0.05 * kernel, "{seconds} s, the kernel says {kernel} s");
+        }
     }
 
     #[test]

@@ -109,6 +109,13 @@ impl Cgroup {
     }
 }
 
+/// Processor time that a group's processes have used, in milliseconds, whatever became of them.
+pub fn cpu_ms(folder: &Path) -> Option<u64> {
+    let stat = fs::read_to_string(folder.join("cpu.stat")).ok()?;
+    let used = stat.lines().find_map(|line| line.strip_prefix("usage_usec "))?;
+    Some(used.trim().parse::<u64>().ok()? / 1000)
+}
+
 impl Drop for Cgroup {
     fn drop(&mut self) {
         // The kernel refuses while a process is in it; then it stays until the session's manager cleans up.
@@ -149,5 +156,8 @@ mod tests {
         assert!(!made.ran_out_of_memory());
         fs::write(made.folder().join("memory.events"), "oom 1\noom_kill 1\n").unwrap();
         assert!(made.ran_out_of_memory());
+        assert_eq!(cpu_ms(made.folder()), None);
+        fs::write(made.folder().join("cpu.stat"), "usage_usec 1234567\nuser_usec 1000000\n").unwrap();
+        assert_eq!(cpu_ms(made.folder()), Some(1234));
     }
 }

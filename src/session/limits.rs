@@ -1,14 +1,21 @@
 //! Limits on what a run's process tree uses: checked, watched while there is one, and told when they are passed.
 //!
 //! The kernel counts processor time, open files and processes for each process or user alone (setrlimit(2)); a
-//! whole tree's memory and processes are counted here, from `/proc`, and only for runs that have such a limit.
+//! whole tree's memory, processes and processor time are counted here, from `/proc`, and only for runs that have such a
+//! limit.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use tokio::sync::mpsc;
 use tracing::debug;
 
-use super::run::Ask;
+use super::{
+    cgroup,
+    run::{Ask, Identity, Kill},
+};
 use crate::{
     process::{self, Usage},
     protocol::{Error, Exit, Limits, Result},
@@ -25,6 +32,9 @@ const PROCESSES_A_SECOND: f64 = 2000.0;
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_millis(1000);
 const LONGEST_QUIET: Duration = Duration::from_millis(500);
+
+/// The same at the least for processor time, which is counted by hundredths of a second.
+const SHORTEST_TIME: Duration = Duration::from_millis(20);
 
 /// After a limit was passed the tree is being ended: how long before it is told again, should it live on.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -58,16 +68,37 @@ pub fn for_kernel(limits: &Limits) -> KernelLimits {
     }
 }
 
+/// What a tree gets that has passed a limit: the first signal, and how long until SIGKILL. Who takes memory or processes
+/// is not waited for; processor time is signalled as the kernel does it.
+pub fn ending(limit: Limit) -> Kill {
+    match limit {
+        Limit::Space => Kill { signal: Some(libc::SIGKILL), grace: Duration::ZERO },
+        Limit::Time => Kill { signal: Some(libc::SIGXCPU), grace: PATIENCE / 2 },
+    }
+}
+
+/// What kind of limit a tree has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Of memory or processes.
+    Space,
+    /// Of processor time.
+    Time,
+}
+
 /// Why a program ended, if it was for its processor time: the signal that says so, a shell that says it of its
 /// child, or SIGKILL a little later for one that did not listen.
 pub fn passed_cpu(limits: &Limits, exit: Exit, cpu_ms: u64) -> Option<String> {
     let limit = limits.cpu_seconds?;
     let by_signal = exit.signal == Some(libc::SIGXCPU) || exit.code == Some(128 + libc::SIGXCPU);
     let at_last = exit.signal == Some(libc::SIGKILL) && cpu_ms >= limit.saturating_mul(1000);
+    (by_signal || at_last).then(|| cpu_text(cpu_ms, limit))
+}
+
+fn cpu_text(cpu_ms: u64, limit: u64) -> String {
     #[allow(clippy::cast_precision_loss, reason = "shown with one digit")]
     let seconds = cpu_ms as f64 / 1000.0;
-    (by_signal || at_last)
-        .then(|| format!("used {seconds:.1} s of processor time, its limit (cpu_seconds) is {limit} s"))
+    format!("used {seconds:.1} s of processor time, its limit (cpu_seconds) is {limit} s")
 }
 
 /// Bytes for a person, and exactly where that is not the same.
@@ -81,18 +112,22 @@ pub fn bytes_text(bytes: u64) -> String {
     }
 }
 
-/// Which limit a tree has passed, for a person.
-fn passed(limits: &Limits, memory: u64, processes: u64) -> Option<String> {
+/// Which limit a tree has passed, and how for a person.
+fn passed(limits: &Limits, memory: u64, processes: u64, cpu_ms: u64) -> Option<(Limit, String)> {
     if let Some(limit) = limits.processes.filter(|&limit| processes > limit) {
-        return Some(format!("had {processes} processes, its limit (processes) is {limit}"));
+        return Some((Limit::Space, format!("had {processes} processes, its limit (processes) is {limit}")));
     }
-    let limit = limits.memory_bytes.filter(|&limit| memory > limit)?;
-    Some(format!(
-        "used {} of memory in {processes} process{}, its limit (memory_bytes) is {}",
-        bytes_text(memory),
-        if processes == 1 { "" } else { "es" },
-        bytes_text(limit),
-    ))
+    if let Some(limit) = limits.memory_bytes.filter(|&limit| memory > limit) {
+        let text = format!(
+            "used {} of memory in {processes} process{}, its limit (memory_bytes) is {}",
+            bytes_text(memory),
+            if processes == 1 { "" } else { "es" },
+            bytes_text(limit),
+        );
+        return Some((Limit::Space, text));
+    }
+    let limit = limits.cpu_seconds.filter(|&limit| cpu_ms >= limit.saturating_mul(1000))?;
+    Some((Limit::Time, cpu_text(cpu_ms, limit)))
 }
 
 /// A way to the task that watches trees. Clones reach the same one.
@@ -110,11 +145,34 @@ enum Change {
 struct Watched {
     shim: i32,
     limits: Limits,
+    group: Option<Group>,
     run: mpsc::WeakSender<Ask>,
     last: Option<(Instant, Usage)>,
     /// Looks in a row at which it had not grown.
     quiet: u32,
+    /// Processor time that it is known to have used, in milliseconds.
+    cpu_ms: u64,
+    /// Looks in a row at which it had used none.
+    idle: u32,
     due: Instant,
+}
+
+/// The control group that a tree is in: it counts the time of those too that nobody has waited for.
+#[derive(Debug, Clone)]
+struct Group {
+    folder: PathBuf,
+    /// What an earlier life of the run had used.
+    before_ms: u64,
+}
+
+impl Group {
+    fn begin(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), before_ms: cgroup::cpu_ms(folder).unwrap_or(0) }
+    }
+
+    fn cpu_ms(&self) -> u64 {
+        cgroup::cpu_ms(&self.folder).unwrap_or(0).saturating_sub(self.before_ms)
+    }
 }
 
 /// Keeps a tree under watch until it is dropped.
@@ -139,12 +197,15 @@ impl Watcher {
     }
 
     /// Watches the tree below a shim, if it has a limit that needs it. The run is told by [`Ask::Passed`].
-    pub fn watch(&self, shim: i32, limits: &Limits, run: &mpsc::WeakSender<Ask>) -> Option<Watch> {
-        if limits.memory_bytes.is_none() && limits.processes.is_none() {
+    pub fn watch(&self, shim: i32, run: &Identity, asks: &mpsc::WeakSender<Ask>) -> Option<Watch> {
+        let limits = &run.limits;
+        if limits.memory_bytes.is_none() && limits.processes.is_none() && limits.cpu_seconds.is_none() {
             return None;
         }
-        let (limits, run) = (limits.clone(), run.clone());
-        let watched = Watched { shim, limits, run, last: None, quiet: 0, due: Instant::now() };
+        let group = run.cgroup.as_ref().map(|group| Group::begin(group.folder()));
+        let (limits, run) = (limits.clone(), asks.clone());
+        let due = Instant::now();
+        let watched = Watched { shim, limits, group, run, last: None, quiet: 0, cpu_ms: 0, idle: 0, due };
         self.0.send(Change::Watch(watched)).ok()?;
         debug!(shim, "its tree is watched for its limits");
         Some(Watch { watcher: self.clone(), shim })
@@ -179,6 +240,10 @@ const FEW: usize = 16;
 async fn look(all: &mut [Watched]) {
     let asked: Vec<(i32, Option<u64>)> =
         all.iter().map(|watched| (watched.shim, watched.limits.memory_bytes)).collect();
+    let timed: Vec<(Option<u64>, Option<Group>)> = all
+        .iter()
+        .map(|watched| (watched.limits.cpu_seconds.map(|most| most.saturating_mul(1000)), watched.group.clone()))
+        .collect();
     let page_bytes = process::page_bytes();
     let looked = tokio::task::spawn_blocking(move || {
         let shims: Vec<i32> = asked.iter().map(|(shim, _)| *shim).collect();
@@ -195,20 +260,32 @@ async fn look(all: &mut [Watched]) {
             }
         };
         let memory: Vec<u64> = asked.iter().zip(&used).map(memory).collect();
-        used.into_iter().zip(memory).collect::<Vec<_>>()
+        let time = |((used, shim), (most, group)): ((&Usage, &i32), (Option<u64>, Option<Group>))| {
+            let ms = match (most, cpu_ms(*used)) {
+                // One look at all reads a process perhaps before the one that then waits for it.
+                (Some(most), ms) if ms >= most => cpu_ms(process::usage_of(*shim)),
+                (_, ms) => ms,
+            };
+            ms.max(group.filter(|_| most.is_some()).map_or(0, |group| group.cpu_ms()))
+        };
+        let time: Vec<u64> = used.iter().zip(&shims).zip(timed).map(time).collect();
+        used.into_iter().zip(memory).zip(time).collect::<Vec<_>>()
     });
     // It has no way to fail but the end of the runtime.
     let Ok(looked) = looked.await else { return };
     let now = Instant::now();
-    for (watched, (used, memory)) in all.iter_mut().zip(looked) {
-        let Some(reason) = passed(&watched.limits, memory, used.processes) else {
+    for (watched, ((used, memory), time)) in all.iter_mut().zip(looked) {
+        let before = watched.cpu_ms;
+        watched.cpu_ms = before.max(time);
+        let Some((limit, reason)) = passed(&watched.limits, memory, used.processes, watched.cpu_ms) else {
             watched.pace(now, used, page_bytes);
+            watched.pace_time(now, before);
             continue;
         };
         debug!(shim = watched.shim, "{reason}");
         let told = watched.run.upgrade().is_none_or(|run| {
             let shim = watched.shim;
-            run.try_send(Ask::Passed { shim, reason }).is_ok()
+            run.try_send(Ask::Passed { shim, limit, reason }).is_ok()
         });
         // A run with a full queue is told at the next look.
         watched.due = now + if told { PATIENCE } else { SHORTEST };
@@ -244,6 +321,25 @@ impl Watched {
         let rest = if self.quiet == 0 { SHORTEST } else { rest };
         self.due = now + Duration::from_secs_f64(soonest).max(rest).min(LONGEST);
     }
+
+    /// Looks sooner where the limit of processor time may be passed before that.
+    fn pace_time(&mut self, now: Instant, before_ms: u64) {
+        let Some(limit) = self.limits.cpu_seconds else { return };
+        self.idle = if self.cpu_ms > before_ms { 0 } else { self.idle.saturating_add(1) };
+        let left = Duration::from_millis(limit.saturating_mul(1000).saturating_sub(self.cpu_ms) / cores());
+        let rest = SHORTEST_TIME.saturating_mul(1 << self.idle.min(10)).min(LONGEST_QUIET);
+        self.due = self.due.min(now + left.max(rest).min(LONGEST));
+    }
+}
+
+/// The most processor time that a tree can use in a second.
+fn cores() -> u64 {
+    std::thread::available_parallelism().map_or(1, |count| count.get() as u64)
+}
+
+/// Processor time in milliseconds.
+fn cpu_ms(used: Usage) -> u64 {
+    used.ticks.saturating_mul(1000) / process::ticks_a_second()
 }
 
 #[cfg(test)]
@@ -256,19 +352,25 @@ mod tests {
 
     fn watched(limits: Limits) -> Watched {
         let (run, _) = mpsc::channel(1);
-        Watched { shim: 1, limits, run: run.downgrade(), last: None, quiet: 0, due: Instant::now() }
+        let run = run.downgrade();
+        Watched { shim: 1, limits, group: None, run, last: None, quiet: 0, cpu_ms: 0, idle: 0, due: Instant::now() }
     }
 
     #[test]
     fn a_passed_limit_is_told_with_both_numbers() {
         let both = limits(Some(64_000_000), Some(5));
-        assert_eq!(passed(&both, 64_000_000, 5), None, "up to the limit is within it");
-        assert_eq!(passed(&both, 0, 6).as_deref(), Some("had 6 processes, its limit (processes) is 5"));
-        let memory = passed(&both, 70_500_000, 1).unwrap();
+        assert_eq!(passed(&both, 64_000_000, 5, 0), None, "up to the limit is within it");
+        let (limit, processes) = passed(&both, 0, 6, 0).unwrap();
+        assert_eq!((limit, processes.as_str()), (Limit::Space, "had 6 processes, its limit (processes) is 5"));
+        let (_, memory) = passed(&both, 70_500_000, 1, 0).unwrap();
         assert_eq!(memory, "used 70.5 MB of memory in 1 process, its limit (memory_bytes) is 64.0 MB");
         let cpu = Limits { cpu_seconds: Some(2), ..Limits::default() };
+        assert_eq!(passed(&cpu, u64::MAX, u64::MAX, 1990), None);
+        let (limit, time) = passed(&cpu, 0, 1, 2100).unwrap();
+        assert_eq!((limit, ending(limit).signal), (Limit::Time, Some(libc::SIGXCPU)));
         let exit = |code, signal| Exit { code, signal };
         let reason = "used 2.1 s of processor time, its limit (cpu_seconds) is 2 s";
+        assert_eq!(time, reason);
         assert_eq!(passed_cpu(&cpu, exit(None, Some(libc::SIGXCPU)), 2100).as_deref(), Some(reason));
         assert_eq!(passed_cpu(&cpu, exit(Some(152), None), 2100).as_deref(), Some(reason), "as a shell says it");
         assert!(passed_cpu(&cpu, exit(None, Some(libc::SIGKILL)), 4000).is_some());
@@ -306,6 +408,23 @@ mod tests {
         }
         small.pace(now, used(1), page);
         assert_eq!(small.due - now, LONGEST_QUIET, "a quiet tree costs two looks a second");
+    }
+
+    #[test]
+    fn processor_time_is_looked_at_before_all_cores_could_use_what_is_left() {
+        let mut tree = watched(Limits { cpu_seconds: Some(10), ..Limits::default() });
+        let now = Instant::now();
+        let mut next = |used_ms: u64| {
+            let before = std::mem::replace(&mut tree.cpu_ms, used_ms);
+            tree.due = now + LONGEST;
+            tree.pace_time(now, before);
+            tree.due - now
+        };
+        let left = next(9000);
+        assert_eq!(left, Duration::from_millis(1000 / cores()).max(SHORTEST_TIME));
+        assert_eq!(next(9999), SHORTEST_TIME);
+        let rests: Vec<Duration> = (0..12).map(|_| next(9999)).collect();
+        assert_eq!(rests.last(), Some(&LONGEST_QUIET), "one that sleeps is not looked at all the time");
     }
 
     #[test]

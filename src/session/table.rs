@@ -67,6 +67,8 @@ impl Session {
 /// Processor time at the last look, to tell how much was used since.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
+    /// Whose tree it is the time of: another life of the run begins at none.
+    pub shim: i32,
     pub ticks: u64,
     pub at: Instant,
     pub percent: f64,

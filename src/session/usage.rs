@@ -25,13 +25,14 @@ impl Supervisor {
             return Ok(());
         }
         let pids: Vec<i32> = shims.iter().map(|(_, shim)| *shim).collect();
-        let used = tokio::task::spawn_blocking(move || process::usage(&pids)).await.map_err(|_| gone())?;
-        let used: Vec<_> = shims.into_iter().map(|(run, _)| run).zip(used).collect();
+        let look = move || (process::usage(&pids), Instant::now());
+        let (used, at) = tokio::task::spawn_blocking(look).await.map_err(|_| gone())?;
+        let used: Vec<_> = shims.into_iter().zip(used).collect();
         let usage = self
             .with(move |table| {
                 used.into_iter()
-                    .map(|(run, used)| {
-                        let percent = sample(table, &run, used.ticks);
+                    .map(|((run, shim), used)| {
+                        let percent = sample(table, &run, shim, used.ticks, at);
                         (run, (percent, used))
                     })
                     .collect::<HashMap<_, _>>()
@@ -53,25 +54,24 @@ impl Supervisor {
 }
 
 /// Processor use since the last look, in percent of one core.
-fn sample(table: &mut Table, run: &RunId, ticks: u64) -> f64 {
-    let now = Instant::now();
-    let last = table.samples.get(run).copied();
-    match last {
-        Some(last) if now - last.at < SAMPLE_INTERVAL => return last.percent,
-        _ => {}
+fn sample(table: &mut Table, run: &RunId, shim: i32, ticks: u64, at: Instant) -> f64 {
+    let last = table.samples.get(run).copied().filter(|last| last.shim == shim);
+    // Two looks may be noted in another order than they were made in.
+    let since = last.map(|last| (last, at.saturating_duration_since(last.at)));
+    if let Some((last, _)) = since.filter(|(_, since)| *since < SAMPLE_INTERVAL) {
+        return last.percent;
     }
-    let percent = last.map_or(0.0, |last| {
-        // A tree that lost a process has used less in all than before: that is no use at all.
+    let percent = since.map_or(0.0, |(last, since)| {
         let used = ticks.saturating_sub(last.ticks);
         #[allow(clippy::cast_precision_loss, reason = "ticks since the last look are few")]
-        let seconds = used as f64 / ticks_a_second();
-        (seconds / (now - last.at).as_secs_f64() * 1000.0).round() / 10.0
+        let seconds = used as f64 / process::ticks_a_second() as f64;
+        (seconds / since.as_secs_f64() * 1000.0).round() / 10.0
     });
-    table.samples.insert(run.clone(), Sample { ticks, at: now, percent });
+    // The time of a tree only grows; a look that missed a part of it is made good by the next.
+    let ticks = ticks.max(last.map_or(0, |last| last.ticks));
+    // It may have been dismissed meanwhile.
+    if table.runs().any(|known| known.run_id == *run) {
+        table.samples.insert(run.clone(), Sample { shim, ticks, at, percent });
+    }
     percent
-}
-
-#[allow(clippy::cast_precision_loss, reason = "it is 100 on Linux")]
-fn ticks_a_second() -> f64 {
-    nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100) as f64
 }

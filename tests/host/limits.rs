@@ -91,6 +91,25 @@ fn a_busy_loop_is_ended_by_its_processor_time() {
     assert_well(&host, &witness);
 }
 
+/// No process of it lives for long, and the shell's own time is a small part of all.
+const SHORT_LIVED: &str = "while :; do head -c 4000000 /dev/zero | sha256sum >/dev/null; done";
+
+#[test]
+fn the_limit_of_processor_time_is_the_whole_trees_with_all_that_have_ended() {
+    let (host, witness) = host_with_witness();
+    // What is orphaned counts as well.
+    let orphans =
+        "while :; do (sha256sum /bin/sh >/dev/null &); head -c 2000000 /dev/zero | sha256sum >/dev/null; done";
+    for cmd in [SHORT_LIVED, orphans] {
+        let run = host.run(json!({"cmd": cmd, "limits": {"cpu_seconds": 1}}));
+        let reason = ended_for(&host, &run);
+        let used: f64 = reason.split(' ').nth(1).unwrap().parse().unwrap();
+        assert!((1.0..1.5).contains(&used) && reason.ends_with("(cpu_seconds) is 1 s"), "{reason}");
+        assert_eq!(host.info(&run)["exit"]["signal"], 24, "SIGXCPU");
+    }
+    assert_well(&host, &witness);
+}
+
 #[test]
 fn the_kernels_limits_hold_for_the_program_alone_and_are_as_asked() {
     let host = Host::start();
@@ -199,7 +218,7 @@ fn who_leaves_its_run_does_not_leave_its_limits() {
 fn a_host_without_such_limits_does_not_look() {
     let home = Home::new();
     let host = home.host().env("TERMI_STREAM_DEBUG", "1").start();
-    let run = host.run(json!({"cmd": "sleep 0.3", "limits": {"cpu_seconds": 9, "open_files": 60}}));
+    let run = host.run(json!({"cmd": "sleep 0.3", "limits": {"open_files": 60}}));
     host.wait_exited(&run.run_id);
     let run = host.run(json!({"cmd": "sleep 0.3", "limits": {"processes": 9}}));
     host.wait_exited(&run.run_id);

@@ -1,8 +1,10 @@
 //! What runs use: told of whole trees, when somebody asks.
 
+use std::time::Instant;
+
 use serde_json::json;
 
-use crate::support::{Host, eventually_some};
+use crate::support::{Host, eventually, eventually_some, proc};
 
 #[test]
 fn a_trees_processor_and_memory_are_told_for_runs_and_sessions() {
@@ -30,4 +32,24 @@ fn a_trees_processor_and_memory_are_told_for_runs_and_sessions() {
     host.ask("kill", json!({"target": "busy", "signal": "KILL"}));
     let session = host.ask("sessions", json!({}))[&run.session_id].clone();
     assert_eq!((&session["memory_bytes"], &session["cpu_percent"]), (&json!(null), &json!(null)));
+}
+
+/// As make, shells and runners of tests are: no process of it is there for long.
+#[test]
+fn the_processor_time_of_children_that_have_ended_is_told_as_the_kernel_counts_it() {
+    let host = Host::start();
+    let run = host.run_line("while :; do head -c 1000000 /dev/zero | sha256sum >/dev/null; done");
+    // The shell waits for all its children. Each look with what the kernel says before and after it.
+    let look = || {
+        let before = (Instant::now(), proc::cpu_seconds(run.pid));
+        let percent = host.info(&run)["cpu_percent"].as_f64().unwrap();
+        (before, percent, (Instant::now(), proc::cpu_seconds(run.pid)))
+    };
+    let first = look();
+    eventually("it has used enough to compare", || proc::cpu_seconds(run.pid) > first.2.1 + 1.5);
+    let second = look();
+    let least = (second.0.1 - first.2.1) / (second.2.0 - first.0.0).as_secs_f64() * 100.0;
+    let most = (second.2.1 - first.0.1) / (second.0.0 - first.2.0).as_secs_f64() * 100.0;
+    let percent = second.1;
+    assert!((least * 0.95..most * 1.05).contains(&percent), "{percent} %, by the kernel {least} to {most} %");
 }

@@ -117,6 +117,16 @@ pub fn status(pid: i32, key: &str) -> Option<String> {
     Some(line.trim().to_owned())
 }
 
+/// Processor time that a process and the children it has waited for have used.
+#[must_use]
+pub fn cpu_seconds(pid: i32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = text.rsplit_once(") ").unwrap().1.split(' ').collect();
+    let ticks: f64 = fields[11..15].iter().map(|field| field.parse::<f64>().unwrap()).sum();
+    // CLK_TCK is 100 on Linux.
+    ticks / 100.0
+}
+
 /// Resident memory in bytes.
 #[must_use]
 pub fn resident_bytes(pid: i32) -> u64 {

@@ -43,7 +43,7 @@ pub struct Args {
     /// Memory that its whole process tree may take, as 500M or 2G
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     memory: Option<u64>,
-    /// Processor seconds that each of its processes may use
+    /// Processor seconds that its whole process tree may use
     #[arg(long, value_name = "SECS")]
     cpu: Option<u64>,
     /// How many processes it may have

@@ -33,7 +33,8 @@ pub struct Limits {
     /// Memory of the whole tree, in bytes: what is shared between its processes counts once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
-    /// Processor time of each process, in seconds.
+    /// Processor time of the whole tree, in seconds: of its processes and of those that have ended. A child that its
+    /// parent does not wait for, because that ignores SIGCHLD, counts only while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_seconds: Option<u64>,
     /// Number of processes.

@@ -46,7 +46,8 @@ pub struct SessionInfo {
     pub bytes: u64,
     /// Resident memory of its runs' process trees in bytes, while any runs.
     pub memory_bytes: Option<u64>,
-    /// Processor use of its runs' process trees, in percent of one core, while any runs.
+    /// Processor use of its runs' process trees, in percent of one core, while any runs; that of processes that have
+    /// ended meanwhile is in it.
     pub cpu_percent: Option<f64>,
     /// Its runs, oldest first.
     pub run_ids: Vec<RunId>,

@@ -16,6 +16,7 @@ use crate::{
         client::{Acked, Client, ClientId},
         input,
         json::Follower,
+        limits::{self, Limit},
         outline::RunOutline,
         start_error,
         state::SavedRun,
@@ -77,6 +78,7 @@ pub enum Ask {
     /// Its tree has passed a limit.
     Passed {
         shim: i32,
+        limit: Limit,
         reason: String,
     },
     Resize {
@@ -168,7 +170,7 @@ impl Run {
                 let taken = matches!(self.life, Life::Active).then(|| self.type_in(data));
                 let _ = reply.send(taken);
             }
-            Ask::Passed { shim, reason } => self.passed(shim, reason).await,
+            Ask::Passed { shim, limit, reason } => self.passed(shim, limit, reason).await,
             Ask::Resize { client, size } => self.sized(client, size),
             Ask::Attach { client, wish, reply } => self.attach(client, wish, reply),
             Ask::Shim(reply) => _ = reply.send(self.link.is_some().then_some(self.shim_pid)),
@@ -232,13 +234,12 @@ impl Run {
     }
 
     /// The tree has passed a limit and grows on, perhaps: it is not asked first.
-    async fn passed(&mut self, shim: i32, reason: String) {
+    async fn passed(&mut self, shim: i32, limit: Limit, reason: String) {
         if shim != self.shim_pid || self.link.is_none() {
             return;
         }
         warn!("{} {reason}", self.identity.command.program);
-        let kill = Kill { signal: Some(libc::SIGKILL), grace: Duration::ZERO };
-        self.begin_kill(kill, Status::Killed, Some(reason), None).await;
+        self.begin_kill(limits::ending(limit), Status::Killed, Some(reason), None).await;
     }
 
     pub(super) fn attach(&mut self, client: Client, wish: AttachWish, reply: oneshot::Sender<AttachReply>) {
@@ -378,7 +379,7 @@ impl Run {
         self.terminal_name = terminal_name;
         (self.master, self.link) = (Some(spawned.master), Some(spawned.link));
         (self.pid, self.shim_pid) = (spawned.pid, spawned.shim_pid);
-        self.watch = self.services.watcher.watch(self.shim_pid, &self.identity.limits, &self.own);
+        self.watch = self.services.watcher.watch(self.shim_pid, &self.identity, &self.own);
         (self.life, self.status, self.reason, self.left_running) = (Life::Active, Status::Active, None, 0);
         self.settled = false;
         let now = Instant::now();

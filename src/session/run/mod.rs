@@ -202,7 +202,7 @@ impl Run {
         Self {
             output_path: output.as_ref().map(|output| output.path().to_string_lossy().into_owned()),
             output,
-            watch: services.watcher.watch(spawned.shim_pid, &identity.limits, &own),
+            watch: services.watcher.watch(spawned.shim_pid, &identity, &own),
             identity,
             session_name,
             terminal_name,

@@ -136,7 +136,7 @@ impl Run {
         let mut input = InputQueue::new();
         // It fitted before.
         let _ = input.push(saved.input);
-        let watch = saved.shim.and_then(|_| services.watcher.watch(saved.shim_pid, &identity.limits, &own));
+        let watch = saved.shim.and_then(|_| services.watcher.watch(saved.shim_pid, &identity, &own));
         let output = services.disk.as_ref().zip(saved.output).map(|(disk, saved)| disk.restore_output(saved));
         Ok(Self {
             output,
