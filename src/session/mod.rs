@@ -20,6 +20,9 @@ mod past;
 mod replacing;
 mod resolve;
 mod run;
+mod search;
+#[cfg(test)]
+mod search_law;
 mod sending;
 mod settings;
 mod starting;

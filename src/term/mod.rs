@@ -23,6 +23,7 @@ mod skim;
 #[cfg(test)]
 mod skim_law;
 mod tail;
+mod text;
 mod transcript;
 
 use std::time::Instant;
@@ -208,39 +209,6 @@ impl Terminal {
         self.screen.damage().rows_since(change)
     }
 
-    /// The last line with text on it, of the rows that the screen has of it.
-    #[must_use]
-    pub fn last_line(&self) -> String {
-        self.screen.last_text().or_else(|| self.transcript().last_text()).unwrap_or_default()
-    }
-
-    /// What was printed, as numbered rows of text from `from` on, each with whether its line goes on in the next row:
-    /// the transcript, then the screen as far as the cursor has left it, or all of it at the end. What a full-screen
-    /// program draws is not among them.
-    pub fn printed_from(&self, from: u64, at_end: bool) -> impl Iterator<Item = (u64, String, bool)> + '_ {
-        let transcript = self.transcript();
-        let first = from.max(transcript.first());
-        let rows = match (self.modes().alternate_screen, at_end) {
-            (true, _) => 0,
-            (false, false) => usize::from(self.cursor().row),
-            (false, true) => {
-                let rows: Vec<_> = self.rows().collect();
-                rows.iter().rposition(|row| !row.text.is_empty()).map_or(0, |last| last + 1)
-            }
-        };
-        let kept = transcript.rows_from(first).map(|row| (row.line.text, row.wrapped));
-        let skip = usize::try_from(first.saturating_sub(transcript.end())).unwrap_or(usize::MAX);
-        let screen = self.screen.texts().take(rows).skip(skip);
-        (first..).zip(kept.chain(screen)).map(|(number, (text, wrapped))| (number, text, wrapped))
-    }
-
-    /// The number that the row after the last printed one has; none while a full-screen program hides them.
-    #[must_use]
-    pub fn printed_end(&self) -> Option<u64> {
-        let cursor = u64::from(self.cursor().row);
-        (!self.modes().alternate_screen).then(|| self.transcript().end() + cursor)
-    }
-
     /// Where the cursor is.
     #[must_use]
     pub fn cursor(&self) -> CursorInfo {
@@ -336,7 +304,15 @@ mod tests {
         term.feed(b"before\r\nabcdefghijkl\r\n");
         assert_eq!(term.last_line(), "abcdefghijkl");
         term.feed(b"  \r\n\r\n\r\n\r\n");
-        assert_eq!(term.last_line(), "kl", "what of it is still on the screen");
+        assert_eq!(term.last_line(), "abcdefghijkl", "though its beginning has left the screen");
+        term.feed(b"\r\n\r\n\r\n");
+        assert_eq!(term.last_line(), "abcdefghijkl", "though all of it has");
+        term.feed(b"\x1b[Habcdefghijklmnopqrstuvwxyz\x1b[?1049h\x1b[Hdrawn");
+        assert_eq!(term.last_line(), "drawn");
+        term.feed(&b"x".repeat(10_000));
+        term.feed(b"\x1b[?1049l");
+        term.feed(&b"y".repeat(10_000));
+        assert!((4096..5000).contains(&term.last_line().len()), "it is bounded");
     }
 
     #[test]

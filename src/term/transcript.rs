@@ -298,7 +298,12 @@ impl Transcript {
         self.packed_from(from).map(|packed| Row { line: packed.line(), wrapped: packed.wrapped })
     }
 
-    /// The same with soft-wrapped rows joined to lines.
+    /// The same as text alone, each with whether its line goes on in the next.
+    pub fn texts_from(&self, from: u64) -> impl Iterator<Item = (&str, bool)> {
+        self.packed_from(from).map(|packed| (packed.text, packed.wrapped))
+    }
+
+    /// The rows with soft-wrapped ones joined to lines.
     pub fn lines_from(&self, from: u64) -> impl Iterator<Item = SpanLine> + '_ {
         let mut rows = self.packed_from(from).peekable();
         std::iter::from_fn(move || {
@@ -312,12 +317,6 @@ impl Transcript {
             }
             Some(line)
         })
-    }
-
-    pub(super) fn last_text(&self) -> Option<String> {
-        let rows = self.chunks.iter().rev().flat_map(|chunk| (0..chunk.starts.len()).rev().map(|at| chunk.row(at)));
-        let held = usize::try_from(self.end - self.first).unwrap_or(usize::MAX);
-        rows.take(held).map(|row| Packed::read(row).text.trim()).find(|text| !text.is_empty()).map(str::to_owned)
     }
 }
 
@@ -413,7 +412,6 @@ mod tests {
             assert_eq!(transcript.pop_if(|_| true).unwrap().line.text, n.to_string());
         }
         assert_eq!(transcript.pop_if(|_| true), None);
-        assert_eq!(transcript.last_text(), None);
         assert!(transcript.bytes() <= empty + 3000, "{} bytes for nothing", transcript.bytes());
         transcript.push(&line("again"), false);
         assert_eq!(transcript.row(first).unwrap().line.text, "again");

@@ -19,6 +19,44 @@ fn a_line_in_a_flood_is_found_wherever_it_comes() {
 }
 
 #[test]
+fn text_that_wraps_is_found_on_the_screen_and_over_its_edge() {
+    let host = Host::start();
+    // The needle stands over the border of two rows; the second line's also over that of transcript and screen.
+    for before in [77, 36 * 80 - 3] {
+        let print = format!("print('x' * {before} + 'NEEDLE' + 'y' * 800 + 'END', end='', flush=True)");
+        let script = format!("stty -echo; read x; python3 -c \"{print}\"; read x; seq 100; read x");
+        let run = host.run(json!({"cmd": ["sh", "-c", script]}));
+        let until = |pattern: &str| json!({"target": run.run_id, "until": {"pattern": pattern}});
+        let wait = host.begin("wait", until("xNEEDLEy"));
+        let never = host.begin("wait", until("never"));
+        host.input(&run.run_id, "\r");
+        assert_eq!(wait.answer().unwrap()["reason"], "pattern", "asked before");
+        host.wait_pattern(&run, "^x+NEEDLEy+END$");
+        host.input(&run.run_id, "\r");
+        host.wait_pattern(&run, "^100$");
+        let line = host.wait_pattern(&run, "xNEEDLEy");
+        assert!(line.starts_with(&"x".repeat(before)) && line.contains("yEND"), "asked when it has left the screen");
+        host.ask("kill", json!({"target": run.run_id, "grace_ms": 0}));
+        assert_eq!(never.answer().unwrap()["reason"], "exit");
+    }
+}
+
+#[test]
+fn a_line_that_comes_bit_by_bit_is_found_where_it_crosses_the_screens_edge() {
+    let host = Host::start();
+    let script = "stty -echo; printf ready; while read x; do printf %s \"$x\"; done";
+    let run = host.run(json!({"cmd": script, "size": {"rows": 3, "cols": 20}}));
+    host.wait_pattern(&run, "ready");
+    let until = json!({"pattern": "b{25}c"});
+    let wait = host.begin("wait", json!({"target": run.run_id, "until": until}));
+    for (text, seen) in [("a".repeat(55), "a{55}"), ("b".repeat(25), "b{25}"), ("c".repeat(50), "c{50}")] {
+        host.input(&run.run_id, format!("{text}\r"));
+        host.wait_pattern(&run, seen);
+    }
+    assert_eq!(wait.answer().unwrap()["reason"], "pattern");
+}
+
+#[test]
 fn patterns_that_take_too_long_are_given_up_and_hold_up_nobody() {
     let mut host = Host::start();
     let run = host.run_line("yes \"$(printf %0400d 0)\" | head -n 2000; echo all; read x; exec sleep 1000");

@@ -51,10 +51,11 @@ fn serve(terminal: &Terminal, ended: bool, wish: LinesWish) -> Option<LinesWish>
     None
 }
 
-fn read(terminal: &Terminal, ended: bool, partial: bool, from: Option<u64>, last: Option<usize>) -> LinesReply {
+pub fn read(terminal: &Terminal, ended: bool, partial: bool, from: Option<u64>, last: Option<usize>) -> LinesReply {
     let first = terminal.transcript().first();
-    // A cleared screen is written from its top again: what comes there is new.
+    // A cleared screen is written from its top again: what comes there is new, from its line's start on.
     let from = from.map(|from| if ended { from } else { from.min(terminal.printed_end().unwrap_or(from)) });
+    let from = from.map(|from| terminal.line_start(from));
     let start = from.unwrap_or(first).max(first);
     let dropped = from.map_or(0, |from| first.saturating_sub(from));
     let mut lines = Vec::new();
@@ -99,6 +100,18 @@ mod tests {
         assert_eq!(told, ["one", "two is wrapped", "three"]);
         assert_eq!(read(&term, true, false, from, None).lines, ["fo"]);
         assert_eq!(read(&term, true, false, None, Some(2)).lines, ["three", "fo"]);
+    }
+
+    #[test]
+    fn a_line_on_a_cleared_screen_is_told_from_its_start() {
+        let mut term = Terminal::new(Size { rows: 5, cols: 5 }, 100_000);
+        term.feed(b"1\r\n2\r\n3\r\n\x1b[H\x1b[Jabcdefg");
+        let answer = read(&term, false, false, Some(3), None);
+        assert_eq!((answer.lines.len(), answer.next), (0, 0));
+        term.feed(b"\r\n");
+        for from in [0, 1] {
+            assert_eq!(read(&term, false, false, Some(from), None).lines, ["abcdefg"], "from {from}");
+        }
     }
 
     #[test]

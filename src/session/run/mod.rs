@@ -30,6 +30,8 @@ pub use asks::{Ask, AttachWish, Kill, KillOutcome};
 pub use focus::Focus;
 use heard::Heard;
 pub use lines::LinesWish;
+#[cfg(test)]
+pub use lines::read as read_lines;
 pub use report::unix_ms;
 
 use super::json::{Follower, Lines};

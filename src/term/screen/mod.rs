@@ -175,26 +175,20 @@ impl Screen {
 
     /// The rows as text, each with whether its line goes on in the next.
     pub fn texts(&self) -> impl Iterator<Item = (String, bool)> + '_ {
-        (0..self.lines()).map(|row| self.text(row))
+        (0..self.lines()).map(|row| self.text_of(row))
     }
 
-    fn text(&self, row: i32) -> (String, bool) {
+    /// One of them, if there is such a row.
+    pub fn text(&self, row: u64) -> Option<(String, bool)> {
+        i32::try_from(row).ok().filter(|row| *row < self.lines()).map(|row| self.text_of(row))
+    }
+
+    fn text_of(&self, row: i32) -> (String, bool) {
         let (cells, cols) = (&self.term.grid()[Line(row)], self.term.columns());
         let wrapped = line::is_wrapped(cells, cols);
         let mut line = SpanLine::default();
         line::read_into(&mut line, cells, cols, wrapped, self.term.colors());
         (line.text, wrapped)
-    }
-
-    /// The last line with text on it, soft-wrapped rows joined.
-    pub fn last_text(&self) -> Option<String> {
-        let mut rows = (0..self.lines()).rev().map(|row| self.text(row));
-        let (mut line, _) = rows.find(|(text, _)| !text.trim().is_empty())?;
-        // From where its line begins.
-        for (text, _) in rows.take_while(|(_, wrapped)| *wrapped) {
-            line.insert_str(0, &text);
-        }
-        Some(line.trim().to_owned())
     }
 
     /// The prompts whose rows are still there.

@@ -97,7 +97,7 @@ impl Screen {
     }
 
     /// Whether a row's line goes on in the next, on the screen or in the transcript.
-    fn goes_on(&self, number: u64) -> bool {
+    pub fn goes_on(&self, number: u64) -> bool {
         match number.checked_sub(self.transcript.end()) {
             None => self.transcript.is_wrapped(number),
             Some(row) => i32::try_from(row).is_ok_and(|row| {
