@@ -9,6 +9,7 @@
 mod support;
 
 mod emacs;
+mod hostile;
 mod scenario;
 mod vim;
 

@@ -25,6 +25,8 @@ fn commands_send_interrupt_show_rename_and_restart() {
     vim.press(":TermiRun ++name=one ++group=g trap 'echo stopped' INT; while :; do read x && echo \"got $x\"; done\r");
     vim.press(":TermiSend a b\r");
     vim.sees_row("got a b");
+    vim.press(":Termi rename größe\r:Termi send größe words\r:Termi rename one\r");
+    vim.sees_row("got words");
     vim.press("i");
     vim.sees("-- INSERT --");
     vim.press("\x03");
@@ -87,10 +89,11 @@ fn programs_are_told_the_size_of_their_window() {
     vim.press(":TermiRun trap 'stty size' WINCH; stty size; while :; do sleep 0.05; done\r");
     vim.sees_row("18 120");
     vim.press(":vsplit\r");
-    vim.sees("18 60");
+    // The one on the right is the narrower.
+    vim.sees("18 59");
     // Out of sight it is not kept up to date; back in sight, it is.
     vim.press(":only\r:enew\r");
-    vim.until("it is out of sight", |screen| !screen.iter().any(|row| row.contains("18 60")));
+    vim.until("it is out of sight", |screen| !screen.iter().any(|row| row.contains("18 59")));
     vim.press(":buffer termi\r");
     vim.sees_row("37 120");
     vim.quit("\x1b:qall!\r");
@@ -145,4 +148,39 @@ fn two_pluses_alone_end_the_options() {
     vim.press(":echo 'named' bufname()\r");
     vim.sees("named termi://one/");
     vim.quit("\x1b:qall!\r");
+}
+
+/// In windows side by side the program has the size of the narrowest that shows it, and only of those.
+#[test]
+fn a_window_that_shows_another_buffer_no_longer_counts_for_the_size() {
+    let vim = Editor::vim();
+    vim.press(":TermiRun ++open=current trap 'stty size' WINCH; stty size; while :; do sleep 0.05; done\r");
+    vim.sees_row("37 120");
+    vim.press(":vsplit | vertical resize 70 | wincmd l\r");
+    vim.sees("37 49");
+    vim.press(":enew\r");
+    vim.sees("37 70");
+    vim.press(":close\r");
+    vim.until("it has the whole again", |screen| screen.iter().filter(|row| row.trim_end() == "37 120").count() == 2);
+    vim.quit(":qall!\r");
+}
+
+#[test]
+fn what_is_typed_does_not_pile_up_and_showing_says_nothing() {
+    let vim = Editor::vim();
+    vim.press(":TermiRun ++name=one while read x; do echo \"got $x\"; done\r");
+    vim.sees("termi://one/");
+    vim.press("iwords\r");
+    vim.sees_row("got words");
+    vim.press("more\r");
+    vim.sees_row("got more");
+    vim.until("one line to type in", |screen| screen.iter().filter(|row| row.starts_with('»')).count() == 1);
+    vim.press("\x1b:hide | Termi show one\r");
+    vim.until("it is shown without a word", |screen| {
+        screen.iter().any(|row| row.starts_with("got more")) && !screen.iter().any(|row| row.contains("No lines"))
+    });
+    vim.press(":TermiSessions\r");
+    vim.sees("active     one");
+    vim.until("so is the list", |screen| !screen.iter().any(|row| row.contains("No lines")));
+    vim.quit(":qall!\r");
 }

@@ -22,10 +22,12 @@ command -nargs=* -bang -range TermiSend commands.Send(<q-args>, <bang>false, <ra
 command -nargs=* -bang -complete=customlist,commands.CompleteTermi Termi commands.Execute('', <q-args>, <bang>false)
 
 import autoload '../autoload/termi/view.vim'
+import autoload '../autoload/termi/color.vim'
 
 augroup termi
   autocmd!
   autocmd VimResized,WinResized * if exists('g:termi_used') | view.Resized() | endif
   autocmd BufWinEnter,BufHidden,WinClosed,TabEnter * if exists('g:termi_used') | timer_start(0, (_) => view.Visibility()) | endif
+  autocmd ColorScheme * if exists('g:termi_used') | color.Renew() | endif
   autocmd BufWipeout termi://* view.Wiped(str2nr(expand('<abuf>')))
 augroup END

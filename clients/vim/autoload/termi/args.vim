@@ -17,7 +17,7 @@ enddef
 # Takes one word from the front. A backslash keeps a space, or itself, in the word.
 export def TakeWord(input: string): list<string>
   var word = matchstr(input, '\v^%(\\[ \\]|\S)*')
-  return [substitute(word, '\v\\([ \\])', '\1', 'g'), trim(input[len(word) :])]
+  return [substitute(word, '\v\\([ \\])', '\1', 'g'), trim(strpart(input, len(word)))]
 enddef
 
 # Milliseconds of `500ms`, `30s`, `5m`, `1h30m`; a plain number is seconds. -1: not a duration.
@@ -30,7 +30,7 @@ export def Duration(text: string): number
       return -1
     endif
     total += str2float(parts[1]) * UNITS[parts[2]]
-    left = left[len(parts[0]) :]
+    left = strpart(left, len(parts[0]))
   endwhile
   return text == '' ? -1 : float2nr(total)
 enddef

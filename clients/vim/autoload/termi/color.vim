@@ -1,7 +1,13 @@
 vim9script
 # Styles of the protocol as text properties. Each look that comes up gets a property type and a highlight group.
 
+# The types by look. Vim never frees a highlight group and has 20,000 for everyone (E849): a picture in true colours
+# has that many looks. So from EXACT looks on colours are rounded, and over MOST the oldest types get other looks.
 var types: dict<string> = {}
+var looks: list<dict<any>> = []
+var made = 0
+const EXACT = 1000
+const MOST = 2000
 
 const THEME = ['#000000', '#cd0000', '#00cd00', '#cdcd00', '#0000ee', '#cd00cd', '#00cdcd', '#e5e5e5',
   '#7f7f7f', '#ff0000', '#00ff00', '#ffff00', '#5c5cff', '#ff00ff', '#00ffff', '#ffffff']
@@ -29,14 +35,46 @@ enddef
 
 def Type(span: dict<any>): string
   var look = span->copy()->filter((key, _) => key != 'start' && key != 'end')
+  if has_key(look, 'link')
+    # It is underlined; where it leads to makes no other look.
+    look.link = ''
+  endif
+  if made >= EXACT && !has_key(types, string(look))
+    look->map((_, paint) => Rounded(paint))
+  endif
   var key = string(look)
   if !has_key(types, key)
-    var name = $'Termi{len(types)}'
+    var slot = made < MOST ? made : EXACT + made % (MOST - EXACT)
+    var name = $'Termi{slot}'
+    if made >= MOST
+      execute 'highlight clear' name
+    endif
     execute 'highlight' name Look(look)
-    prop_type_add(name, {highlight: name, combine: true})
+    if made < MOST
+      prop_type_add(name, {highlight: name, combine: true})
+      looks->add(look)
+    else
+      remove(types, string(looks[slot]))
+      looks[slot] = look
+    endif
+    made += 1
     types[key] = name
   endif
   return types[key]
+enddef
+
+# `:colorscheme` clears all groups.
+export def Renew()
+  for [slot, look] in items(looks)
+    execute 'highlight' $'Termi{slot}' Look(look)
+  endfor
+enddef
+
+def Rounded(paint: any): any
+  if type(paint) != v:t_dict || !has_key(paint, 'rgb')
+    return paint
+  endif
+  return {rgb: paint.rgb->mapnew((_, level) => level / 16 * 17)}
 enddef
 
 def Look(look: dict<any>): string

@@ -4,6 +4,7 @@ vim9script
 import autoload './args.vim'
 import autoload './host.vim'
 import autoload './list.vim'
+import autoload './message.vim'
 import autoload './view.vim'
 
 const COMMANDS = ['attach', 'help', 'kill', 'log', 'remove', 'rename', 'restart', 'run', 'send', 'sessions', 'show', 'stop']
@@ -14,7 +15,7 @@ export def Execute(given: string, arguments: string, given_bang: bool)
     var [name, rest, bang] = [given, trim(arguments), given_bang]
     if name == ''
       name = matchstr(rest, '^\S*')
-      rest = trim(rest[len(name) :])
+      rest = trim(strpart(rest, len(name)))
       bang = bang || name =~ '!$'
       name = substitute(name, '!$', '', '')
     endif
@@ -51,11 +52,10 @@ export def Execute(given: string, arguments: string, given_bang: bool)
       throw $'termi: `{name}` is not a subcommand. There are {COMMANDS->join(", ")}.'
     endif
   catch /^termi: /
-    host.Say('ErrorMsg', v:exception)
+    message.Say('ErrorMsg', v:exception)
   endtry
 enddef
 
-# The target that this buffer is about.
 # Whoever put the clone on 'runtimepath' by hand may have made no tags.
 def Help()
   if empty(globpath(&runtimepath, 'doc/tags', true, true)->filter((_, path) => readfile(path)->match('^termi-vim\>') >= 0))
@@ -64,6 +64,7 @@ def Help()
   help termi-vim
 enddef
 
+# The target that this buffer is about.
 def Here(): string
   var here = view.Of()
   if empty(here)
@@ -97,8 +98,9 @@ enddef
 export def ShowRun(run: dict<any>, open = '', bang = false)
   var buf = view.Buffer(run.run_id, run.session_id, run.session_name)
   Window(buf, open, bang)
-  var answer = host.Call('attach', {run_id: run.run_id, format: 'spans', size: view.Size(bufwinid(buf) > 0 ? bufwinid(buf) : win_getid())})
-  view.Attached(run.run_id, answer.view_id)
+  var size = view.Size(buf)
+  var answer = host.Call('attach', {run_id: run.run_id, format: 'spans', size: size})
+  view.Attached(run.run_id, answer.view_id, size)
   if answer.exit != v:null
     view.Exited({run_id: run.run_id, exit: answer.exit})
   endif
@@ -128,31 +130,35 @@ def Window(buf: number, open: string, bang: bool)
   var command = {vsplit: 'vertical sbuffer', tab: 'tab sbuffer', current: 'buffer'}->get(place, 'botright sbuffer')
   var switchbuf = &switchbuf
   set switchbuf=
-  execute command buf
+  # Silent: no "--No lines in buffer--".
+  silent execute command buf
   &switchbuf = switchbuf
   normal! G
 enddef
 
-# The run of a target, the newest first: {run_id, session_id, session_name, status}.
+# The run of a target: {run_id, session_id, session_name, status}. A name is that before it is the beginning of an id,
+# which anybody's program may have; of a session's runs it is one that lives before one that has ended, then the newest.
 export def Run(target: string): dict<any>
-  var sessions = host.Call('sessions', {})
-  var found: list<dict<any>> = []
-  for [id, session] in items(sessions)
+  var [named, begun] = [[], []]
+  for [id, session] in items(host.Call('sessions', {}))
     for process in session.processes
       var run = {run_id: process.run_id, session_id: id, session_name: session.name, status: process.status,
         started_at: process.started_at}
-      var names = [session.name, $'{session.name}:{process.run_id}', $'{session.name}:{process.run_id[: 7]}',
-        $'{id}:{process.run_id}']
-      if names->index(target) >= 0 || (len(target) >= 4
-          && (stridx(id, target) == 0 || stridx(process.run_id, target) == 0))
-        found->add(run)
+      var names = [id, process.run_id, session.name, $'{session.name}:{process.run_id}',
+        $'{session.name}:{process.run_id[: 7]}', $'{id}:{process.run_id}']
+      if names->index(target) >= 0
+        named->add(run)
+      elseif len(target) >= 4 && (stridx(id, target) == 0 || stridx(process.run_id, target) == 0)
+        begun->add(run)
       endif
     endfor
   endfor
+  var found: list<dict<any>> = empty(named) ? begun : named
   if empty(found)
     throw $'termi: no session or run goes by `{target}`. :TermiSessions lists them.'
+  elseif found->mapnew((_, run) => run.session_id)->sort()->uniq()->len() > 1
+    throw $'termi: `{target}` is the beginning of more than one id. Write more of it.'
   endif
-  # One that lives before one that has ended.
   found->sort((a, b) => (b.status == 'active' ? 1 : 0) - (a.status == 'active' ? 1 : 0) ?? b.started_at - a.started_at)
   return found[0]
 enddef
@@ -171,9 +177,9 @@ def Kill(rest: string, bang: bool)
   var params: dict<any> = bang ? {target: target, signal: 'KILL', grace_ms: 0} : {target: target}
   host.Ask('kill', params, (result, refusal) => {
     if refusal != ''
-      host.Say('ErrorMsg', refusal)
+      message.Notice('ErrorMsg', refusal)
     else
-      host.Say('None', $'Killed {result.killed}/{result.total} processes')
+      message.Notice('None', $'Killed {result.killed}/{result.total} processes')
     endif
   })
 enddef
@@ -189,9 +195,10 @@ export def Send(given: string, bang: bool, range: number, first: number, last: n
       if target == '' && empty(here)
         throw 'termi: usage: :[range]TermiSend {target}'
       endif
-      var lines = getline(first, last)->join("\n")
-      SendTo(target != '' ? Run(target).run_id : here.run_id, lines, true)
-      SendTo(target != '' ? Run(target).run_id : here.run_id, enter)
+      # Looked up once: the lines and the Return key go to the same run.
+      var run_id = target != '' ? Run(target).run_id : here.run_id
+      view.Paste(run_id, getline(first, last))
+      SendTo(run_id, enter)
     elseif !empty(here)
       SendTo(here.run_id, given .. enter)
     else
@@ -202,13 +209,13 @@ export def Send(given: string, bang: bool, range: number, first: number, last: n
       SendTo(Run(target).run_id, text .. enter)
     endif
   catch /^termi: /
-    host.Say('ErrorMsg', v:exception)
+    message.Say('ErrorMsg', v:exception)
   endtry
 enddef
 
-export def SendTo(run_id: string, text: string, paste = false)
+export def SendTo(run_id: string, text: string)
   if text != ''
-    host.Notify('input', {run_id: run_id, data: text, paste: paste ? v:true : v:false})
+    view.Type(run_id, text)
   endif
 enddef
 
@@ -237,7 +244,7 @@ def Attach(rest: string)
     exit_cb: (_, status) => {
       # Its own failure; the window that says why is about to go.
       if status == ATTACH_FAILED
-        host.Say('ErrorMsg', range(1, 5)->mapnew((_, row) => term_getline(buf, row))->join('')->trim())
+        message.Notice('ErrorMsg', range(1, 5)->mapnew((_, row) => term_getline(buf, row))->join('')->trim())
       endif
     },
   })

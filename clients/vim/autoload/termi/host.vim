@@ -3,6 +3,7 @@ vim9script
 
 import autoload './view.vim'
 import autoload './list.vim'
+import autoload './message.vim'
 
 var job: job
 var info: dict<any> = {}
@@ -128,24 +129,30 @@ export def Stop()
   endif
 enddef
 
-def Receive(_: channel, message: any)
-  if type(message) != v:t_dict
+def Receive(_: channel, received: any)
+  if type(received) != v:t_dict
     return
   endif
-  var method = get(message, 'method', '')
+  var method = get(received, 'method', '')
   if method == 'frame'
     var known = false
     try
-      known = view.Frame(message.params)
+      known = view.Frame(received.params)
     catch
-      Say('ErrorMsg', 'termi: a frame could not be shown: ' .. v:exception)
+      message.Notice('ErrorMsg', 'termi: a frame could not be shown: ' .. v:exception)
       known = true
     finally
       # The next frame comes after this. `false`: no buffer shows that view any more.
-      ch_sendexpr(job, {id: message.id, result: known ? v:true : v:false})
+      ch_sendexpr(job, {id: received.id, result: known ? v:true : v:false})
     endtry
   elseif method == 'event'
-    Event(message.params)
+    try
+      Event(received.params)
+    catch
+      # Such as an error in a User autocommand.
+      message.Notice('ErrorMsg', $'termi: {received.params->get("type", "an event")}: {v:exception}')
+    endtry
+    list.Changed()
   endif
 enddef
 
@@ -164,12 +171,11 @@ def Event(event: dict<any>)
   elseif event.type == 'attention'
     Autocommand('TermiAttention', event)
     if get(event, 'message', v:null) != v:null
-      Say('None', $'{event.session_name}: {event.message}')
+      message.Notice('None', $'{event.session_name}: {event.message}')
     endif
   elseif event.type == 'input_dropped'
-    Say('WarningMsg', $'{event.session_name} does not read: {event.dropped_bytes} bytes of input were refused.')
+    message.Notice('WarningMsg', $'{event.session_name} does not read: {event.dropped_bytes} bytes of input were refused.')
   endif
-  list.Changed()
 enddef
 
 # The event is in g:termi_event while its User autocommand runs.
@@ -184,15 +190,9 @@ def Ended(_: job, status: number)
   var was = info
   info = {}
   view.HostEnded()
-  list.Changed()
+  list.HostEnded()
   if !empty(was) && status != 0
     var why = last_error == '' ? '' : $': {last_error}'
-    Say('ErrorMsg', $'the host ended with {status}{why}. The next :TermiRun starts another; its log: {was.log_path}')
+    message.Notice('ErrorMsg', $'the host ended with {status}{why}. The next :TermiRun starts another; its log: {was.log_path}')
   endif
-enddef
-
-export def Say(group: string, text: string)
-  execute 'echohl' group
-  echomsg substitute(text, '^termi: ', '', '')
-  echohl None
 enddef

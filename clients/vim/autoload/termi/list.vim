@@ -3,6 +3,7 @@ vim9script
 
 import autoload './commands.vim'
 import autoload './host.vim'
+import autoload './message.vim'
 
 const NAME = 'termi-sessions://'
 
@@ -17,11 +18,14 @@ export def Open()
   if bufwinid(buf) > 0
     win_gotoid(bufwinid(buf))
   else
+    # Before it is loaded: no file of that name is read. No modelines: what programs print stands in it.
+    setbufvar(buf, '&buftype', 'nofile')
+    setbufvar(buf, '&modeline', false)
     silent bufload(buf)
-    execute 'botright sbuffer' buf
+    silent execute 'botright sbuffer' buf
     resize 12
   endif
-  setlocal buftype=nofile bufhidden=hide noswapfile nobuflisted nomodifiable nowrap cursorline filetype=termi-sessions
+  setlocal buftype=nofile nomodeline bufhidden=hide noswapfile nobuflisted nomodifiable nowrap cursorline filetype=termi-sessions
   for [key, action] in items({'<CR>': 'show', K: 'kill', R: 'restart', r: 'rename', x: 'remove', '?': 'help', q: 'close'})
     execute $'nnoremap <buffer> <nowait> {key} <ScriptCmd>Do("{action}")<CR>'
   endfor
@@ -64,6 +68,13 @@ export def Changed()
       Changed()
     endif
   })
+enddef
+
+# No answer comes to what was asked: the next host is asked anew.
+export def HostEnded()
+  asking = false
+  asked_again = false
+  Changed()
 enddef
 
 def Write(buf: number, sessions: dict<any>)
@@ -119,7 +130,7 @@ enddef
 
 def Do(action: string)
   if action == 'help'
-    host.Say('None', '<CR> shows, K kills, R restarts, r renames, x dismisses, q closes')
+    message.Say('None', '<CR> shows, K kills, R restarts, r renames, x dismisses, q closes')
     return
   elseif action == 'close'
     close
@@ -135,7 +146,7 @@ def Do(action: string)
     try
       commands.ShowRun(row)
     catch /^termi: /
-      host.Say('ErrorMsg', v:exception)
+      message.Say('ErrorMsg', v:exception)
     endtry
   elseif action == 'kill'
     commands.Execute('kill', target, false)

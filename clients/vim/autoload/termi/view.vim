@@ -34,9 +34,13 @@ export def Buffer(run_id: string, session_id: string, session_name: string): num
     return views[run_id].buf
   endif
   var buf = bufadd(Name(session_name, run_id))
+  # Before it is loaded: no file of that name is read.
+  setbufvar(buf, '&buftype', 'nofile')
   setbufvar(buf, '&swapfile', false)
   silent bufload(buf)
-  for [option, value] in items({buftype: 'prompt', bufhidden: 'hide', swapfile: false, buflisted: true, undolevels: -1})
+  # What a program prints must not set options: no modelines, which any plugin's `:doautocmd` would have read.
+  for [option, value] in items({buftype: 'prompt', bufhidden: 'hide', swapfile: false, buflisted: true, undolevels: -1,
+      modeline: false})
     setbufvar(buf, '&' .. option, value)
   endfor
   setbufvar(buf, 'termi', {session_id: session_id, run_id: run_id})
@@ -51,17 +55,63 @@ enddef
 def Open(buf: number, run_id: string)
   setbufvar(buf, '&buftype', 'prompt')
   setbufvar(buf, '&modifiable', true)
-  prompt_setprompt(buf, get(g:, 'termi_prompt', '» '))
-  prompt_setcallback(buf, (line) => Type(run_id, line .. "\r"))
+  prompt_setprompt(buf, Prompt())
+  prompt_setcallback(buf, (_) => Submit(buf, run_id))
   prompt_setinterrupt(buf, () => Type(run_id, "\x03"))
 enddef
 
+def Prompt(): string
+  return get(g:, 'termi_prompt', '» ')
+enddef
+
+# Sends what stands below the output, several lines when they were pasted there, and takes it away: the program shows
+# what it was given, and Vim has appended an empty line to type in before it calls this.
+def Submit(buf: number, run_id: string)
+  var view = get(views, run_id, {})
+  if empty(view)
+    return
+  endif
+  var first = view.top + len(view.drawn) + 1
+  var last = getbufinfo(buf)[0].linecount - 1
+  var prompt = Prompt()
+  var lines = getbufline(buf, first, last)
+    ->map((_, line) => stridx(line, prompt) == 0 ? strpart(line, len(prompt)) : line)
+  while len(lines) > 1 && lines[0] == ''
+    remove(lines, 0)
+  endwhile
+  while len(lines) > 1 && lines[-1] == ''
+    remove(lines, -1)
+  endwhile
+  Delete(buf, first, last)
+  if len(lines) == 1 && lines[0] == Plain(lines[0])
+    Type(run_id, lines[0] .. "\r")
+  else
+    Paste(run_id, lines)
+    Type(run_id, "\r")
+  endif
+enddef
+
+# Types keys into a run.
 export def Type(run_id: string, keys: string)
   host.Notify('input', {run_id: run_id, data: keys})
 enddef
 
-export def Attached(run_id: string, view_id: number)
+# Pastes lines into a run: the host brackets them where the program asked for that.
+export def Paste(run_id: string, lines: list<string>)
+  host.Notify('input', {run_id: run_id, data: lines->mapnew((_, line) => Plain(line))->join("\n"), paste: v:true})
+enddef
+
+# Text without control characters, tabs apart: pasted, one would act as a key, end the paste, or (NUL, which Vim has as
+# a line end) the line.
+def Plain(text: string): string
+  return substitute(text, '[[:cntrl:]\u0080-\u009f]', (found) => found[0] == "\t" ? "\t" : '', 'g')
+enddef
+
+export def Attached(run_id: string, view_id: number, size: dict<any>)
   runs[view_id] = run_id
+  if has_key(views, run_id)
+    views[run_id].size = size
+  endif
 enddef
 
 # Takes a frame in. False when nothing shows its run any more.
@@ -174,20 +224,26 @@ def Delete(buf: number, first: number, last: number)
   endif
 enddef
 
-# The size of the program's terminal for a window: without what is beside the text, and the line to type in.
-export def Size(winid: number): dict<any>
-  var window = getwininfo(winid)[0]
-  return {rows: max([1, window.height - 1]), cols: max([1, window.width - window.textoff])}
+# The size of the program's terminal for a buffer: that of the smallest window that shows it, without what is beside
+# the text, and the line to type in. Windows of this tab page come before those of others.
+export def Size(buf: number): dict<any>
+  var wins = win_findbuf(buf)
+  var here = wins->copy()->filter((_, winid) => win_id2win(winid) > 0)
+  var infos = (empty(here) ? wins : here)->mapnew((_, winid) => getwininfo(winid)[0])
+  if empty(infos)
+    infos = [getwininfo(win_getid())[0]]
+  endif
+  return {rows: max([1, infos->mapnew((_, window) => window.height - 1)->min()]),
+    cols: max([1, infos->mapnew((_, window) => window.width - window.textoff)->min()])}
 enddef
 
 # Tells programs the sizes of the windows that show them.
 export def Resized()
   for view in values(views)
-    var wins = win_findbuf(view.buf)
-    if empty(wins) || view.ended
+    if empty(win_findbuf(view.buf)) || view.ended
       continue
     endif
-    var size = Size(wins->index(win_getid()) >= 0 ? win_getid() : wins[0])
+    var size = Size(view.buf)
     if get(view, 'size', {}) != size
       view.size = size
       host.Notify('resize', {run_id: view.run_id, rows: size.rows, cols: size.cols})
@@ -204,6 +260,8 @@ export def Visibility()
       host.Notify('visible', {run_id: view.run_id, visible: visible ? v:true : v:false})
     endif
   endfor
+  # A window that shows another buffer now was perhaps the smallest.
+  Resized()
 enddef
 
 export def Exited(event: dict<any>)
@@ -226,6 +284,12 @@ def End(run_id: string, how: string)
   setbufvar(buf, '&modifiable', true)
   if bufnr() == buf && mode() =~ '^i'
     stopinsert
+    # What was typed for the program must not become commands.
+    var left = 1000
+    while left > 0 && getchar(1) != 0
+      getchar(0)
+      left -= 1
+    endwhile
   endif
   Draw(view)
   setbufvar(buf, '&buftype', 'nofile')
@@ -246,7 +310,7 @@ export def Restarted(event: dict<any>)
     prop_clear(line, line, {bufnr: view.buf})
     setbufline(view.buf, line, '')
     Open(view.buf, event.run_id)
-    setbufline(view.buf, line, get(g:, 'termi_prompt', '» '))
+    setbufline(view.buf, line, Prompt())
     setbufvar(view.buf, '&modified', false)
   endif
 enddef
