@@ -168,5 +168,99 @@
           (should-not (termi--frame '(:view_id 100 :lines []))))
       (kill-buffer buffer))))
 
+;;;; What a program prints, names or sends is an attacker's
+
+(ert-deftest termi-tests-output-sets-no-variables ()
+  (defvar termi-tests--pwned)
+  (setq termi-tests--pwned nil)
+  (termi-tests--with-run "printf 'Local Variables:\\neval: (setq termi-tests--pwned t)\\nfill-column: 7\\nEnd:\\n'; exec sleep 1000"
+    (termi-tests--sees "^End:$")
+    (let ((enable-local-variables :all) (enable-local-eval t))
+      (hack-local-variables))
+    (should-not termi-tests--pwned)
+    (should-not (equal fill-column 7))))
+
+(ert-deftest termi-tests-pasted-text-does-not-act ()
+  (termi-tests--with-run "++name=shown stty -isig -icanon -echo; echo ready; exec cat -v"
+    (termi-tests--sees "^ready$")
+    (with-temp-buffer
+      (insert "a\e[201~\C-cb\n" "c\0\x7f\u009b\td\n" (string (unibyte-char-to-multibyte 200)) "e")
+      (termi-send-region (point-min) (point-max) "shown"))
+    (termi-tests--sees "^a\\[201~b\nc +d\nM-oM-\\?M-=e$")
+    ;; So with what is yanked after the prompt: several lines are one paste.
+    (goto-char (point-max))
+    (insert "x\e[201~\ny\C-c")
+    (termi-send-input)
+    (termi-tests--sees "^x\\[201~\ny$")
+    (termi-send-string "shown" "p\nq\ez")
+    (termi-tests--sees "^p\nqz$")))
+
+(ert-deftest termi-tests-several-lines-are-bracketed ()
+  (termi-tests--with-run "++name=shown stty -isig -icanon -echo; printf '\\033[?2004hready\\n'; exec cat -v"
+    (termi-tests--sees "^ready$")
+    (goto-char (point-max))
+    (insert "x\ny")
+    (termi-send-input)
+    (termi-tests--sees "^\\^\\[\\[200~x\ny\\^\\[\\[201~$")
+    (termi-send-string "shown" "p\nq")
+    (termi-tests--sees "^\\^\\[\\[200~p\nq\\^\\[\\[201~$")
+    (termi-send-string "shown" "one")
+    (termi-tests--sees "^one$")))
+
+(ert-deftest termi-tests-what-comes-unasked-has-one-line ()
+  (let (said)
+    (cl-letf (((symbol-function 'message)
+               (lambda (format &rest arguments) (when format (push (apply #'format format arguments) said)) nil)))
+      (termi-tests--with-run "++name=loud printf '\\033]9;%01500d\\007' 7; echo over; exec sleep 1000"
+        (termi-tests--until "it is said" (lambda () (seq-find (lambda (text) (string-prefix-p "loud: 000" text)) said)))
+        (dolist (text said) (should (< (string-width text) (frame-width))))))))
+
+(ert-deftest termi-tests-an-error-in-a-hook-stops-nothing ()
+  (let ((termi-event-functions (list (lambda (_) (error "My own fault")))))
+    (termi-tests--with-run "echo first; echo second; exit 3"
+      (termi-tests--sees "^second$")
+      (termi-tests--sees "── exited with code 3 ──"))))
+
+(ert-deftest termi-tests-a-narrowed-buffer-is-kept-up-to-date ()
+  (termi-tests--with-run "++name=one while read line; do echo \"got $line\"; done"
+    (termi-send-string "one" "a")
+    (termi-tests--sees "^got a$")
+    (goto-char (point-min))
+    (narrow-to-region (point-min) (line-end-position))
+    (termi-send-string "one" "b")
+    (termi-tests--until "the other line" (lambda () (save-restriction (widen) (save-excursion (goto-char (point-min)) (re-search-forward "^got b$" nil t)))))
+    (widen)
+    (should (string-prefix-p "a\ngot a\nb\ngot b\n" (buffer-substring-no-properties (point-min) termi--bottom)))))
+
+(ert-deftest termi-tests-a-name-is-no-beginning-of-an-id ()
+  (unwind-protect
+      (let ((digits (split-string "0123456789abcdef" "" t)))
+        (termi-run "++open=none ++name=other exec sleep 1000")
+        ;; A host may refuse such names.
+        (dolist (digit digits)
+          (when (ignore-errors (termi-run (format "++open=none ++name=%s exec sleep 1000" digit)))
+            (should (equal (plist-get (termi--find digit) :session_name) digit))))
+        (let ((run (termi--find "other")))
+          (should (equal (termi--find (substring (plist-get run :run_id) 0 12)) run)))
+        (should-error (termi--find "") :type 'user-error))
+    (termi-stop)
+    (termi-tests--until "the host ends" (lambda () (not (termi--running-p))))))
+
+(ert-deftest termi-tests-the-smallest-window-has-the-size ()
+  (save-window-excursion
+    (delete-other-windows)
+    (termi-tests--with-run "++open=current trap 'stty size' WINCH; while :; do sleep 0.05; done"
+      (cl-flet ((told (window)
+                  (termi-tests--sees (format "^%d %d$" (1- (window-body-height window))
+                                             (window-max-chars-per-line window)))))
+        (let* ((left (selected-window)) (right (split-window-right -25)))
+          (termi-tests--until "it has two windows" (lambda () (equal (length (get-buffer-window-list)) 2)))
+          (run-window-configuration-change-hook)
+          (termi--resize)
+          (told right)
+          (set-window-buffer right "*scratch*")
+          (run-hook-with-args 'window-buffer-change-functions (selected-frame))
+          (told left))))))
+
 (provide 'termi-tests)
 ;;; termi-tests.el ends here

@@ -75,7 +75,8 @@ the variable `exec-path'."
   "Send a message, if there is still somebody to send it to.
 A frame that comes while the host ends can no longer be answered;
 who waits for an answer notices that the host has ended."
-  (ignore-error error (cl-call-next-method)))
+  (condition-case problem (cl-call-next-method)
+    (error (when (termi--running-p) (signal (car problem) (cdr problem))))))
 
 (defvar termi--connection nil
   "The connection to the host, or nil.")
@@ -178,7 +179,7 @@ The next frame comes after that; false means that it has no buffer."
   (pcase method
     ('frame (condition-case problem
                 (if (termi--frame params) t :json-false)
-              (error (message "Termi: a frame could not be shown: %s" (error-message-string problem))
+              (error (termi--notice "Termi: a frame could not be shown: %s" (error-message-string problem))
                      t)))
     (_ t)))
 
@@ -189,13 +190,23 @@ The next frame comes after that; false means that it has no buffer."
       ("run_exited" (termi--exited params))
       ("run_restarted" (termi--restarted params))
       ("input_dropped"
-       (message "%s does not read: %d bytes of input were refused"
-                (plist-get params :session_name) (plist-get params :dropped_bytes)))
+       (termi--notice "%s does not read: %d bytes of input were refused"
+                      (plist-get params :session_name) (plist-get params :dropped_bytes)))
       ("attention"
        (when (plist-get params :message)
-         (message "%s: %s" (plist-get params :session_name) (plist-get params :message)))))
-    (run-hook-with-args 'termi-event-functions params)
+         (termi--notice "%s: %s" (plist-get params :session_name) (plist-get params :message)))))
+    ;; An error here would leave what came behind the event unread, and a frame unanswered.
+    (condition-case problem
+        (run-hook-with-args 'termi-event-functions params)
+      (error (termi--notice "`termi-event-functions': %s" (error-message-string problem))))
     (termi--list-changed)))
+
+(defun termi--notice (format &rest arguments)
+  "Show a message that comes unasked: FORMAT with ARGUMENTS.
+It has one line, as what a program says may be long, and stands
+beside what is in the minibuffer."
+  (let ((text (replace-regexp-in-string "[[:cntrl:]]+" " " (apply #'format-message format arguments))))
+    (message "%s" (truncate-string-to-width text (max 20 (- (frame-width) 2)) nil nil "…"))))
 
 (defun termi--ended (_connection)
   "Say in each buffer that the host has ended."
@@ -296,8 +307,9 @@ The next frame comes after that; false means that it has no buffer."
   (buffer-disable-undo)
   (setq-local truncate-lines t)
   (setq-local scroll-conservatively 101)
-  (add-hook 'kill-buffer-hook #'termi--detach nil t)
-  (add-hook 'window-size-change-functions #'termi--resized nil t))
+  ;; What a program prints sets no variables, whatever re-reads them.
+  (setq-local local-enable-local-variables nil)
+  (add-hook 'kill-buffer-hook #'termi--detach nil t))
 
 (defun termi--buffer (run)
   "The buffer of RUN, a plist as `run' answers; made when there is none."
@@ -337,20 +349,22 @@ The next frame comes after that; false means that it has no buffer."
         (let ((inhibit-read-only t) (scrolled (append (plist-get frame :scrolled) nil))
               (skipped (or (plist-get frame :skipped) 0)))
           (save-excursion
-            (when (eq (plist-get frame :reset) t)
-              (delete-region (point-min) termi--bottom)
-              (set-marker termi--top (point-min))
-              (setq termi--screen nil termi--drawn nil))
-            (when (eq (plist-get frame :cleared) t)
-              (delete-region (point-min) termi--top))
-            (when (> skipped 0)
-              (termi--scroll (list (list :text (format "── %d lines are not shown here ──" skipped)))))
-            (termi--scroll scrolled)
-            (setq termi--screen (nthcdr (length scrolled) termi--screen))
-            (termi--take-rows (append (plist-get frame :lines) nil))
-            (when-let ((cursor (plist-get frame :cursor)))
-              (setq termi--row (plist-get cursor :row)))
-            (termi--draw)))
+            (save-restriction
+              (widen)
+              (when (eq (plist-get frame :reset) t)
+                (delete-region (point-min) termi--bottom)
+                (set-marker termi--top (point-min))
+                (setq termi--screen nil termi--drawn nil))
+              (when (eq (plist-get frame :cleared) t)
+                (delete-region (point-min) termi--top))
+              (when (> skipped 0)
+                (termi--scroll (list (list :text (format "── %d lines are not shown here ──" skipped)))))
+              (termi--scroll scrolled)
+              (setq termi--screen (nthcdr (length scrolled) termi--screen))
+              (termi--take-rows (append (plist-get frame :lines) nil))
+              (when-let ((cursor (plist-get frame :cursor)))
+                (setq termi--row (plist-get cursor :row)))
+              (termi--draw))))
         (set-buffer-modified-p nil))
       t)))
 
@@ -422,12 +436,14 @@ The next frame comes after that; false means that it has no buffer."
     (let ((inhibit-read-only t) (at-end (>= (point) termi--bottom)))
       (setq termi--over t)
       (save-excursion
-        (termi--draw)
-        (delete-region termi--bottom (point-max))
-        (set-marker-insertion-type termi--bottom nil)
-        (goto-char (point-max))
-        (insert (propertize (format "── %s ──" how) 'face 'termi-note 'font-lock-face 'termi-note 'read-only t))
-        (set-marker-insertion-type termi--bottom t))
+        (save-restriction
+          (widen)
+          (termi--draw)
+          (delete-region termi--bottom (point-max))
+          (set-marker-insertion-type termi--bottom nil)
+          (goto-char (point-max))
+          (insert (propertize (format "── %s ──" how) 'face 'termi-note 'font-lock-face 'termi-note 'read-only t))
+          (set-marker-insertion-type termi--bottom t)))
       (when at-end (goto-char (point-max)))
       (set-buffer-modified-p nil))))
 
@@ -435,7 +451,8 @@ The next frame comes after that; false means that it has no buffer."
   "Give the buffer of EVENT's run its prompt again."
   (let ((buffer (gethash (plist-get event :run_id) termi--views)))
     (when (buffer-live-p buffer)
-      (with-current-buffer buffer (when termi--over (termi--open))))))
+      (with-current-buffer buffer
+        (when termi--over (save-restriction (widen) (termi--open)))))))
 
 (defun termi--detach ()
   "Close the view of this buffer; its run lives on."
@@ -445,17 +462,32 @@ The next frame comes after that; false means that it has no buffer."
 
 (defun termi--window-size (window)
   "The size of a program's terminal in WINDOW: one line is for typing."
-  (list :rows (max 1 (1- (window-body-height window)))
-        :cols (max 1 (window-max-chars-per-line window))))
+  (cons (max 1 (1- (window-body-height window)))
+        (max 1 (- (window-max-chars-per-line window)
+                  (if (buffer-local-value 'display-line-numbers (window-buffer window))
+                      (with-selected-window window (ceiling (line-number-display-width 'columns)))
+                    0)))))
 
-(defun termi--resized (window)
-  "Tell the program in WINDOW its size."
-  (with-current-buffer (window-buffer window)
-    (when (and termi--run-id (not termi--over))
-      (let ((size (termi--window-size window)))
-        (unless (equal size termi--size)
-          (setq termi--size size)
-          (termi--notify 'resize (cl-list* :run_id termi--run-id size)))))))
+(defun termi--smallest-size (buffer)
+  "The size for the program of BUFFER, that of its smallest window.
+Nil when no window shows it."
+  (when-let ((sizes (mapcar #'termi--window-size (get-buffer-window-list buffer nil t))))
+    (list :rows (apply #'min (mapcar #'car sizes)) :cols (apply #'min (mapcar #'cdr sizes)))))
+
+(defun termi--resize (&rest _)
+  "Tell programs the sizes of the windows that show them."
+  (dolist (buffer (hash-table-values termi--views))
+    (when (buffer-live-p buffer)
+      (with-current-buffer buffer
+        (let ((size (and (not termi--over) (termi--smallest-size buffer))))
+          (when (and size (not (equal size termi--size)))
+            (setq termi--size size)
+            (termi--notify 'resize (cl-list* :run_id termi--run-id size))))))))
+
+;; For all frames: a window that shows another buffer now, or a frame that is gone, was perhaps the smallest.
+(add-hook 'window-size-change-functions #'termi--resize)
+(add-hook 'window-buffer-change-functions #'termi--resize)
+(add-hook 'after-delete-frame-functions #'termi--resize)
 
 ;;;; Commands
 
@@ -551,7 +583,7 @@ any other buffer is."
     (when window (select-window window))
     (with-current-buffer buffer
       (goto-char (point-max))
-      (setq termi--size (and window (termi--window-size window)))
+      (setq termi--size (termi--smallest-size buffer))
       (let ((answer (termi--call 'attach (list :run_id termi--run-id :format "spans" :size termi--size))))
         (puthash (plist-get answer :view_id) termi--run-id termi--runs)
         (when (plist-get answer :exit)
@@ -598,21 +630,45 @@ With prefix argument NOW, at once with SIGKILL."
   (termi--show (termi--find target)))
 
 (defun termi--find (target)
-  "The newest run of the session that TARGET names, or the run of that id."
-  (let (found)
+  "The newest run of the session that TARGET names, or the run of that id.
+A name is that before it is the beginning of an id, which anybody's
+program may have."
+  (let (named begun)
     (dolist (session (termi--sessions))
       (seq-doseq (process (plist-get session :processes))
-        (when (or (equal target (plist-get session :name))
-                  (string-prefix-p target (plist-get session :session_id))
-                  (string-prefix-p target (plist-get process :run_id)))
-          (setq found (list :run_id (plist-get process :run_id)
-                            :session_id (plist-get session :session_id)
-                            :session_name (plist-get session :name))))))
-    (or found (user-error "No session or run goes by `%s'" target))))
+        (let* ((id (plist-get session :session_id)) (run-id (plist-get process :run_id))
+               (run (list :run_id run-id :session_id id :session_name (plist-get session :name))))
+          (cond ((member target (list (plist-get session :name) id run-id)) (push run named))
+                ((and (>= (length target) 4) (or (string-prefix-p target id) (string-prefix-p target run-id)))
+                 (push run begun))))))
+    (let ((found (or named begun)))
+      (unless found (user-error "No session or run goes by `%s'" target))
+      (when (cdr (delete-dups (mapcar (lambda (run) (plist-get run :session_id)) found)))
+        (user-error "`%s' is the beginning of more than one id; write more of it" target))
+      (car found))))
 
-(defun termi--type (run-id text &optional paste)
-  "Type TEXT into RUN-ID; PASTE: it is pasted, not typed."
-  (termi--notify 'input (append (list :run_id run-id :data text) (and paste '(:paste t)))))
+(defun termi--type (run-id text)
+  "Type TEXT into RUN-ID."
+  (termi--notify 'input (list :run_id run-id :data text)))
+
+(defun termi--plain (text)
+  "TEXT without control characters, line ends and tabs apart.
+Pasted, one would act as a key, or end the paste.  A byte that is
+no character becomes one that says so."
+  (replace-regexp-in-string
+   "[\x3fff80-\x3fffff]" "\ufffd"
+   (replace-regexp-in-string "[\0-\b\v-\x1f\x7f\u0080-\u009f]" "" text)))
+
+(defun termi--paste (run-id text)
+  "Paste TEXT into RUN-ID; the host brackets it if the program asked for that."
+  (termi--notify 'input (list :run_id run-id :data (termi--plain text) :paste t)))
+
+(defun termi--type-line (run-id text)
+  "Give RUN-ID the TEXT and Return: typed, or if it has several lines pasted."
+  (if (and (equal text (termi--plain text)) (not (string-search "\n" text)))
+      (termi--type run-id (concat text "\r"))
+    (termi--paste run-id text)
+    (termi--type run-id "\r")))
 
 (defun termi-send-input ()
   "Send what is typed after the prompt, and Return."
@@ -622,7 +678,7 @@ With prefix argument NOW, at once with SIGKILL."
       (goto-char (point-max))
     (let ((text (buffer-substring-no-properties termi--input (point-max))))
       (delete-region termi--input (point-max))
-      (termi--type termi--run-id (concat text "\r")))))
+      (termi--type-line termi--run-id text))))
 
 (defun termi-interrupt ()
   "Type \\`C-c' into this buffer's run."
@@ -636,16 +692,16 @@ With prefix argument NOW, at once with SIGKILL."
 
 ;;;###autoload
 (defun termi-send-string (target text)
-  "Type TEXT and Return into the session TARGET."
+  "Type TEXT and Return into the session TARGET; several lines are pasted."
   (interactive (list (termi--read-target "Send to") (read-string "Text: ")))
-  (termi--type (plist-get (termi--find target) :run_id) (concat text "\r")))
+  (termi--type-line (plist-get (termi--find target) :run_id) text))
 
 ;;;###autoload
 (defun termi-send-region (start end target)
   "Paste the text from START to END into the session TARGET, and Return."
   (interactive (list (region-beginning) (region-end) (termi--read-target "Send to")))
   (let ((run-id (plist-get (termi--find target) :run_id)))
-    (termi--type run-id (string-trim-right (buffer-substring-no-properties start end) "\n+") t)
+    (termi--paste run-id (string-trim-right (buffer-substring-no-properties start end) "\n+"))
     (termi--type run-id "\r")))
 
 ;;;###autoload

@@ -69,3 +69,22 @@ fn a_run_is_shown_where_open_says() {
     emacs.sees("++open=wide is none of split, vsplit");
     emacs.quit("\x18\x03");
 }
+
+/// In windows side by side the program has the size of the narrowest that shows it, and only of those.
+#[test]
+fn a_window_that_shows_another_buffer_no_longer_counts_for_the_size() {
+    let emacs = Editor::emacs();
+    emacs.press("\x1bxtermi-run\r++open=current trap 'stty size' WINCH; stty size; while :; do sleep 0.05; done\r");
+    emacs.sees_row("36 119");
+    // The left window has 70 columns, the right one 50.
+    emacs.press("\x183\x1b10\x18}");
+    emacs.sees("36 49");
+    emacs.press("\x18o\x18b*scratch*\r");
+    emacs.sees("36 68");
+    // A window that is gone no longer counts either.
+    emacs.press("\x180");
+    emacs.until("it has all of the frame again", |screen| {
+        screen.iter().filter(|row| row.trim_end() == "36 119").count() == 2
+    });
+    emacs.quit("\x18\x03");
+}
