@@ -64,7 +64,12 @@ pub fn main(mut args: Vec<OsString>) -> ExitCode {
     if args.get(1).is_some_and(|arg| arg == shim::SUBCOMMAND) {
         return shim::main(args.split_off(2));
     }
-    let Cli { command } = Cli::parse_from(args);
+    let Cli { command } = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        // Help and version go to standard output and are no failure.
+        Err(asked) if !asked.use_stderr() => return print_usage(&asked, ExitCode::SUCCESS),
+        Err(wrong) => return print_usage(&wrong, client::FAILED.into()),
+    };
     match command {
         Command::Host { rpc, persist: true } => daemon::bridge(rpc.into()),
         Command::Host { rpc, persist: false } => run_host(rpc.into()),
@@ -73,6 +78,12 @@ pub fn main(mut args: Vec<OsString>) -> ExitCode {
         Command::Completions(args) => shell::completions(&args, Cli::command()),
         Command::Man(args) => shell::man(args, Cli::command()),
     }
+}
+
+/// Prints help, or what is wrong with the arguments. Whoever does not read it needs no word about that.
+fn print_usage(usage: &clap::Error, code: ExitCode) -> ExitCode {
+    let _ = usage.print();
+    code
 }
 
 fn run_host(transport: Transport) -> ExitCode {

@@ -18,19 +18,27 @@ const ID: u64 = 1;
 /// More headers than this no server sends.
 const MOST_HEADERS: usize = 4096;
 
-/// This process's folder and environment, as `name`. What is not UTF-8 cannot be told.
+/// This process's directory and environment, as `name`. A variable that is not UTF-8 cannot be told.
 #[must_use]
 pub fn whereabouts(name: &str) -> JoinParams {
     JoinParams {
         protocol: PROTOCOL,
         client: Peer { name: name.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
-        cwd: std::env::current_dir().ok().and_then(|cwd| cwd.into_os_string().into_string().ok()),
+        cwd: Some(directory()),
         env: Some(
             std::env::vars_os()
                 .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
                 .collect(),
         ),
     }
+}
+
+/// This process's directory. One that is gone, or that is not UTF-8, is named by what cannot be entered, so that runs in
+/// it are refused: they must not start elsewhere in silence.
+fn directory() -> String {
+    // Of one that is gone, the kernel says "/its/path (deleted)".
+    let here = std::env::current_dir().or_else(|_| std::fs::read_link("/proc/self/cwd"));
+    here.map_or_else(|_| "/proc/self/cwd".to_owned(), |path| path.to_string_lossy().into_owned())
 }
 
 /// Which variables of this process's environment programs will not have, as they cannot be told; none: all are.

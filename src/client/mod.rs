@@ -157,6 +157,14 @@ impl Client {
         wire::from_value(&value)
     }
 
+    /// Waits until a message can be sent without waiting.
+    ///
+    /// # Errors
+    /// When the connection has ended.
+    pub async fn ready(&self) -> Result<(), ClientError> {
+        self.writes.reserve().await.map(drop).map_err(|_| ClientError::Closed)
+    }
+
     /// Calls a method whose answer nobody wants. Those of one client are carried out in order: for `input`, `resize`
     /// and `visible`.
     ///

@@ -8,7 +8,7 @@ use std::{
 
 use nix::{
     fcntl::{FcntlArg, OFlag, fcntl},
-    sys::termios::{FlushArg, tcflush},
+    sys::termios::{FlushArg, LocalFlags, SetArg, tcflush, tcgetattr, tcsetattr},
     unistd::{read, tcgetpgrp, write},
 };
 use tokio::io::{Interest, unix::AsyncFd};
@@ -141,6 +141,14 @@ impl Master {
         let size = libc::winsize { ws_row: size.rows, ws_col: size.cols, ws_xpixel: 0, ws_ypixel: 0 };
         // SAFETY: the descriptor is open and the struct outlives the call.
         let _ = unsafe { set_window_size(self.fd.as_raw_fd(), &raw const size) };
+    }
+
+    /// Whether the terminal shows what is typed. A program may say otherwise later.
+    pub fn set_echo(&self, echo: bool) {
+        // A terminal that is gone shows nothing.
+        let Ok(mut modes) = tcgetattr(self) else { return };
+        modes.local_flags.set(LocalFlags::ECHO, echo);
+        let _ = tcsetattr(self, SetArg::TCSANOW, &modes);
     }
 
     /// The process group that the terminal's keys go to.

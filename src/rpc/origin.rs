@@ -32,12 +32,12 @@ impl Origin {
     /// Completes a wish with what the client has: what it says itself comes first.
     pub fn complete(&self, params: &mut RunParams) {
         match (&self.cwd, &params.cwd) {
-            (Some(base), None) if params.session.is_none() => params.cwd = Some(base.clone()),
             (Some(base), Some(named)) if !named.starts_with(['/', '~']) => {
                 params.cwd = Some(format!("{}/{named}", base.trim_end_matches('/')));
             }
             _ => {}
         }
+        params.origin_cwd.clone_from(&self.cwd);
         let asked = std::mem::take(&mut params.env);
         params.env = self.env.clone();
         params.env.extend(asked);
@@ -68,9 +68,10 @@ mod tests {
 
         let mut params = RunParams::default();
         origin.complete(&mut params);
-        assert_eq!(params.cwd.as_deref(), Some("/work/"));
-        let mut params = RunParams { session: Some("web".into()), ..RunParams::default() };
-        origin.complete(&mut params);
-        assert_eq!(params.cwd, None, "a session has a folder of its own");
+        assert_eq!(
+            (params.cwd, params.origin_cwd.as_deref()),
+            (None, Some("/work/")),
+            "a new session has it, an old one its own"
+        );
     }
 }

@@ -83,10 +83,13 @@ impl Supervisor {
         let wish = check_run(&params)?;
         let command = Command::new(params.cmd.as_ref())?;
         let base = self.settings.cwd.clone();
-        let cwd = params.cwd.as_deref().map(|named| command::folder(named, &base));
+        let folder = |named: &String| command::folder(named, &base);
+        let (cwd, new_session_cwd) = (params.cwd.as_ref().map(folder), params.origin_cwd.as_ref().map(folder));
         let program = command.program.clone();
         let permit = permit.clone();
-        let reserved = self.with(move |table| table.reserve(SessionWish { cwd, program, ..wish }, &permit)).await??;
+        let reserved = self
+            .with(move |table| table.reserve(SessionWish { cwd, new_session_cwd, program, ..wish }, &permit))
+            .await??;
         let session_id = reserved.session_id.clone();
         let span = info_span!("session", id = session_id.short());
         let resume = template.and_then(|template| template.resume);
@@ -138,6 +141,9 @@ impl Supervisor {
             info!("not started: {error}");
             error
         })?;
+        if params.echo == Some(false) {
+            spawned.master.set_echo(false);
+        }
         let pid = spawned.pid.unsigned_abs();
         info!(pid, shim = spawned.shim_pid, "{} started as {process_name}", command.program);
         let identity = Identity {

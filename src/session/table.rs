@@ -119,6 +119,8 @@ pub struct SessionWish {
     pub label: Option<String>,
     pub group: Option<String>,
     pub cwd: Option<PathBuf>,
+    /// The folder of a new session, when none is wished.
+    pub new_session_cwd: Option<PathBuf>,
     pub program: String,
     pub transcript_limit: Option<usize>,
     pub limits: Limits,
@@ -247,7 +249,7 @@ impl Table {
             name,
             label: wish.label.clone(),
             group: wish.group.clone(),
-            cwd: wish.cwd.clone().unwrap_or_else(|| self.settings.cwd.clone()),
+            cwd: wish.cwd.as_ref().or(wish.new_session_cwd.as_ref()).unwrap_or(&self.settings.cwd).clone(),
             transcript_limit,
             transcript_share: watch::Sender::new(transcript_limit),
             runs: Vec::new(),

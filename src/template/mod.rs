@@ -37,11 +37,13 @@ pub fn apply(name: &str, template: &Template, given: RunParams) -> RunParams {
         template: Some(name.to_owned()),
         // What is left out reads as the terminal's.
         stream: if given.stream == Stream::default() { template.stream.unwrap_or_default() } else { given.stream },
+        echo: given.echo,
         attach: given.attach,
         log: given.log.or(template.log),
         log_bytes: given.log_bytes.or(template.log_bytes),
         keep: given.keep.or(template.keep),
         transcript_bytes: given.transcript_bytes.or(template.transcript_bytes),
+        origin_cwd: given.origin_cwd,
     }
 }
 

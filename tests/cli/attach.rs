@@ -186,7 +186,7 @@ fn without_a_terminal_it_says_what_to_use() {
     let home = Home::new();
     home.done(&["run", "-n", "one", "read x"]);
     let why = home.refused(125, &["attach", "one"]);
-    assert!(why.contains("this is no terminal") && why.contains("termi tail"), "{why}");
+    assert!(why.contains("not a terminal") && why.contains("termi tail"), "{why}");
 }
 
 #[test]
@@ -220,4 +220,53 @@ fn a_run_can_be_shown_at_once() {
     tmux.sees("[one exited 9]");
     tmux.sees("code 9");
     assert_given_back(&tmux);
+}
+
+/// The terminal is the user's: it comes back at once, and the host is told if it answers.
+#[test]
+fn it_can_be_left_while_the_daemon_does_not_answer() {
+    for (way, code) in [("key", "code 0"), ("signal", "code 143")] {
+        let home = Home::new();
+        home.done(&["run", "-n", "one", "echo ready; exec cat"]);
+        let tmux = shell(&home);
+        type_line(&tmux, "$T attach one; echo code $?");
+        tmux.sees("ready");
+        let daemon = home.daemon.pid();
+        proc::signal(daemon, Signal::SIGSTOP);
+        // More than waits to be sent.
+        match way {
+            "key" => {
+                (0..100).for_each(|_| tmux.press(&[Key::Text("x")]));
+                tmux.press(&[Key::Control('\\')]);
+            }
+            _ => proc::signal(attached(&home)[0], Signal::SIGTERM),
+        }
+        tmux.sees("the host does not answer; the last keys may not have arrived");
+        tmux.sees(code);
+        assert_given_back(&tmux);
+        proc::signal(daemon, Signal::SIGCONT);
+    }
+}
+
+#[test]
+fn without_a_target_it_shows_the_run_that_was_started_last_and_never_the_one_it_is_in() {
+    let home = Home::new();
+    home.done(&["run", "-n", "old", "echo the old one; read x"]);
+    home.done(&["run", "-n", "new", "echo the new one; read x"]);
+    home.done(&["wait", "new", "--pattern", "new one"]);
+    let tmux = shell(&home);
+    type_line(&tmux, "$T attach");
+    tmux.sees("the new one");
+    tmux.press(&[Key::Control('\\')]);
+    tmux.sees("[detached from new]");
+    home.done(&[
+        "run",
+        "-n",
+        "self",
+        "--env",
+        &format!("T={TERMI}"),
+        "$T attach self; $T attach; echo code $?; read x",
+    ]);
+    assert_eq!(home.done(&["wait", "self", "--pattern", "^code"]), "code 125");
+    assert!(home.done(&["tail", "self"]).contains("self is the run that this terminal is in"));
 }

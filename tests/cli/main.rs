@@ -14,4 +14,5 @@ mod inside;
 mod list;
 mod records;
 mod running;
+mod scripts;
 mod talk;

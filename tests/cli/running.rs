@@ -64,21 +64,21 @@ fn with_wait_it_exits_as_the_program_does() {
 }
 
 #[test]
-fn what_cannot_be_run_says_why_with_125_and_what_makes_no_sense_with_2() {
+fn what_cannot_be_run_or_makes_no_sense_says_why_with_125() {
     let home = Home::new();
     let why = home.refused(125, &["run", "--", "/no/such/program", "x"]);
     assert!(why.starts_with("termi: ") && why.contains("/no/such/program"), "{why}");
     let why = home.refused(125, &["run", "-C", "/no/such/folder", "true"]);
     assert!(why.contains("/no/such/folder"), "{why}");
     for (args, says) in [
-        (&["run", "--timeout", "soon", "true"][..], "90s, 10m, 2h, 500ms"),
+        (&["run", "--timeout", "soon", "true"][..], "500ms, 90s, 10m, 2h"),
         (&["run", "--memory", "much", "true"], "300K, 500M, 2G"),
         (&["run", "--wait", "--attach", "true"], "cannot be used with"),
         (&["wait", "x", "--exit", "--idle", "3"], "cannot be used with"),
         (&["attach", "x", "--detach-key", "x"], "ctrl-b"),
         (&["completions", "tcsh"], "bash, zsh, fish"),
     ] {
-        let why = home.refused(2, args);
+        let why = home.refused(125, args);
         assert!(why.contains(says), "{args:?}: {why}");
     }
 }

@@ -116,9 +116,9 @@ fn wait_says_by_its_exit_code_what_came() {
     assert!(why.contains("there is no session \"nobody\""), "{why}");
     let why = home.refused(125, &["wait", "p", "--pattern", "(open"]);
     assert!(why.contains("regular expression") && why.contains("unclosed group"), "{why}");
-    let why = home.refused(2, &["wait", "p", "--idle=-1"]);
+    let why = home.refused(125, &["wait", "p", "--idle=-1"]);
     assert!(why.contains("--idle") && why.contains("500ms"), "{why}");
-    assert!(home.refused(2, &["wait", "p", "--timeout", "99999999999"]).contains("10 years"));
+    assert!(home.refused(125, &["wait", "p", "--timeout", "99999999999"]).contains("10 years"));
 }
 
 #[test]

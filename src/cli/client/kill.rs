@@ -13,8 +13,8 @@ pub struct Args {
     /// The first signal, by name or number (default: HUP, then TERM)
     #[arg(long, short)]
     signal: Option<String>,
-    /// Seconds that processes have before SIGKILL (default 2)
-    #[arg(long, value_name = "SECS", value_parser = super::run::seconds)]
+    /// How long processes have before SIGKILL: 2 (seconds, the default), 500ms
+    #[arg(long, value_name = super::duration::VALUE, value_parser = super::duration::parse)]
     grace: Option<u64>,
     /// The answer as JSON: {killed, total, processes}
     #[arg(long)]

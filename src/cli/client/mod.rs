@@ -2,17 +2,22 @@
 //!
 //! Each connects to `$TERMI_SOCKET`, as programs inside a session have it, else to the user's daemon, which only `run`
 //! starts. Exit codes: 0, or the program's own where a command is about one program; [`TIMED_OUT`] when the time was
-//! up; [`FAILED`] when Termi could not do it; 2 for arguments that make no sense.
+//! up; [`FAILED`] for all that Termi could not do, arguments that make no sense among them, as timeout(1) and env(1) say it.
 
 mod attach;
+mod connection;
 mod doctor;
+mod duration;
 mod history;
 mod kill;
 mod ls;
+mod manage;
 mod output;
+mod project;
 mod run;
 mod send;
 mod stats;
+mod stdin;
 mod tail;
 mod target;
 mod wait;
@@ -32,7 +37,10 @@ use crate::{
 const TIMED_OUT: u8 = 124;
 
 /// Termi itself could not do what was asked.
-const FAILED: u8 = 125;
+pub(super) const FAILED: u8 = 125;
+
+/// A wait for a pattern: the program ended without it.
+const NO_MATCH: u8 = 1;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -46,6 +54,18 @@ pub enum Command {
     Attach(attach::Args),
     /// Types text into runs
     Send(send::Args),
+    /// Starts runs again, under the same ids
+    Restart(manage::RestartArgs),
+    /// Gives a session another name
+    Rename(manage::RenameArgs),
+    /// Dismisses runs that have ended, and what they printed
+    Rm(manage::RmArgs),
+    /// Starts the runs of templates, those of the project here or those that the host knows
+    Up(project::UpArgs),
+    /// Ends the runs of templates
+    Down(project::DownArgs),
+    /// Starts again what ran when the machine went down
+    Restore(manage::RestoreArgs),
     /// Prints the last lines of a run's output
     Tail(tail::Args),
     /// Waits until runs end, print something or fall silent
@@ -69,6 +89,9 @@ pub enum Failure {
         "the host of $TERMI_SOCKET is gone (nobody listens at {0}); `env -u TERMI_SOCKET termi …` speaks to the daemon"
     )]
     HostGone(String),
+    /// The host went while a command waited.
+    #[error("the host has ended, and its sessions with it")]
+    HostEnded,
     /// The daemon, or the way to it.
     #[error(transparent)]
     Join(JoinError),
@@ -126,6 +149,12 @@ pub fn main(command: Command) -> ExitCode {
         Command::Kill(args) => block_on(kill::run(args)),
         Command::Attach(args) => block_on(attach::run(args)),
         Command::Send(args) => block_on(send::run(args)),
+        Command::Restart(args) => block_on(manage::restart(args)),
+        Command::Rename(args) => block_on(manage::rename(args)),
+        Command::Rm(args) => block_on(manage::rm(args)),
+        Command::Up(args) => block_on(project::up(args)),
+        Command::Down(args) => block_on(project::down(args)),
+        Command::Restore(args) => block_on(manage::restore(args)),
         Command::Tail(args) => block_on(tail::run(args)),
         Command::Wait(args) => block_on(wait::run(args)),
         Command::History(args) => block_on(history::run(args)),

@@ -1,17 +1,36 @@
 //! `termi run`.
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
-use super::{super::complain, Outcome, attach, connect_or_start, exit_code, output, target::one_run};
-use crate::protocol::{CommandSpec, Limits, Run, RunParams, Target, Until, Wait, WaitParams};
+use super::{
+    super::complain, Failure, Outcome, attach, connect_or_start, connection::Connection, duration, exit_code, manage,
+    output, stdin, tail, target::one_run,
+};
+use crate::{
+    client::{Client, ClientError, Inbox},
+    daemon,
+    protocol::{
+        Code, CommandSpec, Empty, Error, Limits, Remove, Run, RunParams, RunReply, Sessions, Target, TargetParams,
+        Until, Wait, WaitParams,
+    },
+};
+
+/// Between two attempts at a daemon that is about to end.
+const RETRY_DELAY: Duration = Duration::from_millis(20);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "One word alone is a line for your shell (termi run 'make && ./app'); several are a program \
-    and its arguments as they stand (termi run make -j2). With --wait the exit code is the program's own (128 and the \
-    number for a signal; 124 when a timeout ended it).")]
+    and its arguments as they stand (termi run make -j2). Options stand before it; `--` ends them. With --wait, what the \
+    program prints goes to standard output line by line, standard input goes to the program unless it is a terminal, \
+    and the exit status is the program's own (128 plus the number of a signal; 124 when a timeout ended it; 125 when \
+    Termi could not run it). A session of the same --name that has ended is replaced.")]
 pub struct Args {
     /// What to run; nothing is your shell
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(trailing_var_arg = true)]
     cmd: Vec<String>,
     /// One more run in this session, by id, prefix or name
     #[arg(long, short)]
@@ -34,11 +53,11 @@ pub struct Args {
     /// A template's settings; options given here come before them
     #[arg(long, short)]
     template: Option<String>,
-    /// Ends the run after so many seconds
-    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    /// End the run after this long: 30 (seconds), 500ms, 10m
+    #[arg(long, value_name = duration::VALUE, value_parser = duration::parse)]
     timeout: Option<u64>,
-    /// Ends it after so many seconds without output and input
-    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    /// End it after this long without output and input
+    #[arg(long, value_name = duration::VALUE, value_parser = duration::parse)]
     idle: Option<u64>,
     /// Memory that its whole process tree may take, as 500M or 2G
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
@@ -49,9 +68,12 @@ pub struct Args {
     /// How many processes it may have
     #[arg(long, value_name = "COUNT")]
     processes: Option<u64>,
-    /// Waits for its end and exits as it did
+    /// Print its output, wait for its end, and exit as it did
     #[arg(long, short, conflicts_with = "attach")]
     wait: bool,
+    /// Print the run's id alone: not that it started, nor with --wait its output
+    #[arg(long, short, conflicts_with_all = ["attach", "json"])]
+    quiet: bool,
     /// Shows it on this terminal at once
     #[arg(long, short)]
     attach: bool,
@@ -61,6 +83,10 @@ pub struct Args {
 }
 
 pub async fn run(args: Args) -> Outcome {
+    if args.cwd.is_none() && args.session.is_none() {
+        check_directory()?;
+    }
+    let piped = args.wait && stdin::is_piped();
     let params = RunParams {
         cmd: match args.cmd.as_slice() {
             [] => None,
@@ -78,16 +104,14 @@ pub async fn run(args: Args) -> Outcome {
         idle_timeout_ms: args.idle,
         limits: limits(args.memory, args.cpu, args.processes),
         size: attach::tty_size(std::io::stdout()),
+        // What is passed on is not to be among what is printed.
+        echo: piped.then_some(false),
         ..RunParams::default()
     };
-    let (client, inbox) = connect_or_start().await?;
-    if let Some(untold) = crate::client::untold() {
-        complain(&untold);
-    }
-    let started = client.call::<Run>(params).await?;
+    let ((client, inbox), started) = start(&params).await?;
     if args.json {
         output::json(&started)?;
-    } else if !args.attach {
+    } else if args.quiet || !args.wait && !args.attach {
         output::line(&format!("{}:{}", started.session_name, started.run_id.short()))?;
     }
     if args.attach {
@@ -97,12 +121,76 @@ pub async fn run(args: Args) -> Outcome {
     if !args.wait {
         return Ok(ExitCode::SUCCESS);
     }
+    let run_id = started.run_id.clone();
+    let mut connection = Connection::over((client, inbox));
+    if piped {
+        tokio::spawn(stdin::pass_on(connection.client.clone(), run_id.clone()));
+    }
+    if !args.quiet && !args.json {
+        tail::follow(&mut connection, run_id.clone(), None, |reply| output::lines(&reply.lines)).await?;
+    }
     // A session may be renamed meanwhile; its id stays.
-    let target = Target::Run { session: started.session_id.to_string(), run: started.run_id.to_string() };
-    let reply =
-        client.call::<Wait>(WaitParams { target: target.clone(), until: Until::Exit, timeout_ms: None }).await?;
-    let status = one_run(&client, &target).await.ok().map(|found| found.run.status);
+    let target = Target::Run { session: started.session_id.to_string(), run: run_id.to_string() };
+    let params = || WaitParams { target: target.clone(), until: Until::Exit, timeout_ms: None };
+    let reply = connection.read::<Wait>(params).await?;
+    let status = one_run(&connection.client, &target).await.ok().map(|found| found.run.status);
     Ok(exit_code(status, reply.exit))
+}
+
+/// Looks whether the run can be where this is.
+fn check_directory() -> Result<(), Failure> {
+    let advice = "change to another directory, or name one with --cwd";
+    let here = std::env::current_dir()
+        .map_err(|error| Failure::Asked(format!("cannot tell the current directory: {error}; {advice}")))?;
+    match here.to_str() {
+        Some(_) => Ok(()),
+        None => Err(Failure::Asked(format!("the current directory {} is not UTF-8; {advice}", here.display()))),
+    }
+}
+
+/// Starts it, at a daemon that is not about to end. A session of the wanted name that has ended gives way.
+async fn start(params: &RunParams) -> Result<((Client, Inbox), RunReply), Failure> {
+    let deadline = Instant::now() + daemon::PATIENCE;
+    loop {
+        let connection = connect_or_start().await?;
+        if let Some(untold) = crate::client::untold() {
+            complain(&untold);
+        }
+        match connection.0.call::<Run>(params.clone()).await {
+            Ok(started) => return Ok((connection, started)),
+            Err(ClientError::Refused(error)) if error.code == Code::ShuttingDown && Instant::now() < deadline => {
+                tokio::time::sleep(RETRY_DELAY).await;
+            }
+            Err(ClientError::Refused(error)) if error.code == Code::NameTaken => {
+                make_way(&connection.0, params, error).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Removes the session that has the wanted name, if it has ended and nothing of it lives on.
+async fn make_way(client: &Client, params: &RunParams, taken: Error) -> Result<(), Failure> {
+    let sessions = client.call::<Sessions>(Empty {}).await?;
+    let ended = sessions
+        .into_iter()
+        .filter(|(_, session)| Some(&session.name) == params.name.as_ref())
+        .find_map(|(id, session)| Some((id, manage::has_ended(&session)?)));
+    let Some((id, how)) = ended else {
+        let name = params.name.as_deref().unwrap_or_default();
+        return Err(Failure::Asked(match taken.code {
+            Code::NameTaken => format!(
+                "another session is named {name:?}; choose another name, or start the run in that one (--session {name})"
+            ),
+            _ => taken.message,
+        }));
+    };
+    client.call::<Remove>(TargetParams { target: Target::Session(id.to_string()) }).await?;
+    complain(&format!(
+        "replaced the session {:?}, which had ended ({how})",
+        params.name.as_deref().unwrap_or_default()
+    ));
+    Ok(())
 }
 
 fn variable(text: String) -> (String, Option<String>) {
@@ -115,22 +203,6 @@ fn variable(text: String) -> (String, Option<String>) {
 fn limits(memory_bytes: Option<u64>, cpu_seconds: Option<u64>, processes: Option<u64>) -> Option<Limits> {
     let limits = Limits { memory_bytes, cpu_seconds, processes, ..Limits::default() };
     (limits != Limits::default()).then_some(limits)
-}
-
-/// Seconds, with a fraction or a unit (`1.5`, `90s`, `10m`, `2h`), as milliseconds.
-pub fn seconds(text: &str) -> Result<u64, String> {
-    let rule = "seconds as 30 or 0.5, or with a unit: 90s, 10m, 2h, 500ms";
-    let (number, factor) = [("ms", 1.0), ("s", 1e3), ("m", 60e3), ("h", 3600e3)]
-        .iter()
-        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)))
-        .unwrap_or((text, 1e3));
-    let ms = number.parse::<f64>().map_err(|_| rule.to_owned())? * factor;
-    // Ten years; the host says so too.
-    if !ms.is_finite() || !(1.0..=315_360_000_000.0).contains(&ms) {
-        return Err(format!("{rule}; from 1 ms to 10 years"));
-    }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "its range was just checked")]
-    Ok(ms.round() as u64)
 }
 
 /// Bytes, with or without a unit: `500M`, `2G`.
@@ -152,14 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_and_sizes_are_read_with_their_units_and_refused_with_the_rule() {
-        assert_eq!(
-            ["30", "0.5", "90s", "10m", "2h", "500ms"].map(|text| seconds(text).unwrap()),
-            [30_000, 500, 90_000, 600_000, 7_200_000, 500]
-        );
-        for bad in ["", "x", "-1", "0", "inf", "1e300", "5 apples"] {
-            assert!(seconds(bad).unwrap_err().contains("500ms"), "{bad}");
-        }
+    fn sizes_are_read_with_their_units_and_refused_with_the_rule() {
         assert_eq!(["7", "3K", "500MB", "2GiB"].map(|text| bytes(text).unwrap()), [7, 3072, 500 << 20, 2 << 30]);
         for bad in ["", "M", "5X", "-1", "99999999999999999999", "99999999999999G"] {
             assert!(bytes(bad).unwrap_err().contains("500M"), "{bad}");

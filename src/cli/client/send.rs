@@ -6,13 +6,14 @@ use super::{FAILED, Failure, Outcome, connect};
 use crate::protocol::{Bytes, SendInput, SendParams, SendReply, Target};
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Text that begins with a hyphen comes behind `--`: termi send web -- --help")]
 pub struct Args {
     /// Whom: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all
     target: Target,
     /// The text; several words are joined with spaces. `-` alone reads standard input
-    #[arg(required = true, allow_hyphen_values = true, trailing_var_arg = true)]
+    #[arg(required = true)]
     text: Vec<String>,
-    /// The Return key after it (before the text on the command line)
+    /// The Return key after it
     #[arg(long)]
     enter: bool,
     /// As keys, even several lines: by default those go in as one paste, so that none is run half-typed

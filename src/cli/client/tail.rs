@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::{Outcome, connect, output, target::one_run};
-use crate::protocol::{Lines, LinesParams, Snapshot, SnapshotFormat, SnapshotLine, SnapshotParams, Target};
+use super::{Failure, Outcome, connection::Connection, output, target::one_run};
+use crate::protocol::{
+    Lines, LinesParams, LinesReply, RunId, Snapshot, SnapshotFormat, SnapshotLine, SnapshotParams, Target,
+};
 
 /// How long one question for more lines waits; another follows it.
 const WAIT_MS: u64 = 60_000;
@@ -31,11 +33,11 @@ pub struct Args {
 }
 
 pub async fn run(args: Args) -> Outcome {
-    let (client, _inbox) = connect().await?;
-    let run_id = one_run(&client, &args.target).await?.run.run_id;
+    let mut connection = Connection::open().await?;
+    let run_id = one_run(&connection.client, &args.target).await?.run.run_id;
     if args.screen {
         let params = SnapshotParams { run_id, format: SnapshotFormat::Text, scrollback: 0 };
-        let snapshot = client.call::<Snapshot>(params).await?;
+        let snapshot = connection.client.call::<Snapshot>(params).await?;
         if args.json {
             output::json(&snapshot)?;
             return Ok(ExitCode::SUCCESS);
@@ -49,27 +51,35 @@ pub async fn run(args: Args) -> Outcome {
         output::lines(&rows[..end])?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut wish = LinesParams {
-        run_id,
-        from: None,
-        last: Some(args.lines),
-        // What a program asks stands in an unfinished line. One that is followed is told once, when it is whole.
-        partial: !args.follow,
-        wait_ms: None,
-    };
+    let print = |reply: &LinesReply| if args.json { output::json(reply) } else { output::lines(&reply.lines) };
+    if args.follow {
+        follow(&mut connection, run_id, Some(args.lines), print).await?;
+    } else {
+        // What a program asks stands in an unfinished line.
+        let params = LinesParams { run_id, from: None, last: Some(args.lines), partial: true, wait_ms: None };
+        print(&connection.client.call::<Lines>(params).await?)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gives the lines of a run to `print`, the `last` ones or all that are kept, until it ends. A line is given once, when
+/// it is whole. A re-exec of the daemon makes no gap.
+pub async fn follow(
+    connection: &mut Connection,
+    run_id: RunId,
+    last: Option<usize>,
+    print: impl Fn(&LinesReply) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut params = LinesParams { run_id, from: None, last, partial: false, wait_ms: None };
     loop {
-        let reply = client.call::<Lines>(wish.clone()).await?;
+        let reply = connection.read::<Lines>(|| params.clone()).await?;
         if reply.dropped > 0 {
             super::complain(&format!("{} lines are missing here: they came faster than they were read", reply.dropped));
         }
-        if args.json {
-            output::json(&reply)?;
-        } else {
-            output::lines(&reply.lines)?;
+        print(&reply)?;
+        if reply.ended {
+            return Ok(());
         }
-        if !args.follow || reply.ended {
-            return Ok(ExitCode::SUCCESS);
-        }
-        (wish.from, wish.last, wish.wait_ms) = (Some(reply.next), None, Some(WAIT_MS));
+        (params.from, params.last, params.wait_ms) = (Some(reply.next), None, Some(WAIT_MS));
     }
 }

@@ -39,6 +39,18 @@ pub async fn one_run(client: &Client, target: &Target) -> Result<Found, Failure>
     }
 }
 
+/// The active run that was started last.
+pub async fn newest_active(client: &Client) -> Result<Found, Failure> {
+    let sessions = client.call::<Sessions>(Empty {}).await?;
+    let runs = sessions.into_iter().flat_map(|(session_id, session)| {
+        let runs = session.processes.clone();
+        runs.into_iter().map(move |run| Found { session_id: session_id.clone(), session: session.clone(), run })
+    });
+    let active = runs.filter(|found| found.run.status == Status::Active);
+    let newest = active.max_by_key(|found| found.run.started_at);
+    newest.ok_or_else(|| Failure::Asked("no run is active; `termi run --attach` starts one".to_owned()))
+}
+
 /// The sessions that a target may mean: by id, prefix or name; one that is meant exactly hides the others.
 pub fn matching(sessions: SessionsReply, target: &Target) -> Vec<(SessionId, SessionInfo)> {
     let wanted = match target {

@@ -126,6 +126,10 @@ pub struct RunParams {
     /// What its output is.
     #[serde(default)]
     pub stream: Stream,
+    /// Whether the terminal shows what is typed, until the program says otherwise; default true. Text that is piped into a
+    /// program is better not shown among what it prints.
+    #[serde(default)]
+    pub echo: Option<bool>,
     /// Opens this client's view in the same step.
     #[serde(default)]
     pub attach: Option<Format>,
@@ -138,6 +142,9 @@ pub struct RunParams {
     /// Which ended runs of a new session are kept; default: as the host is set.
     #[serde(default)]
     pub keep: Option<Keep>,
+    /// The folder of a new session that is given none: where the client lives, as it said with `join`.
+    #[serde(skip)]
+    pub origin_cwd: Option<String>,
 }
 
 /// Answer of `run`.

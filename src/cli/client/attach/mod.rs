@@ -11,19 +11,22 @@ mod key;
 mod picture;
 mod tty;
 
-use std::process::ExitCode;
+use std::{collections::VecDeque, process::ExitCode, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
 };
 
-use super::{Failure, Outcome, connect, exit_code, output, status_text, target::one_run};
+use super::{
+    Failure, Outcome, complain, connect, exit_code, output, status_text,
+    target::{newest_active, one_run},
+};
 use crate::{
     client::{Client, ClientError, Inbox, Message},
     protocol::{
         Attach, AttachParams, AttachReply, Bytes, Code, Detach, Event, Exit, Format, Input, InputParams, Resize,
-        ResizeParams, RunId, RunTarget, SendInput, SendParams, Status, Target, ViewId,
+        ResizeParams, RunId, RunTarget, SendInput, SendParams, Size, Status, Target, ViewId,
     },
 };
 pub use key::DetachKey;
@@ -35,15 +38,22 @@ pub use tty::size as tty_size;
 #[command(after_help = "Everything typed goes to the program but the detach key. Exit code: 0 after detaching, the \
     program's own when it ends (128 and the number for a signal, 124 when a timeout ended it).")]
 pub struct Args {
-    /// Whom: a session's id, unique prefix or name, or SESSION:RUN; of a session with several runs, the last active one
-    target: Target,
-    /// Looks only: nothing is typed into it, and its size stays. Ctrl-C detaches, too
+    /// Target: a session's id, unique prefix or name, or SESSION:RUN; of a session with several runs, the last active
+    /// one. Default: the active run that was started last
+    target: Option<Target>,
+    /// Read-only: do not type into it, nor size it. Ctrl-C detaches, too
     #[arg(long, short)]
     read_only: bool,
     /// The key that detaches
     #[arg(long, value_name = "KEY", default_value = "ctrl-\\")]
     detach_key: DetachKey,
 }
+
+/// How long a host may take to answer that a view is closed, before it is left without.
+const DETACH_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// What may be typed while the host does not take it, in bytes.
+const MAX_UNSENT: usize = 1 << 20;
 
 /// The run that is shown.
 pub struct Watched {
@@ -67,7 +77,10 @@ enum End {
 
 pub async fn run(args: Args) -> Outcome {
     let (client, inbox) = connect().await?;
-    let found = one_run(&client, &args.target).await?;
+    let found = match &args.target {
+        Some(target) => one_run(&client, target).await?,
+        None => newest_active(&client).await?,
+    };
     let watched = Watched { run_id: found.run.run_id, name: found.session.name };
     show((client, inbox), watched, args.detach_key, args.read_only).await
 }
@@ -80,8 +93,15 @@ pub async fn show(
     read_only: bool,
 ) -> Outcome {
     if !tty::is_one() {
-        let why = "this is no terminal: `termi tail` prints what a run prints, and `termi send` types into it";
+        let why = "not a terminal: `termi tail` prints what a run prints, and `termi send` types into it";
         return Err(Failure::Asked(why.to_owned()));
+    }
+    // What it shows would be shown in it again, without end.
+    if std::env::var_os("TERMI_RUN").is_some_and(|own| own == watched.run_id.as_str()) {
+        return Err(Failure::Asked(format!(
+            "{} is the run that this terminal is in; attach from another terminal",
+            watched.name
+        )));
     }
     if !read_only {
         may_type(&connection.0, &watched.run_id).await?;
@@ -99,6 +119,7 @@ pub async fn show(
         signals: Signals::watch()?,
         keys: tty.keys(),
         picture: Picture::new(reply.size),
+        unsent: VecDeque::new(),
         tty,
     };
     let end = loop {
@@ -107,11 +128,27 @@ pub async fn show(
             end => break end,
         }
         // A daemon that was replaced has every run still, and the terminal keeps its picture meanwhile.
-        connection = connect().await.map_err(|_| lost(&shown.watched.name))?;
-        reply = open(&connection.0, &shown.watched.run_id, read_only).await.map_err(|_| lost(&shown.watched.name))?;
+        let run_id = shown.watched.run_id.clone();
+        let again = async {
+            let connection = connect().await?;
+            let reply = open(&connection.0, &run_id, read_only).await?;
+            Ok::<_, Failure>((connection, reply))
+        };
+        (connection, reply) = tokio::select! {
+            again = again => again.map_err(|_| lost(&shown.watched.name))?,
+            end = shown.left() => break end,
+        };
     };
-    let Shown { watched, tty, .. } = shown;
+    let Shown { watched, tty, unsent, .. } = shown;
+    // First of all: the host may not answer any more.
     drop(tty);
+    if matches!(end, End::Detached | End::Signalled(_)) {
+        // What was typed last arrives before this is answered.
+        let detach = connection.0.call::<Detach>(RunTarget { run_id: watched.run_id.clone() });
+        if tokio::time::timeout(DETACH_TIMEOUT, detach).await.is_err() || !unsent.is_empty() {
+            complain(&format!("{}: the host does not answer; the last keys may not have arrived", watched.name));
+        }
+    }
     match end {
         End::Exited { status, exit } => ended(&watched.name, status, exit),
         End::Signalled(number) => Ok((128 + number).into()),
@@ -162,6 +199,8 @@ struct Shown {
     signals: Signals,
     keys: mpsc::Receiver<Vec<u8>>,
     picture: Picture,
+    /// What was typed and could not be sent yet.
+    unsent: VecDeque<u8>,
     tty: Tty,
 }
 
@@ -171,6 +210,7 @@ impl Shown {
             self.picture.resize(size);
         }
         let run_id = self.watched.run_id.clone();
+        let mut sized = None;
         let end = loop {
             tokio::select! {
                 told = self.signals.next() => {
@@ -180,23 +220,26 @@ impl Shown {
                     let Some(size) = tty_size(std::io::stdout()) else { continue };
                     self.picture.resize(size);
                     self.tty.write(&self.picture.repaint())?;
-                    let (rows, cols) = (size.rows.into(), size.cols.into());
-                    if client.notify::<Resize>(ResizeParams { run_id: run_id.clone(), rows, cols }).await.is_err() {
+                    sized = Some(size);
+                }
+                keys = self.keys.recv() => if let Some(end) = self.typed(keys) { break end },
+                // Nothing here waits for the host: it may be stopped, and keys are still to be read.
+                ready = client.ready(), if sized.is_some() || !self.unsent.is_empty() => {
+                    if ready.is_err() {
                         break End::Lost;
                     }
-                }
-                keys = self.keys.recv() => {
-                    let Some(keys) = keys else { break End::HungUp };
-                    let typed = self.detach_key.before(&keys, self.read_only);
-                    let data = Bytes(typed.unwrap_or(&keys).to_vec());
-                    if !self.read_only && !data.0.is_empty() {
-                        let params = InputParams { run_id: run_id.clone(), data, paste: false };
-                        if client.notify::<Input>(params).await.is_err() {
-                            break End::Lost;
+                    let sent = match sized.take() {
+                        Some(Size { rows, cols }) => {
+                            let (rows, cols) = (rows.into(), cols.into());
+                            client.notify::<Resize>(ResizeParams { run_id: run_id.clone(), rows, cols }).await
                         }
-                    }
-                    if typed.is_some() {
-                        break End::Detached;
+                        None => {
+                            let data = Bytes(self.unsent.drain(..).collect());
+                            client.notify::<Input>(InputParams { run_id: run_id.clone(), data, paste: false }).await
+                        }
+                    };
+                    if sent.is_err() {
+                        break End::Lost;
                     }
                 }
                 message = inbox.next() => match message {
@@ -213,11 +256,45 @@ impl Shown {
                 },
             }
         };
-        if matches!(end, End::Detached | End::Signalled(_)) {
-            // What was typed last arrives before this is answered.
-            let _ = client.call::<Detach>(RunTarget { run_id }).await;
+        // On the way out too: what was typed before the detach key.
+        if matches!(end, End::Detached) && !self.unsent.is_empty() {
+            let data = Bytes(self.unsent.iter().copied().collect());
+            let input = client.notify::<Input>(InputParams { run_id, data, paste: false });
+            if tokio::time::timeout(DETACH_TIMEOUT, input).await.is_ok_and(|sent| sent.is_ok()) {
+                self.unsent.clear();
+            }
         }
         Ok(end)
+    }
+
+    /// Takes what is typed up to the detach key; says when that came, or the terminal is gone.
+    fn typed(&mut self, keys: Option<Vec<u8>>) -> Option<End> {
+        let Some(keys) = keys else { return Some(End::HungUp) };
+        let typed = self.detach_key.before(&keys, self.read_only);
+        let keys_before = typed.unwrap_or(&keys);
+        if !self.read_only && self.unsent.len() + keys_before.len() <= MAX_UNSENT {
+            self.unsent.extend(keys_before);
+        } else if !self.read_only {
+            // As a terminal does whose input is full.
+            let _ = self.tty.write("\x07");
+        }
+        typed.is_some().then_some(End::Detached)
+    }
+
+    /// Waits until somebody wants to leave. What is typed meanwhile is kept.
+    async fn left(&mut self) -> End {
+        loop {
+            let told = tokio::select! {
+                told = self.signals.next() => told,
+                keys = self.keys.recv() => match self.typed(keys) {
+                    Some(end) => return end,
+                    None => continue,
+                },
+            };
+            if let Told::ToEnd(number) = told {
+                return End::Signalled(number);
+            }
+        }
     }
 
     fn hear(&mut self, event: Event) -> Option<End> {

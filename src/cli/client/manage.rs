@@ -1,0 +1,127 @@
+//! `termi restart`, `rename`, `rm` and `restore`: what a script does to sessions that are there.
+
+use std::process::ExitCode;
+
+use super::{FAILED, Failure, Outcome, complain, connect, connect_or_start, output, status_text};
+use crate::{
+    client::ClientError,
+    protocol::{
+        Code, Empty, Remove, Rename, RenameParams, Restart, Restorable, Restore, RestoreParams, SessionInfo, Status,
+        Target, TargetParams,
+    },
+};
+
+#[derive(Debug, clap::Args)]
+pub struct RestartArgs {
+    /// Target: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all. Of a session its active runs,
+    /// or its newest when none is active
+    target: Target,
+    /// Print the answer as JSON: {restarted, failed, …}
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct RenameArgs {
+    /// The session: its id, unique prefix or name
+    session: Target,
+    /// Its new name
+    name: String,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Of one session all runs must have ended; of a group, or of all, those that have ended are \
+    dismissed. `termi kill` ends runs.")]
+pub struct RmArgs {
+    /// Target: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all
+    #[arg(required = true)]
+    targets: Vec<Target>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct RestoreArgs {
+    /// The sessions to start again, by name; default: all
+    names: Vec<String>,
+    /// List them instead
+    #[arg(long, conflicts_with_all = ["forget", "names"])]
+    list: bool,
+    /// Forget them instead
+    #[arg(long)]
+    forget: bool,
+}
+
+pub async fn restart(args: RestartArgs) -> Outcome {
+    let (client, _inbox) = connect().await?;
+    let reply = client.call::<Restart>(TargetParams { target: args.target }).await?;
+    if args.json {
+        output::json(&reply)?;
+    } else {
+        for run in &reply.restarted {
+            output::line(&format!("{}:{}", run.session_name, run.run_id.short()))?;
+        }
+    }
+    for failure in &reply.failed {
+        complain(&format!("run {}: {}", failure.run_id.short(), failure.error));
+    }
+    Ok(if reply.failed.is_empty() { ExitCode::SUCCESS } else { FAILED.into() })
+}
+
+pub async fn rename(args: RenameArgs) -> Outcome {
+    let (client, _inbox) = connect().await?;
+    client.call::<Rename>(RenameParams { target: args.session, name: args.name }).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn rm(args: RmArgs) -> Outcome {
+    let (client, _inbox) = connect().await?;
+    let mut removed = 0;
+    for target in args.targets {
+        let text = target.to_string();
+        match client.call::<Remove>(TargetParams { target }).await {
+            Ok(reply) => removed += reply.removed,
+            Err(ClientError::Refused(error)) if error.code == Code::StillRunning => {
+                return Err(Failure::Asked(format!("{text} is still active; end it with `termi kill {text}` first")));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let runs = if removed == 1 { "run" } else { "runs" };
+    output::line(&format!("Removed {removed} {runs}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn restore(args: RestoreArgs) -> Outcome {
+    let (client, _inbox) = connect_or_start().await?;
+    if args.list {
+        let rows: Vec<_> = client.call::<Restorable>(Empty {}).await?.sessions.into_iter().collect();
+        let rows: Vec<[String; 3]> = rows
+            .into_iter()
+            .map(|session| [session.name, session.cwd, session.commands.join("; ")].map(|text| output::one_line(&text)))
+            .collect();
+        if rows.is_empty() {
+            complain("there is nothing to restore");
+        } else {
+            output::table(["SESSION", "DIRECTORY", "COMMANDS"], &rows)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let names = (!args.names.is_empty()).then_some(args.names);
+    let reply = client.call::<Restore>(RestoreParams { names, forget: args.forget }).await?;
+    for run in &reply.restored {
+        output::line(&format!("{}:{}", run.session_name, run.run_id.short()))?;
+    }
+    for failure in &reply.failed {
+        complain(&format!("session {:?}: {}", failure.name, failure.message));
+    }
+    if reply.restored.is_empty() && reply.failed.is_empty() && !args.forget {
+        complain("there is nothing to restore");
+    }
+    Ok(if reply.failed.is_empty() { ExitCode::SUCCESS } else { FAILED.into() })
+}
+
+/// Whether a session has ended and nothing of it lives on, and how its last run ended.
+pub fn has_ended(session: &SessionInfo) -> Option<String> {
+    let over = session.processes.iter().all(|run| run.status != Status::Active && run.left_running == 0);
+    let last = session.processes.last()?;
+    over.then(|| status_text(last.status, last.exit))
+}
