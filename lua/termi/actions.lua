@@ -88,9 +88,11 @@ end
 function M.send(target, text, opts)
   opts = opts or {}
   local data = type(text) == 'table' and table.concat(text, '\n') or tostring(text)
+  -- Lines are of a buffer or a program's output, not keys: the host brackets a paste where the program asked for that,
+  -- and lets nothing in it act.
+  local paste = (type(text) == 'table' or data:find('\n') ~= nil) or nil
   local several = is_several(target)
   if several and features.has('send') then
-    local paste = data:find('\n') ~= nil or nil
     local result = total(call('send', target, { data = data, enter = opts.enter, paste = paste }))
     if result.refused and result.refused > 0 then
       local whom = format.count(result.refused, 'run', 'runs')
@@ -104,9 +106,7 @@ function M.send(target, text, opts)
   for _, row in ipairs(several and sessions.resolve(target) or { sessions.resolve_one(target) }) do
     if row.process.status == 'active' then
       sent = sent + 1
-      -- A paste is bracketed by the host where the program asked for that: several lines arrive as one.
-      local paste = data:find('\n') ~= nil
-      client.notify('input', { run_id = row.process.run_id, data = data, paste = paste or nil })
+      client.notify('input', { run_id = row.process.run_id, data = data, paste = paste })
       if opts.enter then
         client.notify('input', { run_id = row.process.run_id, data = '\r' })
       end

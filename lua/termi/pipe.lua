@@ -138,8 +138,9 @@ end
 ---@param line string
 ---@return string
 local function typed(pipe, line)
-  -- A control character of one byte, or of two (U+0080 to U+009F).
-  local text = line:gsub('[%z\1-\8\10-\31\127]', ''):gsub('\194[\128-\159]', '')
+  -- In one go over characters, so that none is left or made by what is taken out. A byte from 128 to 159 that is no part
+  -- of a character counts as one.
+  local text = vim.fn.substitute(line:gsub('%z', ''), [=[[\x01-\x08\x0a-\x1f\x7f-\u009f]]=], '', 'g')
   if #text > LINE_BYTES then
     pipe.cut = pipe.cut + 1
     local stop = LINE_BYTES

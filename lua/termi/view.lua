@@ -6,6 +6,7 @@ local ending = require('termi.ending')
 local follow = require('termi.follow')
 local message = require('termi.message')
 local origin = require('termi.origin')
+local paste = require('termi.paste')
 local registry = require('termi.registry')
 local size = require('termi.size')
 local state = require('termi.state')
@@ -22,7 +23,7 @@ local group = api.nvim_create_augroup('termi.view', {})
 ---@param data string
 function M.input(buf, data)
   local view = registry.of_buf(buf)
-  if view and view.run_id and not view.ended then
+  if view and view.run_id and not view.ended and not paste.take(buf, data) then
     client.notify('input', { run_id = view.run_id, data = data })
   end
 end

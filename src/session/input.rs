@@ -99,30 +99,20 @@ impl InputQueue {
 const PASTE_BEGINS: &[u8] = b"\x1b[200~";
 const PASTE_ENDS: &[u8] = b"\x1b[201~";
 
-/// Text as a terminal pastes it: line ends as the Return key sends them, within brackets if the program
-/// asked for them. An end bracket in the text itself is taken out: what follows it would count as typed.
+/// Text as a terminal pastes it: line ends as the Return key sends them, within brackets if the program asked for them.
+///
+/// No control character of the text gets through but tabs, bracketed or not: it could end the paste, or be a key of the
+/// line discipline or the program (interrupt, end of file). Without an escape or a C1 control what is left cannot make
+/// a bracket, however it was nested. A byte of a C1 control counts as one wherever it is no part of a UTF-8 character:
+/// programs that take eight-bit controls act on it, while text that is no UTF-8 (ISO 8859) has none there.
 pub fn pasted(text: &[u8], bracketed: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + PASTE_BEGINS.len() + PASTE_ENDS.len());
     if bracketed {
         out.extend_from_slice(PASTE_BEGINS);
     }
-    let mut rest = text;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = match byte {
-            b'\r' => {
-                out.push(b'\r');
-                after.strip_prefix(b"\n").unwrap_or(after)
-            }
-            b'\n' => {
-                out.push(b'\r');
-                after
-            }
-            0x1b if bracketed && rest.starts_with(PASTE_ENDS) => &rest[PASTE_ENDS.len()..],
-            _ => {
-                out.push(byte);
-                after
-            }
-        };
+    for chunk in text.utf8_chunks() {
+        paste_valid(chunk.valid(), &mut out);
+        out.extend(chunk.invalid().iter().filter(|byte| !(0x80..0xa0).contains(*byte)));
     }
     if bracketed {
         out.extend_from_slice(PASTE_ENDS);
@@ -130,14 +120,105 @@ pub fn pasted(text: &[u8], bracketed: bool) -> Vec<u8> {
     out
 }
 
+fn paste_valid(text: &str, out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some(at) = rest.find(|character: char| character.is_control() && character != '\t') {
+        let (before, found) = rest.split_at(at);
+        out.extend_from_slice(before.as_bytes());
+        rest = if let Some(after) = found.strip_prefix("\r\n").or_else(|| found.strip_prefix(['\r', '\n'])) {
+            out.push(b'\r');
+            after
+        } else {
+            // Of a bracket, its text goes too: it would only be in the way.
+            let bracket = ["\x1b[200~", "\x1b[201~"].iter().find_map(|bracket| found.strip_prefix(bracket));
+            bracket.unwrap_or_else(|| {
+                let mut after = found.chars();
+                after.next();
+                after.as_str()
+            })
+        };
+    }
+    out.extend_from_slice(rest.as_bytes());
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
 
     #[test]
     fn a_paste_cannot_end_its_own_bracket() {
-        assert_eq!(pasted(b"a\nb\r\nc\x1b[201~rm x\r", true), b"\x1b[200~a\rb\rcrm x\r\x1b[201~");
-        assert_eq!(pasted(b"a\nb", false), b"a\rb");
+        let end = "\x1b[201~";
+        for (text, wanted) in [
+            ("a\nb\r\nc\x1b[201~rm x\r", "a\rb\rcrm x\r"),
+            // What is left when an end bracket is taken out is none either.
+            ("a\x1b[20\x1b[201~1~\rtouch x\r", "a[201~\rtouch x\r"),
+            // The keys of the line discipline and of a line editor.
+            ("a\x03b\x04c\x0fd\x15e\x16f\x1ag\x7f", "abcdefg"),
+            // The same as one character, U+009B; what makes one when a character between is gone; a raw byte.
+            ("a\u{9b}201~\tb", "a201~\tb"),
+        ] {
+            let brackets = format!("\x1b[200~{wanted}{end}");
+            assert_eq!(String::from_utf8(pasted(text.as_bytes(), true)).unwrap(), brackets);
+            assert_eq!(String::from_utf8(pasted(text.as_bytes(), false)).unwrap(), wanted);
+        }
+        assert_eq!(pasted(b"\xc2\x07\x9b201~ \xc2\xc2\x9b\x9b \xe9", false), b"\xc2201~ \xc2 \xe9");
+    }
+
+    /// Bytes that attack: brackets, cut and nested, controls in all their forms, and text.
+    fn attack() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            Just(b"\x1b[201~".to_vec()),
+            Just(b"\x1b[200~".to_vec()),
+            Just(b"\x9b201~".to_vec()),
+            Just("\u{9b}201~".as_bytes().to_vec()),
+            (0_usize..6).prop_map(|cut| PASTE_ENDS[..cut].to_vec()),
+            (0_usize..6).prop_map(|cut| PASTE_ENDS[cut..].to_vec()),
+            (0_u8..0x20).prop_map(|control| vec![control]),
+            Just(vec![0x7f]),
+            Just(vec![0xc2]),
+            (0x80_u8..0xc0).prop_map(|byte| vec![byte]),
+            any::<char>().prop_map(|text| text.to_string().into_bytes()),
+            vec(any::<u8>(), 0..8),
+        ];
+        vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+    }
+
+    fn without_brackets(paste: &[u8]) -> &[u8] {
+        paste.strip_prefix(PASTE_BEGINS).and_then(|rest| rest.strip_suffix(PASTE_ENDS)).unwrap()
+    }
+
+    /// Whether nothing in it can be a key: no C0 but tab and Return, no DEL, no C1 in either form.
+    fn is_inert(text: &[u8]) -> bool {
+        text.utf8_chunks().all(|chunk| {
+            chunk.valid().chars().all(|text| matches!(text, '\t' | '\r') || !text.is_control())
+                && chunk.invalid().iter().all(|byte| *byte >= 0xa0)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_paste_ends_or_acts(text in attack(), at in any::<proptest::sample::Index>()) {
+            let plain = pasted(&text, false);
+            prop_assert!(is_inert(&plain), "{plain:?}");
+            let bracketed = pasted(&text, true);
+            prop_assert_eq!(without_brackets(&bracketed), plain.as_slice());
+            // In two pastes, one after the other.
+            let (first, second) = text.split_at(at.index(text.len() + 1));
+            let both = [pasted(first, false), pasted(second, false)].concat();
+            prop_assert!(is_inert(&both), "{both:?}");
+            // What was pasted is pasted unchanged.
+            prop_assert_eq!(pasted(&plain, false), plain);
+        }
+
+        #[test]
+        fn text_is_pasted_as_it_is(text in any::<String>()) {
+            let text: String = text.chars().filter(|text| matches!(text, '\t' | '\r') || !text.is_control()).collect();
+            prop_assert_eq!(pasted(text.as_bytes(), false), text.as_bytes());
+        }
     }
 
     #[test]

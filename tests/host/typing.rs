@@ -85,6 +85,41 @@ fn a_paste_is_bracketed_when_the_program_asked_and_cannot_break_out() {
 }
 
 #[test]
+fn what_is_pasted_into_a_shell_is_not_carried_out_whatever_is_in_it() {
+    let host = Host::start();
+    let params = json!({"cmd": ["bash", "--norc", "--noprofile", "-i"], "env": {"PS1": "$n>", "n": "ready"}});
+    let run = host.run(params);
+    host.wait_pattern(&run, "^ready>$");
+    let controls = ["\u{3}", "\u{4}", "\u{f}", "\u{15}", "\u{18}\u{5}", "\u{1a}", "\u{1c}", "\u{7f}", "\u{9b}201~"];
+    // An end bracket that is left when one is taken out, several deep, and cut by one that begins.
+    let brackets = [
+        "\u{1b}[201~",
+        "\u{1b}[20\u{1b}[201~1~",
+        "\u{1b}[2\u{1b}[2\u{1b}[201~01~01~",
+        "\u{1b}[20\u{1b}[200~1~",
+        "\u{1b}\u{0}[201~",
+    ];
+    for (index, attack) in brackets.iter().chain(&controls).enumerate() {
+        for method in ["send", "input"] {
+            let file = format!("{method}{index}");
+            let data = format!("echo a{attack}\r touch {file}\r");
+            if method == "send" {
+                host.ask("send", json!({"target": run.run_id, "data": data, "paste": true}));
+            } else {
+                host.notify("input", json!({"run_id": run.run_id, "data": data, "paste": true}));
+            }
+            host.wait_pattern(&run, &format!("touch {file}"));
+            // Erases what was pasted (an interrupt is lost while bash draws), and has the shell carry out another line
+            // after all that came before. Its prompt says that it asks for brackets again.
+            host.input(&run.run_id, format!("\u{15}\rn=after-{file}\r"));
+            host.wait_pattern(&run, &format!("^after-{file}>$"));
+            let is_there = host.home().path().join(&file).exists();
+            assert!(!is_there, "{attack:?} by {method} was carried out:\n{}", host.text(&run).join("\n"));
+        }
+    }
+}
+
+#[test]
 fn a_megabyte_into_a_program_that_reads_arrives_whole() {
     let host = Host::start();
     let expected: Vec<u8> = (0..MEGABYTE).map(|n| b"0123456789abcdef\r"[n % 17]).collect();

@@ -74,6 +74,67 @@ in_each_neovim! {
         crate::home::eventually("both are carried out", || two.exists());
     }
 
+    fn no_key_of_a_paste_reaches_a_program_however_it_is_pasted(editor) {
+        // Neovim itself takes out escapes, tabs, backspace and delete.
+        let attack = "a\u{3}b\u{4}c\u{15}d\u{9b}e\tf";
+        editor.lua(&format!("vim.fn.setreg('a', [[{attack} by put]])"));
+        for modes in ["", "\\033[?2004h"] {
+            editor.ex(&format!("TermiRun! printf '{modes}'; {SHOW_INPUT}"));
+            editor.sees("ready");
+            editor.is_in_terminal_mode();
+            editor.paste(&format!("{attack} by paste\nline"));
+            editor.input("!");
+            // A terminal UI pastes what is large in parts.
+            for (part, phase) in [("start\u{3}", 1), (" middle\u{4}\n", 2), ("end", 3)] {
+                editor.lua(&format!("vim.api.nvim_paste([[{part}]], true, {phase})"));
+            }
+            editor.input("?");
+            editor.sees("end");
+            editor.input("<C-\\><C-n>");
+            editor.input("\"apa");
+            editor.sees("by put");
+            editor.input(".<C-c>");
+            editor.sees(".^C");
+            let text = editor.buffer().join("");
+            let typed = text.split_once("ready").unwrap().1.trim_end();
+            let (begin, end) = if modes.is_empty() { ("", "") } else { ("^[[200~", "^[[201~") };
+            let pasted = |text: &str| format!("{begin}{text}{end}");
+            let wanted = [
+                pasted("abcdef by paste^Mline"),
+                "!".to_owned(),
+                pasted("start middle^Mend"),
+                "?".to_owned(),
+                pasted("abcdef by put"),
+                ".^C".to_owned(),
+            ];
+            assert_eq!(typed, wanted.concat());
+            editor.ex("Termi kill");
+            editor.sees("[Process ");
+            editor.ex("bwipeout!");
+            editor.take_messages();
+        }
+    }
+
+    fn a_paste_with_control_characters_is_not_carried_out_by_a_shell(editor) {
+        editor.ex("TermiRun ++name=shell bash --norc");
+        editor.sees("bash-");
+        editor.is_in_terminal_mode();
+        let file = editor.home.work().join("carried-out");
+        editor.paste("echo a\u{3}\ntouch carried-out\n");
+        editor.sees("touch carried-out");
+        editor.ex("new");
+        // A selection, a range, and one line alone are no keys either.
+        editor.lua("vim.api.nvim_buf_set_lines(0, 0, -1, false, { 'echo b\\3', 'touch carried-out', 'x\\3touch carried-out\\15' })");
+        editor.ex("1,2Termi send! shell");
+        editor.ex("3Termi send! shell");
+        editor.lua("require('termi').send('shell', { 'last\\3' })");
+        editor.eventually_lua("all is typed", "table.concat(require('termi').snapshot('shell').lines, ''):find('last')");
+        assert!(!file.exists(), "{}", editor.screen());
+        editor.ex("Termi kill shell");
+        editor.hears("Killed 1/1");
+        assert!(!file.exists());
+    }
+
     fn mouse_reports_reach_a_program_that_asks_for_them(editor) {
         editor.ex("set mouse=a");
         editor.ex(&format!("TermiRun printf '\\033[?1000h\\033[?1006h'; {}", SHOW_INPUT));

@@ -64,7 +64,9 @@ pub struct InputParams {
     /// The bytes.
     pub data: Bytes,
     /// They are pasted text: line ends become what the Return key sends, and the whole is bracketed if the
-    /// program has asked for that (mode 2004), so that no line is executed as if it had been typed.
+    /// program has asked for that (mode 2004), so that no line is executed as if it had been typed. All control
+    /// characters but tabs and line ends are left out, bracketed or not: C0, DEL, and C1 as U+0080 to U+009F or as a
+    /// byte that is no part of a UTF-8 character.
     #[serde(default)]
     pub paste: bool,
 }
