@@ -57,7 +57,9 @@ pub async fn serve(
     let mut initialized = connection.frontend.subscribe();
     let tag = Tag::default();
     let places = Arc::new(Semaphore::new(CALLS_UNDER_WAY));
-    let served = Served { connection, traffic: traffic.clone(), tag: Arc::clone(&tag), places, open: open.clone() };
+    let wish = Arc::new(watch::Sender::new(None));
+    let served =
+        Served { connection, traffic: traffic.clone(), tag: Arc::clone(&tag), wish, places, open: open.clone() };
     let (peer, io) = Neovim::new(reader, writer, served);
     let ours = traffic.clone();
     let sender = tokio::spawn(async move {
@@ -229,6 +231,9 @@ struct Served {
     connection: Connection,
     traffic: Traffic,
     tag: Tag,
+    /// The frontend of an `initialize` that was called by notification and may still be under way: the calls behind it
+    /// are carried out beside it, and are answered the same way.
+    wish: Arc<watch::Sender<Option<Frontend>>>,
     /// Places for calls under way.
     places: Arc<Semaphore>,
     /// Changes when the connection has ended.
@@ -262,7 +267,7 @@ impl Handler for Served {
             Err(error) => return warn!("{name} was refused: {:?}", error.code),
         };
         if name == CALL {
-            let frontend = (*self.connection.frontend.borrow()).unwrap_or_else(|| wanted_frontend(&params));
+            let frontend = self.frontend_of(&params);
             let (tag, open) = (Arc::clone(&self.tag), self.open.clone());
             return self.call(Peer { peer, frontend, tag, open }, params).await;
         }
@@ -306,14 +311,34 @@ impl Served {
                 ),
             ));
         };
-        if name == Initialize::NAME
-            && let tag @ Value::String(_) = take_key(&params, "tag")
-        {
-            // The first one stays: what is under way already travels with it.
-            let _ = self.tag.set(tag);
+        if name == Initialize::NAME {
+            self.take_tag(&params);
         }
         // Apart: what a call takes, a thousand that wait for their places are not to take in advance.
         Box::pin(while_open(name, self.open.clone(), self.connection.call(name, params, answer))).await
+    }
+
+    /// How the answer to a call by notification travels: as `initialize` has said, or says in this call or in one before
+    /// it that is not carried out yet.
+    fn frontend_of(&self, call: &Value) -> Frontend {
+        if take_key(call, "method").as_str() == Some(Initialize::NAME) {
+            let params = take_key(call, "params");
+            self.take_tag(&params);
+            let wish = match take_key(&params, "frontend").as_str() {
+                Some("nvim") => Frontend::Nvim,
+                _ => Frontend::Generic,
+            };
+            self.wish.send_replace(Some(wish));
+        }
+        let agreed = *self.connection.frontend.borrow();
+        agreed.or_else(|| *self.wish.borrow()).unwrap_or_default()
+    }
+
+    /// The first tag stays: what is under way already travels with it.
+    fn take_tag(&self, params: &Value) {
+        if let tag @ Value::String(_) = take_key(params, "tag") {
+            let _ = self.tag.set(tag);
+        }
     }
 
     /// A call by notification.
@@ -345,14 +370,6 @@ impl Served {
 fn take_key(map: &Value, key: &str) -> Value {
     let entry = map.as_map().and_then(|entries| entries.iter().find(|(name, _)| name.as_str() == Some(key)));
     entry.map_or(Value::Nil, |(_, value)| value.clone())
-}
-
-/// The answer to a first `call` travels as the `initialize` in it wishes.
-fn wanted_frontend(call: &Value) -> Frontend {
-    match take_key(&take_key(call, "params"), "frontend").as_str() {
-        Some("nvim") => Frontend::Nvim,
-        _ => Frontend::Generic,
-    }
 }
 
 /// Parameters as the guard passes those of such a request on, and the number of its answer before them.

@@ -3,7 +3,7 @@
 use rmpv::Value;
 use serde_json::json;
 
-use crate::support::{Home, Host, proc};
+use crate::support::{Home, Host, from_json, proc};
 
 #[test]
 fn the_host_introduces_itself() {
@@ -56,6 +56,27 @@ fn each_message_to_a_neovim_carries_the_tag_that_it_asked_for() {
         let tags = host.state().tags.clone();
         assert!(tags.len() > 3 && tags.iter().all(|tag| *tag == wanted), "{tags:?}");
     }
+}
+
+/// The demo opened the list of sessions while the host introduced itself: the list's call went out between `initialize`
+/// and its answer, was answered by a message that Neovim does not know, and the list stayed empty for good.
+#[test]
+fn calls_that_follow_an_initialize_at_once_are_answered_as_it_wishes() {
+    const CALLS: u64 = 40;
+    let host = Home::new().host().start_silent();
+    let introduction = json!({"protocol": 1, "frontend": "nvim", "tag": "gpu"});
+    let first = json!({"id": 1_000_000, "method": "initialize", "params": introduction});
+    let others = (1..=CALLS).map(|id| json!({"id": 1_000_000 + id, "method": "sessions", "params": {}}));
+    let mut bytes = Vec::new();
+    for call in std::iter::once(first).chain(others) {
+        let message = Value::Array(vec![2.into(), "call".into(), Value::Array(vec![from_json(&call)])]);
+        rmpv::encode::write_value(&mut bytes, &message).unwrap();
+    }
+    // In one piece, so that the host reads them together.
+    host.send_bytes(&bytes);
+    host.wait_for("all answers", |state| (0..=CALLS).all(|id| state.answer(1_000_000 + id).is_some()).then_some(()));
+    let tags = host.state().tags.clone();
+    assert_eq!(tags, vec![Some(json!("gpu")); usize::try_from(CALLS).unwrap() + 1], "all by way of Neovim's API");
 }
 
 #[test]
