@@ -15,7 +15,7 @@ help:
 	@echo 'make lint    formatting, clippy, rustdoc, Lua layout and types; warnings fail'
 
 demo:
-	scripts/setup
+	scripts/setup demo
 	scripts/demo
 
 # One profile for both commands, so that things are built once; the plugin's tests start
