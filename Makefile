@@ -18,22 +18,11 @@ demo:
 	scripts/setup demo
 	scripts/demo
 
-# One profile for both commands, so that things are built once; the plugin's tests start
-# target/release/termi. Optimised less than a release and not as one piece, which would take three times as long:
-# nothing here is about speed.
-test: export CARGO_PROFILE_RELEASE_LTO = off
-test: export CARGO_PROFILE_RELEASE_OPT_LEVEL = 1
-test: export CARGO_PROFILE_RELEASE_CODEGEN_UNITS = 16
 test:
 	scripts/setup
 	scripts/neovim
 	scripts/clients
-	cargo build --release --locked
-	TERMI_TEST_NVIM_0_10="$$(scripts/neovim path 0.10)" TERMI_TEST_NVIM_0_12="$$(scripts/neovim path 0.12)" \
-		cargo test --release --locked --lib --bins --test host --test daemon --test readme --test protocol --test neovim --test cli
-	# One terminal at a time: each is a tmux, an editor, a host and their programs.
-	TERMI_TEST_NVIM_0_10="$$(scripts/neovim path 0.10)" TERMI_TEST_NVIM_0_12="$$(scripts/neovim path 0.12)" \
-		cargo test --release --locked --test tmux --test editors -- --test-threads=1
+	scripts/test
 
 # Of criterion's benchmarks, one file each, the results are rows of the table: they run first. `compare` holds the table.
 comma := ,

@@ -16,17 +16,16 @@ use std::{
 use nix::libc;
 use serde_json::json;
 
-use crate::support::{Daemon, Home, eventually, from_json};
+use crate::support::{Daemon, Home, eventually, from_json, skipped};
 
 /// `nobody` on Debian; whoever it is, not root.
 const STRANGER: u32 = 65534;
 
 /// Only root can be somebody else. Whoever is not must say so, or this would pass everywhere unseen.
-#[allow(clippy::print_stderr, reason = "a test that is skipped says why")]
 fn can_be_another() -> bool {
     let is_root = nix::unistd::Uid::effective().is_root();
     if !is_root {
-        eprintln!("skipped: only root can make a process of another user");
+        skipped("only root can make a process of another user");
     }
     is_root
 }

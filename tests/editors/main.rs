@@ -16,7 +16,7 @@ mod vim;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use support::{Home, Host, Run};
+use support::{Home, Host, Run, TERMI};
 
 /// A file of the project.
 fn project(path: &str) -> PathBuf {
@@ -42,7 +42,7 @@ impl Editor {
     fn vim() -> Self {
         let clients = project("clients/vim");
         let plugin = format!(
-            "set nocompatible noruler noshowcmd laststatus=2 shortmess+=I rtp^={} termguicolors",
+            "set nocompatible noruler noshowcmd laststatus=2 shortmess+=I rtp^={} termguicolors | let g:termi_binary = '{TERMI}'",
             clients.display()
         );
         let vim = ["vim", "-u", "NONE", "-i", "NONE", "-N", "--cmd", &plugin, "-c", "runtime plugin/termi.vim"];
@@ -53,7 +53,8 @@ impl Editor {
 
     fn emacs() -> Self {
         let clients = project("clients/emacs");
-        let emacs = ["emacs", "-nw", "-Q", "-L", clients.to_str().unwrap(), "-l", "termi"];
+        let program = format!("(setq termi-program \"{TERMI}\")");
+        let emacs = ["emacs", "-nw", "-Q", "-L", clients.to_str().unwrap(), "-l", "termi", "--eval", &program];
         let editor = Self::start(&emacs.map(String::from));
         editor.sees("*scratch*");
         editor

@@ -1,6 +1,6 @@
 //! Three sessions: one floods, one is typed into, one is killed. The same in each editor.
 
-use crate::{Editor, project};
+use crate::{Editor, project, support::TERMI};
 
 /// How a person does it in one editor.
 struct Hands {
@@ -69,7 +69,8 @@ fn in_neovim() {
     let nvim = std::env::var("TERMI_TEST_NVIM_0_12")
         .unwrap_or_else(|_| project("target/neovim/0.12/bin/nvim").to_str().unwrap().to_owned());
     let plugin = format!("set noruler noshowcmd shortmess+=I rtp^={}", project("").display());
-    let command = [&nvim, "--clean", "-n", "--cmd", &plugin].map(|part| part.to_owned());
+    let setup = format!("lua require('termi').setup({{ binary = [[{TERMI}]] }})");
+    let command = [&nvim, "--clean", "-n", "--cmd", &plugin, "-c", &setup].map(|part| part.to_owned());
     let editor = Editor::start(&command);
     editor.sees("[No Name]");
     play(Hands {

@@ -15,24 +15,33 @@ use nix::{
 
 use serde_json::json;
 
-use crate::support::{Home, Host, eventually};
+use crate::support::{Home, Host, eventually, skipped};
 
-/// Without being root, in a user namespace of its own.
-fn namespace() -> &'static [&'static str] {
-    if nix::unistd::Uid::effective().is_root() { &["--mount"] } else { &["-Urm"] }
-}
+/// A shell line that executes another one, `$LINE`, where what it mounts is seen by nobody else.
+///
+/// `unshare` makes the root's mounts private, which needs the root to be a mount point; in a plain chroot it is none.
+/// There /proc is one, which is made private and covered by the root: that copy of it is a mount point, private too,
+/// and the line is executed with it as its root.
+const APART: &str = r#"
+    if [ "$(id -u)" != 0 ]; then exec unshare -Urm sh -c "$LINE"; fi
+    if mountpoint -q /; then exec unshare --mount sh -c "$LINE"; fi
+    exec unshare --mount --propagation unchanged sh -ec '
+        mount --make-private /proc
+        mount --rbind / /proc
+        mount --make-rprivate /proc
+        exec chroot /proc sh -c "cd \"$1\"; $LINE"' sh "$PWD"
+"#;
 
 /// Whether the kernel lets this user mount something that nobody else sees. Where it does not, as in a container
-/// without the right to, what a test did about disks would prove nothing: it says so. Any other trouble fails.
-#[allow(clippy::print_stderr, reason = "a test that is skipped says why")]
+/// without the right to, what a test did about disks would prove nothing: it is skipped. Any other trouble fails.
 fn can_mount() -> bool {
-    let output = Command::new("unshare").args(namespace()).args(["mount", "-t", "tmpfs", "none", "/mnt"]).output();
+    let output = Command::new("sh").args(["-c", APART]).env("LINE", "mount -t tmpfs none /mnt").output();
     let output = output.unwrap();
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).to_lowercase();
         let refused = ["not permitted", "permission denied"].iter().any(|words| said.contains(words));
         assert!(refused, "nothing can be mounted, and not for want of a right: {said}");
-        eprintln!("skipped: this machine lets nobody here mount anything: {said}");
+        skipped(&format!("this machine lets nobody here mount anything: {said}"));
     }
     output.status.success()
 }
@@ -40,10 +49,9 @@ fn can_mount() -> bool {
 /// A host whose state folder is on a file system of its own, seen by nobody else. `mount` sees it as `$STATE`.
 fn host_on(home: &std::sync::Arc<Home>, mount: &str) -> Host {
     let line = format!(
-        "exec unshare {} sh -c 'STATE=\"$XDG_STATE_HOME/termi\"; mkdir -m 700 -p \"$STATE\"; {mount}; exec \"$TERMI\" host'",
-        namespace().join(" ")
+        "unset LINE; STATE=\"$XDG_STATE_HOME/termi\"; mkdir -m 700 -p \"$STATE\"; {mount}; exec \"$TERMI\" host"
     );
-    home.host().by_shell(&line).start()
+    home.host().env("LINE", line).by_shell(APART).start()
 }
 
 /// The state folder as that host sees it.

@@ -184,7 +184,7 @@ fn a_frame_answered_late_twice_never_or_with_an_error_harms_no_other_view() {
 fn a_client_that_never_acknowledges_gets_one_frame_and_costs_no_memory() {
     let host = Home::new().host().json().start();
     host.hold_frames();
-    let flood = host.run_seen("while :; do seq 1000; done");
+    let flood = host.run_seen("while :; do seq 100000; done");
     host.wait_for("the frame in flight", |state| state.unanswered.front().copied());
     let printed = |run: &Run| host.info(run)["bytes"].as_u64().unwrap();
     let wait_printed = |bytes| eventually("the flood goes on", || printed(&flood) > bytes);

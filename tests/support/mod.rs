@@ -19,6 +19,7 @@ mod host;
 pub mod json_rpc;
 mod lease;
 pub mod proc;
+mod skip;
 mod value;
 mod view;
 
@@ -29,6 +30,7 @@ pub use daemon::Daemon;
 pub use home::{Home, files_below};
 pub use host::{Host, Run, Setup, TERMI};
 pub use lease::Lease;
+pub use skip::skipped;
 pub use value::{from_json, to_json};
 pub use view::View;
 
