@@ -28,6 +28,31 @@ local function tail(output)
   return table.concat(vim.list_slice(lines, math.max(1, #lines - SHOWN_LINES + 1)), '\n')
 end
 
+--- What to do where cargo cannot write: nothing that it says itself leads there.
+---@param output string
+---@return string
+local function advice(output)
+  for _, sign in ipairs({ 'Read-only file system', 'Permission denied' }) do
+    if output:find(sign, 1, true) then
+      return ('\n%s cannot be written. Build termi in a copy that can be, then put it on $PATH '):format(binary.root())
+        .. '(`cargo install --path COPY --locked` does) or name it with the option `binary` of setup().'
+    end
+  end
+  return ''
+end
+
+---@param code integer cargo's
+---@param output string
+---@return string
+local function failure(code, output)
+  return ('the build failed (cargo exited %d):\n%s%s'):format(code, tail(output), advice(output))
+end
+
+--- Plugin managers make the help's tags; a folder that was put on 'runtimepath' by hand gets them here.
+local function make_help_tags()
+  pcall(vim.cmd.helptags, vim.fs.joinpath(binary.root(), 'doc'))
+end
+
 ---@return string
 local function built()
   local running = require('termi.client').running()
@@ -41,7 +66,7 @@ function M.build(opts)
   opts = opts or {}
   local root = binary.root()
   if vim.fn.executable('cargo') == 0 then
-    message.fail('cargo is not there. Install Rust from https://rustup.rs and run `:Termi build`.')
+    message.fail('cargo not found. Install Rust from https://rustup.rs and run `:Termi build`.')
   elseif not vim.uv.fs_stat(vim.fs.joinpath(root, 'Cargo.toml')) then
     message.fail('%s has no Cargo.toml: the plugin came without its sources.', root)
   end
@@ -66,9 +91,10 @@ function M.build(opts)
       vim.schedule(function()
         local ok, text = done.code == 0, table.concat(output)
         if ok then
+          make_help_tags()
           message.info(built())
         else
-          message.error(('the build failed (cargo exited %d):\n%s'):format(done.code, tail(text)))
+          message.error(failure(done.code, text))
         end
         if opts.on_done then
           opts.on_done(ok, text)
@@ -93,10 +119,9 @@ function M.build(opts)
     opts.on_done(code == 0, text)
   end
   if code ~= 0 then
-    message.fail('the build failed (cargo exited %d):\n%s', code, tail(text))
+    message.fail('%s', failure(code, text))
   end
-  -- Plugin managers make the help's tags; who puts the folder on 'runtimepath' by hand gets them here.
-  pcall(vim.cmd.helptags, vim.fs.joinpath(root, 'doc'))
+  make_help_tags()
   progress(built())
   return true
 end

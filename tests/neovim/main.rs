@@ -45,6 +45,7 @@ mod api;
 mod ends;
 mod following;
 mod hosts;
+mod install;
 mod law;
 mod list;
 mod messages;
