@@ -1,5 +1,6 @@
 --- Completion of the commands. It never starts the host, and asks a running one only for a moment.
 local args = require('termi.args')
+local options = require('termi.run_options')
 local origin = require('termi.origin')
 local remote = require('termi.remote')
 local sessions = require('termi.sessions')
@@ -76,6 +77,12 @@ local function paths(lead)
   return vim.tbl_map(escaped, vim.fn.getcompletion(unescaped(lead), 'file'))
 end
 
+---@param lead string
+---@return string[]
+local function times(lead)
+  return starting_with({ '30s', '5m', '1h' }, lead)
+end
+
 --- Values of the options of |:TermiRun|.
 ---@type table<string, fun(lead: string): string[]>
 local values = {
@@ -100,12 +107,9 @@ local values = {
   cwd = function(lead)
     return vim.fn.getcompletion(lead, 'dir')
   end,
-  timeout = function(lead)
-    return starting_with({ '30s', '5m', '1h' }, lead)
-  end,
-  idle = function(lead)
-    return starting_with({ '30s', '5m', '1h' }, lead)
-  end,
+  timeout = times,
+  idle = times,
+  keep_for = times,
   template = function(lead)
     return starting_with(require('termi.templates').names(), lead)
   end,
@@ -113,7 +117,7 @@ local values = {
     return starting_with(remote.names(), lead)
   end,
   open = function(lead)
-    return starting_with(args.OPEN, lead)
+    return starting_with(options.OPEN, lead)
   end,
 }
 
@@ -136,16 +140,15 @@ function M.run(before, lead)
       return ('++%s=%s'):format(key, escaped(found))
     end, complete and complete(unescaped(value or '')) or {})
   end
-  local options = vim.tbl_map(function(name)
-    return ('++%s='):format(name)
-  end, args.keys())
+  local keys = vim.tbl_map(function(argument)
+    return ('++%s%s'):format(argument.key, argument.read and '=' or '')
+  end, options.arguments())
   if vim.startswith(lead, '+') then
-    return starting_with(options, lead)
+    return starting_with(keys, lead)
   end
   local programs = lead:find('[/~.]') and paths(lead) or vim.fn.getcompletion(lead, 'shellcmd')
   if lead == '' then
-    vim.list_extend(options, programs)
-    return options
+    return vim.list_extend(keys, programs)
   end
   return programs
 end

@@ -2,18 +2,22 @@
 local M = {}
 
 ---@class termi.RunOpts
----@field host? string a name of the option `hosts`; default: this machine, or where `session` is
 ---@field cmd? string|string[] a string runs in the user's shell; none: an interactive shell
+---@field host? string a name of the option `hosts`; default: this machine, or where `session` is
 ---@field session? string target of a session to run in; none: a new one
 ---@field name? string of the new session
----@field label? string
+---@field label? string shown beside the name
 ---@field group? string of the new session
 ---@field cwd? string default: the current directory of the window; on another host what its `cwd` says
----@field env? table<string, string>
----@field timeout_ms? integer
----@field idle_timeout_ms? integer
----@field limits? { memory_bytes?: integer, cpu_seconds?: integer, processes?: integer }
----@field template? string
+---@field env? table<string, string> added to the environment
+---@field timeout_ms? integer ends the run after this time
+---@field idle_timeout_ms? integer ends the run after this time without output and input
+---@field limits? termi.proto.Limits
+---@field transcript_bytes? integer how much text the new session keeps, 64,000 to 64,000,000; default: 500,000
+---@field keep? termi.proto.Keep which ended runs the new session keeps
+---@field log? boolean keep the whole output in a file
+---@field log_bytes? integer the most that this file may hold; default: 16 MiB
+---@field template? string whose settings hold where these say nothing
 ---@field open? termi.Open default: the tab page's Termi window, or the option `open` where there is none
 ---@field new_window? boolean always make a window
 ---@field focus? boolean false: stay in the current window

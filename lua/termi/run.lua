@@ -3,6 +3,7 @@ local client = require('termi.client')
 local config = require('termi.config')
 local message = require('termi.message')
 local ending = require('termi.ending')
+local options = require('termi.run_options')
 local origin = require('termi.origin')
 local remote = require('termi.remote')
 local sessions = require('termi.sessions')
@@ -10,45 +11,6 @@ local view = require('termi.view')
 local wording = require('termi.wording')
 
 local M = {}
-
---- What a field of |termi.RunOpts| must be.
----@type table<string, string[]>
-local TYPES = {
-  cmd = { 'string', 'table' },
-  host = { 'string' },
-  session = { 'string' },
-  name = { 'string' },
-  label = { 'string' },
-  group = { 'string' },
-  cwd = { 'string' },
-  env = { 'table' },
-  timeout_ms = { 'number' },
-  idle_timeout_ms = { 'number' },
-  limits = { 'table' },
-  template = { 'string' },
-  open = { 'string' },
-  new_window = { 'boolean' },
-  focus = { 'boolean' },
-}
-
----@param opts table
-local function check(opts)
-  for key, value in pairs(opts) do
-    local allowed = TYPES[key]
-    if not allowed then
-      local likely = wording.nearest(tostring(key), vim.tbl_keys(TYPES))
-      local advice = likely and ('Did you mean `%s`?'):format(likely) or 'See :help termi.run()'
-      message.fail('run(): `%s` is not an option. %s', tostring(key), advice)
-    elseif not vim.tbl_contains(allowed, type(value)) then
-      local types = table.concat(allowed, ' or ')
-      message.fail('run(): `%s` must be a %s, not %s', key, types, vim.inspect(value))
-    end
-  end
-  local ways = require('termi.args').OPEN
-  if opts.open and not vim.tbl_contains(ways, opts.open) then
-    message.fail('run(): `open` must be one of %s, not %s', table.concat(ways, ', '), opts.open)
-  end
-end
 
 --- Where a run starts on another machine: what is a folder here need not be one there.
 ---@param opts termi.RunOpts
@@ -82,28 +44,18 @@ end
 local function params(opts, host, size)
   local added = host == '' and config.get().env or remote.settings(host).env
   local env = vim.tbl_extend('force', added or {}, opts.env or {})
-  return {
-    cmd = opts.cmd,
-    session = opts.session,
-    name = opts.name,
-    label = opts.label,
-    group = opts.group,
-    cwd = host == '' and cwd_here(opts) or host ~= '' and cwd_on(opts, host) or nil,
-    env = next(env) and env or nil,
-    size = size,
-    timeout_ms = opts.timeout_ms,
-    idle_timeout_ms = opts.idle_timeout_ms,
-    limits = opts.limits,
-    template = opts.template,
-    attach = 'ansi',
-  }
+  local wanted = options.wire(opts)
+  wanted.cwd = host == '' and cwd_here(opts) or host ~= '' and cwd_on(opts, host) or nil
+  wanted.env = next(env) and env or nil
+  wanted.size, wanted.attach = size, 'ansi'
+  return wanted
 end
 
 --- Checks the options, and finds out on which host they are to run. A session is where it is.
 ---@param opts termi.RunOpts
 ---@return string host
 local function host_of(opts)
-  check(opts)
+  options.check(opts)
   local host = opts.host
   if host then
     host = host ~= origin.LOCAL and host or ''

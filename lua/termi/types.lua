@@ -23,6 +23,17 @@
 ---@field capabilities table
 ---@field log_path? string
 
+---@class termi.proto.Limits
+---@field memory_bytes? integer of all its processes
+---@field cpu_seconds? integer of each process
+---@field processes? integer
+---@field open_files? integer of each process
+
+--- Which ended runs a session keeps.
+---@class termi.proto.Keep
+---@field count? integer
+---@field age_ms? integer
+
 ---@class termi.proto.RunParams
 ---@field cmd? string|string[]
 ---@field session? string
@@ -35,7 +46,10 @@
 ---@field timeout_ms? integer
 ---@field idle_timeout_ms? integer
 ---@field transcript_bytes? integer what the runs of a new session may keep of their text together; 64000 to 64000000
----@field limits? { memory_bytes?: integer, cpu_seconds?: integer, processes?: integer }
+---@field limits? termi.proto.Limits
+---@field keep? termi.proto.Keep
+---@field log? boolean
+---@field log_bytes? integer
 ---@field template? string
 ---@field stream? 'terminal'|'json'
 ---@field attach? 'ansi'

@@ -9,7 +9,143 @@ fn make_tags(editor: &mut crate::driver::Editor) {
     editor.ex(&format!("helptags {}", doc.display()));
 }
 
+/// The part of a text between two others.
+fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+    let rest = text.split_once(from).unwrap_or_else(|| panic!("no {from:?}")).1;
+    rest.split_once(to).unwrap_or_else(|| panic!("no {to:?} after {from:?}")).0
+}
+
 in_each_neovim! {
+    /// `run` takes what the protocol has, and validation, types, arguments, completion and help agree on it.
+    fn the_options_of_run_are_those_of_one_table(editor) {
+        let table = "local o = require('termi.run_options') ";
+        let read = |path: &str| std::fs::read_to_string(crate::driver::repository().join(path)).unwrap();
+        let annotations = editor.lua_texts(&format!(
+            "{table} return vim.tbl_map(function(option) return option.field .. '? ' .. option.type end, o.list)"
+        ));
+        let init = read("lua/termi/init.lua");
+        let class = between(&init, "---@class termi.RunOpts\n", "\n\n");
+        let fields: Vec<&str> = class.lines().map(|line| line.strip_prefix("---@field ").unwrap()).collect();
+        assert_eq!(fields.len(), annotations.len(), "{fields:#?}");
+        for (field, annotation) in fields.iter().zip(&annotations) {
+            let is_so = field.strip_prefix(annotation.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+            assert!(is_so, "lua/termi/init.lua: {field:?} is {annotation:?} in the table");
+        }
+
+        let names = editor.lua_texts(&format!(
+            "{table} return vim.tbl_map(function(option) return option.field end, o.list)"
+        ));
+        let help = read("doc/termi.txt");
+        let section = between(&help, "*termi.run()*", "Returns a table");
+        let told: Vec<&str> =
+            section.lines().filter_map(|line| line.trim().strip_prefix("• ")?.split(' ').next()).collect();
+        assert_eq!(told, names, ":help termi.run()");
+
+        let mut keys = editor.lua_texts(&format!("{table} return o.keys()"));
+        let section = between(&help, "Options; a space in a value", "{time} is a number");
+        let mut told: Vec<&str> = section
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("++")?.split([' ', '=']).next())
+            .collect();
+        let mut completed = editor.lua_texts("return vim.fn.getcompletion('TermiRun ++', 'cmdline')");
+        for list in [&mut keys, &mut completed] {
+            list.sort_unstable();
+        }
+        told.sort_unstable();
+        assert_eq!(told, keys, ":help :TermiRun");
+        let completed: Vec<&str> = completed.iter().map(|key| key.trim_start_matches('+').trim_end_matches('=')).collect();
+        assert_eq!(completed, keys, "completion");
+
+        // What a view decides is no option: its size, how it is sent, and that it is a terminal's.
+        let schema: serde_json::Value = serde_json::from_str(&read("doc/protocol.schema.json")).unwrap();
+        let params = schema["$defs"]["RunParams"]["properties"].as_object().unwrap();
+        let mut of_the_protocol: Vec<&str> =
+            params.keys().map(String::as_str).filter(|name| !["size", "attach", "stream"].contains(name)).collect();
+        let mut sent = editor.lua_texts(&format!(
+            "{table} local sent = {{}}
+             for _, option in ipairs(o.list) do sent[#sent + 1] = option.wire and option.field or nil end
+             return sent"
+        ));
+        of_the_protocol.sort_unstable();
+        sent.sort_unstable();
+        assert_eq!(sent, of_the_protocol, "what goes to the host");
+        let members = editor.lua(&format!(
+            "{table} for _, option in ipairs(o.list) do
+               for _, argument in ipairs(option.args) do
+                 assert(not argument.member or option.members[argument.member], argument.key)
+               end
+             end
+             return vim.iter(o.list):fold({{}}, function(all, option) all[option.field] = option.members return all end)"
+        ));
+        for (field, of) in [("limits", "Limits"), ("keep", "Keep")] {
+            let its = members.as_map().unwrap().iter().find(|(name, _)| name.as_str() == Some(field)).unwrap();
+            let mut its: Vec<&str> = its.1.as_map().unwrap().iter().filter_map(|(name, _)| name.as_str()).collect();
+            its.sort_unstable();
+            let mut known: Vec<&String> = schema["$defs"][of]["properties"].as_object().unwrap().keys().collect();
+            known.sort_unstable();
+            assert_eq!(its, known, "{field}");
+        }
+    }
+
+    fn each_option_of_run_reaches_the_host(editor) {
+        editor.lua(
+            "run = require('termi').run({
+               cmd = 'seq 30000; echo $KIND; ulimit -n', name = 'long', label = 'a label', transcript_bytes = 64000,
+               log = true, log_bytes = 1000, keep = { count = 1 }, limits = { open_files = 77 }, env = { KIND = 'api' },
+             })",
+        );
+        editor.sees("[Process exited 0");
+        editor.lua(
+            "local snapshot = require('termi').snapshot('long')
+             assert(snapshot.truncated_bytes > 60000, snapshot.truncated_bytes)
+             local text = table.concat(snapshot.lines, '\\n')
+             assert(text:find('30000\\napi\\n77', 1, true), text:sub(-100))
+             assert(require('termi').sessions()[run.session_id].label == 'a label')",
+        );
+        editor.ex("TermiRun ++name=typed ++label=more\\ words ++transcript=64k ++log ++log_size=2k ++keep=1 ++keep_for=1h \
+            ++open_files=78 ++memory=1G ++cpu=60 ++processes=50 ++env=KIND=command seq 30000; echo $KIND; ulimit -n");
+        editor.sees("command");
+        editor.lua(
+            "vim.wait(10000, function()
+               return require('termi').snapshot('typed').lines[1] and #vim.tbl_filter(function(session)
+                 return session.name == 'typed' and session.active_processes == 0 and session.label == 'more words'
+               end, vim.tbl_values(require('termi').sessions())) == 1
+             end)
+             local snapshot = require('termi').snapshot('typed')
+             assert(snapshot.truncated_bytes > 60000, snapshot.truncated_bytes)
+             local text = table.concat(snapshot.lines, '\\n')
+             assert(text:find('30000\\ncommand\\n78', 1, true), text:sub(-100))
+             local records = require('termi.client').call('history', {}).records
+             assert(#records == 2)
+             for _, record in ipairs(records) do
+               assert(vim.uv.fs_stat(record.output_path).size < 2500, record.output_path)
+             end",
+        );
+    }
+
+    fn what_is_wrong_with_an_option_of_run_is_named(editor) {
+        for (given, said) in [
+            ("{ transcipt_bytes = 1 }", "run(): `transcipt_bytes` is not an option. Did you mean `transcript_bytes`?"),
+            ("{ limits = { memory = 1 } }", "run(): `limits.memory` is not an option"),
+            ("{ limits = { cpu_second = 1 } }", "Did you mean `cpu_seconds`?"),
+            ("{ keep = { count = 'x' } }", "run(): `keep.count` must be a number, not \"x\""),
+            ("{ log = 'yes' }", "run(): `log` must be a boolean, not \"yes\""),
+        ] {
+            let error = editor.try_lua(&format!("require('termi').run({given})")).unwrap_err();
+            assert!(error.contains(said), "{given}: {error}");
+        }
+        for (given, said) in [
+            ("++log=yes true", "++log takes no value: write ++log"),
+            ("++memory=lots true", "++memory=lots is not a size. Write 500k, 16M or 2G; a plain number is bytes."),
+            ("++keep=-1 true", "++keep=-1 is not a whole number above 0."),
+            ("++env=A true", "++env=A is not a variable. Write ++env=NAME=value."),
+            ("++keep_for true", "++keep_for needs a value: ++keep_for=…"),
+        ] {
+            editor.ex(&format!("TermiRun {given}"));
+            editor.hears(said);
+        }
+    }
+
     fn nothing_is_loaded_before_it_is_used(editor, start => start.without_setup()) {
         let loaded = "return vim.tbl_filter(function(name) return vim.startswith(name, 'termi') end, vim.tbl_keys(package.loaded))";
         assert_eq!(editor.lua_texts("return vim.fn.getcompletion('Termi', 'command')").len(), 4);
@@ -132,7 +268,7 @@ in_each_neovim! {
         editor.lua("require('termi').run({ cmd = 'sleep 100', name = 'two words', open = 'none' })");
         std::fs::create_dir(editor.home.work().join("folder")).unwrap();
         for (line, candidates) in [
-            ("TermiRun ++", &["++host=", "++session=", "++name=", "++group=", "++cwd=", "++timeout=", "++idle=", "++template=", "++open="][..]),
+            ("TermiRun ++", &["++host=", "++session=", "++name=", "++label=", "++group=", "++cwd=", "++env=", "++timeout=", "++idle=", "++memory=", "++cpu=", "++processes=", "++open_files=", "++transcript=", "++keep=", "++keep_for=", "++log", "++log_size=", "++template=", "++open="][..]),
             ("TermiRun ++open=", &["++open=split", "++open=vsplit", "++open=tab", "++open=float", "++open=current", "++open=none"]),
             ("TermiRun! ++open=v", &["++open=vsplit"]),
             ("TermiRun ++session=al", &["++session=alpha"]),
