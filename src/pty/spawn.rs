@@ -19,7 +19,7 @@ use super::{Master, ShimLink, SpawnError};
 use crate::{
     process,
     protocol::Size,
-    shim::{KernelLimits, Plan, Report, SUBCOMMAND, StartError, Step},
+    shim::{KernelLimits, Plan, Report, SUBCOMMAND, StartError, Step, check_program},
 };
 
 /// A shim that has not said a word for so long never will: a start takes about two milliseconds.
@@ -127,6 +127,15 @@ fn give_up(shim: i32, pipes: (OwnedFd, OwnedFd)) {
         until_gone(shim).await;
         drop(pipes);
     });
+}
+
+/// Looks whether a program could be started at all: its directory and its file are there. It may wait for a disk.
+///
+/// # Errors
+/// As [`spawn`].
+pub fn check_start(spawn: &Spawn) -> Result<(), SpawnError> {
+    let path = spawn.env.iter().rev().find(|(key, _)| key == "PATH").map(|(_, value)| value.as_os_str());
+    check_program(&spawn.cwd, spawn.argv.first(), path).map_err(SpawnError::Program)
 }
 
 /// Waits until a process is no more. Before the shim has opened its pipes, the host holds both ends of them

@@ -287,7 +287,7 @@ impl Supervisor {
         loop {
             let (runs, starting) = self
                 .with(|table| {
-                    let starting = table.sessions.iter().any(|session| session.starting > 0);
+                    let starting = table.lifecycle.is_under_way();
                     (table.runs().cloned().collect::<Vec<_>>(), starting)
                 })
                 .await
@@ -308,7 +308,7 @@ impl Supervisor {
     /// When the supervisor is gone.
     pub async fn counts(&self) -> Result<(usize, usize)> {
         self.with(|table| {
-            let active = table.runs().filter(|run| !table.ended.contains(&run.run_id)).count();
+            let active = table.runs().filter(|run| !table.lifecycle.has_ended(&run.run_id)).count();
             (table.sessions.len(), active)
         })
         .await

@@ -1,55 +1,9 @@
 //! What is kept, and for how long: ended runs by count and by age, and the caps on all sessions together.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use super::table::Table;
-use crate::protocol::{Code, ConfigureParams, ConfigureReply, Error, Keep, Result, RunId, SessionId};
-
-/// Runs that have ended, the oldest first.
-#[derive(Debug, Default)]
-pub struct Ended(VecDeque<EndedRun>);
-
-#[derive(Debug)]
-struct EndedRun {
-    session: SessionId,
-    run: RunId,
-    at: Instant,
-}
-
-impl Ended {
-    pub fn add(&mut self, session: &SessionId, run: &RunId) {
-        self.remove(run);
-        self.0.push_back(EndedRun { session: session.clone(), run: run.clone(), at: Instant::now() });
-    }
-
-    /// All of them with how long ago they ended, for another process.
-    pub fn put_down(&self) -> Vec<(SessionId, RunId, Duration)> {
-        self.0.iter().map(|ended| (ended.session.clone(), ended.run.clone(), ended.at.elapsed())).collect()
-    }
-
-    /// Takes up what another process has put down.
-    pub fn take_up(ended: Vec<(SessionId, RunId, Duration)>) -> Self {
-        let now = Instant::now();
-        let one = |(session, run, ago)| EndedRun { session, run, at: now.checked_sub(ago).unwrap_or(now) };
-        Self(ended.into_iter().map(one).collect())
-    }
-
-    pub fn remove(&mut self, run: &RunId) {
-        self.0.retain(|ended| ended.run != *run);
-    }
-
-    pub fn contains(&self, run: &RunId) -> bool {
-        self.0.iter().any(|ended| ended.run == *run)
-    }
-
-    /// How many of them there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-}
+use super::{lifecycle::EndedRun, table::Table};
+use crate::protocol::{Code, ConfigureParams, ConfigureReply, Error, Keep, Result, SessionId};
 
 impl Table {
     fn keep_of(&self, session: &SessionId) -> Keep {
@@ -63,16 +17,16 @@ impl Table {
 
     /// When the next ended run is too old to be kept; none when there is none that could be.
     pub fn next_expiry(&self) -> Option<Instant> {
-        self.ended.0.iter().filter_map(|ended| self.expiry_of(ended)).min()
+        self.lifecycle.ended().iter().filter_map(|ended| self.expiry_of(ended)).min()
     }
 
     /// Dismisses the ended runs that are not to be kept any longer.
     pub fn dismiss_old(&mut self) {
         let now = Instant::now();
-        let excess = self.ended.0.len().saturating_sub(self.settings.keep_ended);
+        let excess = self.lifecycle.ended().len().saturating_sub(self.settings.keep_ended);
         let mut newer_of_session: std::collections::HashMap<&SessionId, usize> = std::collections::HashMap::new();
         let mut goes = Vec::new();
-        for (at, ended) in self.ended.0.iter().enumerate().rev() {
+        for (at, ended) in self.lifecycle.ended().iter().enumerate().rev() {
             let newer = newer_of_session.entry(&ended.session).or_default();
             let too_many = self.keep_of(&ended.session).count.is_some_and(|count| *newer >= count);
             *newer += 1;
@@ -81,7 +35,8 @@ impl Table {
             }
         }
         for run in goes.into_iter().rev() {
-            self.forget(&run);
+            // Of its state alone it was chosen.
+            let _ = self.dismiss(&run);
         }
     }
 
@@ -101,35 +56,36 @@ impl Table {
                 return Ok(wanted.and_then(|id| self.sessions.iter().position(|session| session.id == id)));
             };
             // What would not help stays: active runs are not made fewer by dismissing ended ones.
-            let oldest = self.ended.0.iter().find(|ended| wanted.as_ref() != Some(&ended.session));
+            let oldest = self.lifecycle.ended().iter().find(|ended| wanted.as_ref() != Some(&ended.session));
             match oldest.map(|ended| ended.run.clone()) {
-                Some(oldest) if full.gives_way => self.forget(&oldest),
+                Some(oldest) if full.gives_way && self.dismiss(&oldest).is_ok() => {}
                 _ => return Err(full.error),
             }
         }
     }
 
+    /// Whether one more run may be active.
+    pub fn check_active(&self) -> Result<()> {
+        let (active, limit) = (self.lifecycle.unended(), self.settings.max_runs);
+        if active < limit {
+            return Ok(());
+        }
+        let message = format!("{active} runs are active, the most that max_runs allows; end some, or raise max_runs");
+        Err(full(message, "max_runs", limit))
+    }
+
     fn has_room(&self, session: Option<&SessionId>, bytes: usize) -> std::result::Result<(), Full> {
-        let exhausted = |gives_way: bool, message: String, setting: &str, limit: usize| {
-            let data = serde_json::json!({ "setting": setting, "limit": limit });
-            Err(Full { gives_way, error: Error::new(Code::ResourceExhausted, message).with_data(data) })
+        let exhausted = |message: String, setting: &str, limit: usize| {
+            Err(Full { gives_way: true, error: full(message, setting, limit) })
         };
         let settings = &self.settings;
-        let starting: usize = self.sessions.iter().map(|session| session.starting).sum();
-        let runs = self.runs().count() + starting;
-        let active = runs.saturating_sub(self.ended.len());
-        if active >= settings.max_runs {
-            let limit = settings.max_runs;
-            let message =
-                format!("{active} runs are active, the most that max_runs allows; end some, or raise max_runs");
-            return exhausted(false, message, "max_runs", limit);
-        }
+        self.check_active().map_err(|error| Full { gives_way: false, error })?;
         if session.is_none() && self.sessions.len() >= settings.max_sessions {
             let (count, limit) = (self.sessions.len(), settings.max_sessions);
             let message = format!(
                 "there are {count} sessions, the most that max_sessions allows; end some, or raise max_sessions"
             );
-            return exhausted(true, message, "max_sessions", limit);
+            return exhausted(message, "max_sessions", limit);
         }
         // The runs of a session share what its transcripts may take.
         let held: usize = self.sessions.iter().map(|session| session.transcript_limit).sum();
@@ -140,10 +96,15 @@ impl Table {
                 "with one more session, transcripts could take {held} bytes, more than max_transcripts_bytes ({limit}); \
                  end and dismiss some sessions, raise it, or lower transcript_bytes ({bytes})"
             );
-            return exhausted(true, message, "max_transcripts_bytes", limit);
+            return exhausted(message, "max_transcripts_bytes", limit);
         }
         Ok(())
     }
+}
+
+fn full(message: String, setting: &str, limit: usize) -> Error {
+    let data = serde_json::json!({ "setting": setting, "limit": limit });
+    Error::new(Code::ResourceExhausted, message).with_data(data)
 }
 
 /// A cap has been reached.

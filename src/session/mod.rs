@@ -12,6 +12,7 @@ mod health;
 mod input;
 mod json;
 mod keeping;
+mod lifecycle;
 mod limits;
 mod memory;
 mod names;

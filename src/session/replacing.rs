@@ -7,7 +7,7 @@ use tracing::{Instrument, info_span};
 
 use super::{
     Supervisor,
-    keeping::Ended,
+    lifecycle::Lifecycle,
     run::{Ask, Run, unix_ms},
     state::{SavedSession, State},
     supervisor::ASKS_WAITING,
@@ -15,8 +15,9 @@ use super::{
 };
 use crate::protocol::{Code, Error, Result};
 
-/// How long a program that is just being started may hold the freeze up.
-const STARTING_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a program that is just being started or restarted may hold the freeze up: one that is restarted has its
+/// grace to end first.
+const STARTING_PATIENCE: Duration = Duration::from_secs(8);
 /// A run stops between two of its turns; one that just starts its program again takes longer.
 const FREEZING_PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -59,9 +60,9 @@ impl Supervisor {
             _thaw: thaw,
         };
         let until = Instant::now() + STARTING_PATIENCE;
-        while self.with(|table| table.sessions.iter().any(|session| session.starting > 0)).await? {
+        while self.with(|table| table.lifecycle.is_under_way()).await? {
             if Instant::now() > until {
-                let why = "a program is still being started; try again when it runs";
+                let why = "a program is still being started or restarted; try again when it runs";
                 return Err(Error::new(Code::StartFailed, why));
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -87,7 +88,7 @@ impl Supervisor {
                     sessions.collect::<Vec<_>>(),
                     table.settings.told(),
                     table.templates.clone(),
-                    table.ended.put_down(),
+                    table.lifecycle.put_down(),
                     table.last_terminal,
                 )
             })
@@ -126,7 +127,7 @@ impl Supervisor {
     /// # Errors
     /// When a descriptor cannot be watched.
     pub async fn take_over(&self, state: State) -> std::io::Result<()> {
-        let mut sessions = Vec::new();
+        let mut sessions: Vec<Session> = Vec::new();
         for saved in state.sessions {
             let mut session = Session {
                 id: saved.id,
@@ -137,7 +138,6 @@ impl Supervisor {
                 transcript_limit: saved.transcript_limit,
                 transcript_share: watch::Sender::new(saved.transcript_limit / saved.runs.len().max(1)),
                 runs: Vec::new(),
-                starting: 0,
                 announced: true,
                 created_at: UNIX_EPOCH + Duration::from_millis(saved.created_at_ms),
                 limits: saved.limits,
@@ -155,12 +155,17 @@ impl Supervisor {
             }
             sessions.push(session);
         }
+        let mut lifecycle = Lifecycle::default();
+        for (session, run) in sessions.iter().flat_map(|session| session.runs.iter().map(move |run| (session, run))) {
+            let ended = state.ended.iter().find(|(_, ended, _)| *ended == run.run_id).map(|(.., ago)| *ago);
+            lifecycle.take_up(&session.id, &run.run_id, ended);
+        }
         let gone = |_| std::io::Error::other("the supervisor is gone");
         self.with(move |table| {
             table.sessions = sessions;
             table.templates = state.templates;
             table.settings.take_up(state.settings);
-            table.ended = Ended::take_up(state.ended);
+            table.lifecycle = lifecycle;
             table.last_terminal = state.last_terminal_ms.into();
         })
         .await

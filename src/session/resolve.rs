@@ -68,7 +68,7 @@ impl Table {
         let mut chosen: Vec<RunHandle> = Vec::new();
         for of_session in named.chunk_by(|a, b| a.session_id == b.session_id) {
             let before = chosen.len();
-            chosen.extend(of_session.iter().filter(|run| !self.ended.contains(&run.run_id)).cloned());
+            chosen.extend(of_session.iter().filter(|run| !self.lifecycle.has_ended(&run.run_id)).cloned());
             if chosen.len() == before {
                 chosen.extend(of_session.last().cloned());
             }

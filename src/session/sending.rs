@@ -1,18 +1,32 @@
 //! Calls about all runs that a target names: typing into them, starting them again.
 
+use std::time::Duration;
+
 use futures::future::join_all;
+use tokio::sync::{mpsc::error::TrySendError, oneshot};
 
 use super::{
     ClientId, Supervisor,
     access::Permit,
-    run::{Ask, DEFAULT_GRACE, Kill},
+    lifecycle::{RunState, Transition},
+    run::{Ask, DEFAULT_GRACE, Kill, Restarted},
+    start_error,
     supervisor::{ask, run_gone},
-    table::RunHandle,
+    table::{RunHandle, Table},
 };
-use crate::protocol::{
-    Bytes, Code, ConfigureParams, ConfigureReply, Error, RestartFailure, RestartReply, Result, RunId, RunReply,
-    SendParams, SendReply, Target,
+use crate::{
+    protocol::{
+        Bytes, Code, ConfigureParams, ConfigureReply, Error, RestartFailure, RestartReply, Result, RunId, RunReply,
+        SendParams, SendReply, Target,
+    },
+    pty::check_start,
 };
+
+/// How long a look at a program's directory and file may take, as on a disk that does not answer.
+const CHECK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Until a run with a full queue of requests is tried again: it answers in microseconds.
+const QUEUE_RETRY: Duration = Duration::from_millis(2);
 
 impl Supervisor {
     /// Types into every active run that the target names.
@@ -63,9 +77,12 @@ impl Supervisor {
     /// Why the first could not be started again, when none could.
     pub async fn restart(&self, target: Target, permit: &Permit) -> Result<RestartReply> {
         let (text, permit) = (target.to_string(), permit.clone());
-        let runs = self.with(move |table| table.to_restart(&target, &permit)).await??;
-        let ended: Vec<(RunHandle, Result<RunReply>)> = join_all(runs.into_iter().map(|run| async {
-            let outcome = self.restart_one(&run).await;
+        let taken = self.with(move |table| table.begin_restart(&target, &permit)).await??;
+        let ended: Vec<(RunHandle, Result<RunReply>)> = join_all(taken.into_iter().map(|(run, taken)| async {
+            let outcome = match taken {
+                Ok(()) => self.restart_one(&run).await,
+                Err(refused) => Err(refused),
+            };
             (run, outcome)
         }))
         .await;
@@ -83,19 +100,32 @@ impl Supervisor {
         }
     }
 
+    /// Restarts a run that is in the state for it, and takes it out of that whatever comes of it.
     async fn restart_one(&self, run: &RunHandle) -> Result<RunReply> {
+        let outcome = self.end_and_start(run).await;
+        let (run_id, restarted) = (run.run_id.clone(), outcome.is_ok());
+        self.with(move |table| {
+            if restarted {
+                let _ = table.lifecycle.apply(&run_id, Transition::Restarted);
+            }
+            let _ = table.lifecycle.apply(&run_id, Transition::RestartEnds);
+            // It may be one that was not to be kept.
+            table.dismiss_old();
+        })
+        .await?;
+        outcome
+    }
+
+    async fn end_and_start(&self, run: &RunHandle) -> Result<RunReply> {
+        // A program that could not be started again is not ended for it.
+        let what = ask(run, Ask::Spawn).await.ok_or_else(run_gone)?;
+        let check = tokio::task::spawn_blocking(move || check_start(&what).map_err(|error| start_error(&error, &what)));
+        if let Ok(Ok(checked)) = tokio::time::timeout(CHECK_PATIENCE, check).await {
+            checked?;
+        }
         self.kill_runs(std::slice::from_ref(run), Kill { signal: None, grace: DEFAULT_GRACE }).await?;
-        let session_id = run.session_id.clone();
-        let named = self
-            .with(move |table| {
-                let terminal_name = table.next_terminal_name(&session_id);
-                let session = table.sessions.iter().find(|session| session.id == session_id);
-                session.map(|session| (session.name.clone(), terminal_name))
-            })
-            .await?;
-        let (session_name, terminal_name) = named.ok_or_else(run_gone)?;
-        let given = terminal_name.clone();
-        let restarted = ask(run, |reply| Ask::Restart { terminal_name: given, reply }).await.ok_or_else(run_gone)??;
+        let (answer, terminal_name, session_name) = self.order_restart(run).await?;
+        let restarted = answer.await.map_err(|_| run_gone())??;
         Ok(RunReply {
             session_id: run.session_id.clone(),
             run_id: run.run_id.clone(),
@@ -105,5 +135,56 @@ impl Supervisor {
             session_name,
             view_id: None,
         })
+    }
+
+    /// Tells a run to start its program, unless it was killed meanwhile or the host ends: a kill from here on comes
+    /// behind the order, and ends what that has started.
+    async fn order_restart(&self, run: &RunHandle) -> Result<(oneshot::Receiver<Result<Restarted>>, String, String)> {
+        loop {
+            let run = run.clone();
+            let ordered = self.with(move |table| table.order_restart(&run)).await??;
+            if let Some(ordered) = ordered {
+                return Ok(ordered);
+            }
+            // Its queue is full.
+            tokio::time::sleep(QUEUE_RETRY).await;
+        }
+    }
+}
+
+impl Table {
+    /// Takes the runs of a target for a restart; those that cannot be had come with the reason.
+    fn begin_restart(&mut self, target: &Target, permit: &Permit) -> Result<Vec<(RunHandle, Result<()>)>> {
+        self.check_open()?;
+        let runs = self.to_restart(target, permit)?;
+        let take = |run: RunHandle| {
+            // One that has ended is one more that is active.
+            let room = if self.lifecycle.has_ended(&run.run_id) { self.check_active() } else { Ok(()) };
+            let taken = room.and_then(|()| Ok(self.lifecycle.apply(&run.run_id, Transition::RestartBegins)?));
+            (run, taken)
+        };
+        Ok(runs.into_iter().map(take).collect())
+    }
+
+    /// Sends a run the order to start its program again; none when its queue is full.
+    fn order_restart(
+        &mut self,
+        run: &RunHandle,
+    ) -> Result<Option<(oneshot::Receiver<Result<Restarted>>, String, String)>> {
+        if self.closing {
+            return Err(Error::new(Code::ShuttingDown, "the host is ending; start another"));
+        }
+        if let Some(RunState::Restarting { killed: true, .. }) = self.lifecycle.state(&run.run_id) {
+            return Err(Error::new(Code::StartFailed, "the run was killed while it was being restarted"));
+        }
+        let session = self.sessions.iter().find(|session| session.id == run.session_id);
+        let session_name = session.map(|session| session.name.clone()).ok_or_else(run_gone)?;
+        let terminal_name = self.next_terminal_name(&run.session_id);
+        let (reply, answer) = oneshot::channel();
+        match run.asks.try_send(Ask::Restart { terminal_name: terminal_name.clone(), reply }) {
+            Ok(()) => Ok(Some((answer, terminal_name, session_name))),
+            Err(TrySendError::Full(_)) => Ok(None),
+            Err(TrySendError::Closed(_)) => Err(run_gone()),
+        }
     }
 }

@@ -90,13 +90,13 @@ impl Supervisor {
         let reserved = self
             .with(move |table| table.reserve(SessionWish { cwd, new_session_cwd, program, ..wish }, &permit))
             .await??;
-        let session_id = reserved.session_id.clone();
-        let span = info_span!("session", id = session_id.short());
+        let run_id = reserved.run_id.clone();
+        let span = info_span!("session", id = reserved.session_id.short());
         let resume = template.and_then(|template| template.resume);
         let start = Start { params, resume, command, reserved, under };
         let started = self.start_run(start, client, introduce).instrument(span).await;
         if started.is_err() {
-            self.with(move |table| table.release(&session_id)).await?;
+            self.with(move |table| table.release(&run_id)).await?;
         }
         started
     }

@@ -9,6 +9,7 @@ use tracing::info;
 use super::{
     Announcement, Announcer, Client, ClientId, Services, Settings,
     access::Permit,
+    lifecycle::Transition,
     limits,
     resolve::ReadableRun,
     run::{Ask, AttachWish, DEFAULT_GRACE, Kill, KillOutcome, LinesWish, unix_ms},
@@ -65,11 +66,14 @@ impl Supervisor {
             loop {
                 let expiry = table.next_expiry();
                 tokio::select! {
+                    // What a run has told comes before what its answers have led to: an end and a restart that are
+                    // known to whoever asks are known here.
+                    biased;
+                    Some(announcement) = announced.recv() => table.tell(&announcement),
                     job = jobs_in.recv() => match job {
                         Some(job) => job(&mut table),
                         None => return,
                     },
-                    Some(announcement) = announced.recv() => table.tell(&announcement),
                     () = until(expiry) => table.dismiss_old(),
                 }
             }
@@ -187,6 +191,14 @@ impl Supervisor {
         let signal = params.signal.as_ref().map(signal_of).transpose()?;
         let grace = params.grace_ms.map_or(DEFAULT_GRACE, |ms| Duration::from_millis(ms.min(LONGEST_MS)));
         let runs = self.resolve(params.target, permit).await?;
+        let marked = runs.clone();
+        // One that is being restarted is not started again.
+        self.with(move |table| {
+            for run in marked {
+                let _ = table.lifecycle.apply(&run.run_id, Transition::Killed);
+            }
+        })
+        .await?;
         self.kill_runs(&runs, Kill { signal, grace }).await
     }
 
@@ -351,22 +363,21 @@ impl Supervisor {
         Ok(RenameReply { session_id, name })
     }
 
-    /// Dismisses runs that have ended.
+    /// Dismisses runs that have ended. What they left running goes with them.
     pub async fn remove(&self, target: Target, permit: &Permit) -> Result<RemoveReply> {
         let explicit = !matches!(target, Target::All | Target::Group(_));
         let runs = self.resolve(target, permit).await?;
-        let infos: Vec<_> = join_all(runs.iter().map(|run| ask(run, Ask::Info))).await.into_iter().flatten().collect();
-        let active = infos.iter().filter(|(run, _)| run.status == Status::Active).count();
-        if explicit && active > 0 {
-            let still = if active == 1 { "a run of it is" } else { "runs of it are" };
-            return Err(Error::new(Code::StillRunning, format!("{still} still active; kill it first")));
-        }
-        let ended: Vec<_> =
-            infos.into_iter().filter(|(run, _)| run.status != Status::Active).map(|(run, _)| run.run_id).collect();
-        let removed = ended.len();
-        // What a run left running goes with it: the shim ends it when its run's task does.
-        self.with(move |table| ended.iter().for_each(|run| table.forget(run))).await?;
-        Ok(RemoveReply { removed })
+        self.with(move |table| {
+            if let Some(refusal) = runs.iter().find_map(|run| table.lifecycle.refuses_dismissal(&run.run_id))
+                && explicit
+            {
+                return Err(refusal.into());
+            }
+            // The shim ends what a run left running when its run's task ends.
+            let removed = runs.iter().filter(|run| table.dismiss(&run.run_id).is_ok()).count();
+            Ok(RemoveReply { removed })
+        })
+        .await?
     }
 
     /// Ends every run and starts none any more. Answers once all are gone, or `grace` and a little are over.

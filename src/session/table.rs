@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use super::{
     Announcement, Client, ClientId, Settings,
     access::{Caller, Permit},
-    keeping::Ended,
+    lifecycle::{Lifecycle, Refusal, Transition},
     names,
     run::Ask,
 };
@@ -45,8 +45,6 @@ pub struct Session {
     pub transcript_limit: usize,
     /// Each run's share of it.
     pub transcript_share: watch::Sender<usize>,
-    /// Runs that are being started.
-    pub starting: usize,
     /// Clients have been told of it.
     pub announced: bool,
     pub created_at: SystemTime,
@@ -91,8 +89,8 @@ pub struct Table {
     pub templates: BTreeMap<String, Template>,
     /// Another binary is being put in this one's place: nothing is started for the moment.
     pub paused: bool,
-    /// Runs that have ended, the oldest first.
-    pub ended: Ended,
+    /// The state of each run.
+    pub lifecycle: Lifecycle,
     pub last_terminal: u128,
 }
 
@@ -139,7 +137,7 @@ impl Table {
             closing: false,
             templates: BTreeMap::new(),
             paused: false,
-            ended: Ended::default(),
+            lifecycle: Lifecycle::default(),
             last_terminal: 0,
         }
     }
@@ -153,11 +151,12 @@ impl Table {
             client.event(announcement.event.clone());
         }
         match &announcement.event {
-            Event::RunExited { session_id, run_id, .. } => {
-                self.ended.add(session_id, run_id);
+            Event::RunExited { run_id, .. } => {
+                // Of a run that was dismissed there is nothing more to note.
+                let _ = self.lifecycle.apply(run_id, Transition::Exited);
                 self.dismiss_old();
             }
-            Event::RunRestarted { run_id, .. } => self.ended.remove(run_id),
+            Event::RunRestarted { run_id, .. } => _ = self.lifecycle.apply(run_id, Transition::Restarted),
             _ => {}
         }
     }
@@ -180,14 +179,20 @@ impl Table {
         let _ = run.asks.try_send(Ask::Unfollow(client));
     }
 
-    /// Finds or makes the session for a run that is about to be started, if the call may have it.
-    pub fn reserve(&mut self, wish: SessionWish, permit: &Permit) -> Result<Reserved> {
+    /// Whether programs are started at all.
+    pub fn check_open(&self) -> Result<()> {
         if self.closing {
             return Err(Error::new(Code::ShuttingDown, "the host is ending; start another"));
         }
         if self.paused {
             return Err(Error::new(Code::ShuttingDown, "the daemon is just being replaced; try again in a moment"));
         }
+        Ok(())
+    }
+
+    /// Finds or makes the session for a run that is about to be started, if the call may have it.
+    pub fn reserve(&mut self, wish: SessionWish, permit: &Permit) -> Result<Reserved> {
+        self.check_open()?;
         let found = match &wish.session {
             None => None,
             Some(named) => match self.find_session(named, permit) {
@@ -218,9 +223,9 @@ impl Table {
                 format!("a run in session {:?} shares that session's limit; leave transcript_bytes out", session.name);
             return Err(Error::invalid("transcript_bytes", bytes, &rule));
         }
-        session.starting += 1;
         let limits = wish.limits.or(&session.limits).or(&defaults);
         let run_id = RunId::new();
+        self.lifecycle.reserve(&session.id, &run_id);
         Ok(Reserved {
             session_id: session.id.clone(),
             session_name: session.name.clone(),
@@ -253,7 +258,6 @@ impl Table {
             transcript_limit,
             transcript_share: watch::Sender::new(transcript_limit),
             runs: Vec::new(),
-            starting: 0,
             announced: false,
             created_at: SystemTime::now(),
             limits: wish.limits.clone(),
@@ -281,11 +285,11 @@ impl Table {
         let Some(session) = self.sessions.iter_mut().find(|session| session.id == run.session_id) else {
             return Err(Error::new(Code::NotFound, "the session was removed while its run started"));
         };
-        session.starting = session.starting.saturating_sub(1);
         if closing {
             return Err(Error::new(Code::ShuttingDown, "the host is ending; start another"));
         }
         let run_id = run.run_id.clone();
+        self.lifecycle.apply(&run_id, Transition::Started)?;
         session.runs.push(run);
         session.share_transcript();
         let is_first = !std::mem::replace(&mut session.announced, true);
@@ -298,17 +302,17 @@ impl Table {
     }
 
     /// The run was not started: nothing of it stays.
-    pub fn release(&mut self, session_id: &SessionId) {
-        if let Some(session) = self.sessions.iter_mut().find(|session| session.id == *session_id) {
-            session.starting = session.starting.saturating_sub(1);
-        }
+    pub fn release(&mut self, run_id: &RunId) {
+        // One that was inserted is active by now, and stays.
+        let _ = self.lifecycle.apply(run_id, Transition::NotStarted);
         self.remove_empty();
     }
 
     fn remove_empty(&mut self) {
+        let starting = self.lifecycle.starting();
         let (gone, kept) = std::mem::take(&mut self.sessions)
             .into_iter()
-            .partition::<Vec<_>, _>(|session| session.runs.is_empty() && session.starting == 0);
+            .partition::<Vec<_>, _>(|session| session.runs.is_empty() && !starting.contains(&session.id));
         self.sessions = kept;
         for session in gone.into_iter().filter(|session| session.announced) {
             self.event(Event::SessionRemoved { session_id: session.id, session_name: session.name });
@@ -316,7 +320,11 @@ impl Table {
     }
 
     /// Dismisses a run that has ended.
-    pub fn forget(&mut self, run_id: &RunId) {
+    ///
+    /// # Errors
+    /// When it has not, or is being restarted: it stays as it is then.
+    pub fn dismiss(&mut self, run_id: &RunId) -> std::result::Result<(), Refusal> {
+        self.lifecycle.apply(run_id, Transition::Dismissed)?;
         for session in &mut self.sessions {
             for run in session.runs.extract_if(.., |run| run.run_id == *run_id) {
                 // The run's task ends when it reads this, or when this last sender is dropped.
@@ -325,8 +333,8 @@ impl Table {
         }
         self.sessions.iter_mut().for_each(Session::share_transcript);
         self.samples.remove(run_id);
-        self.ended.remove(run_id);
         self.remove_empty();
+        Ok(())
     }
 
     pub fn rename(&mut self, target: &Target, name: String, permit: &Permit) -> Result<SessionId> {

@@ -115,7 +115,7 @@ impl Supervisor {
                     .flatten()
                     .filter_map(|name| Some((name.clone(), table.runs_of(name).first()?.run_id.clone())))
                     .collect();
-                Ok((levels, table.templates.clone(), running))
+                Ok::<_, Error>((levels, table.templates.clone(), running))
             })
             .await??;
         let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
@@ -214,7 +214,7 @@ impl Supervisor {
                 let names = chosen(table, params.group.as_deref(), params.templates.as_deref())?;
                 let levels = template::levels(&table.templates, &names)?;
                 let of = |name: &&String| names.contains(name).then(|| ((*name).clone(), table.runs_of(name)));
-                Ok(levels.iter().map(|level| level.iter().filter_map(of).collect()).collect())
+                Ok::<_, Error>(levels.iter().map(|level| level.iter().filter_map(of).collect()).collect())
             })
             .await??;
         let mut answer = DownReply { templates: Vec::new(), killed: KillReply::default() };
@@ -253,7 +253,7 @@ impl Table {
     /// The active runs of a template.
     fn runs_of(&self, template: &str) -> Vec<RunHandle> {
         let is_active =
-            |run: &&RunHandle| run.template.as_deref() == Some(template) && !self.ended.contains(&run.run_id);
+            |run: &&RunHandle| run.template.as_deref() == Some(template) && !self.lifecycle.has_ended(&run.run_id);
         self.runs().filter(is_active).cloned().collect()
     }
 }

@@ -40,6 +40,7 @@ use nix::{
 };
 
 use ending::{Ending, Scope};
+pub use start::check as check_program;
 pub use wire::{KernelLimits, Order, Plan, Report, StartError, Step};
 
 /// The hidden subcommand that the host starts.

@@ -1,7 +1,7 @@
 //! From a plan to a running program, or to the reason why not.
 
 use std::{
-    ffi::{CString, OsStr},
+    ffi::{CString, OsStr, OsString},
     fs::{self, File, OpenOptions},
     io::Write,
     os::unix::{
@@ -20,7 +20,7 @@ use nix::{
         signal::{SigSet, Signal},
         stat::{Mode, umask},
     },
-    unistd::{ForkResult, Pid, chdir, execv, fork, pipe2, setsid},
+    unistd::{AccessFlags, ForkResult, Pid, access, chdir, execv, fork, pipe2, setsid},
 };
 
 use super::wire::{Plan, StartError, Step};
@@ -175,13 +175,40 @@ fn restore_signals() {
     let _ = SigSet::empty().thread_set_mask();
 }
 
+/// Looks whether a program could be started in a directory, with that `$PATH`.
+///
+/// # Errors
+/// Which step would fail.
+pub fn check(cwd: &Path, name: Option<&OsString>, path: Option<&OsStr>) -> Result<(), StartError> {
+    let error = |step, errno: Errno, path: &Path| {
+        Err(StartError { step, errno: errno as i32, path: path.as_os_str().as_bytes().to_vec() })
+    };
+    let entered = fs::metadata(cwd)
+        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::ENOENT)))
+        .and_then(|meta| if meta.is_dir() { access(cwd, AccessFlags::X_OK) } else { Err(Errno::ENOTDIR) });
+    if let Err(errno) = entered {
+        return error(Step::Cwd, errno, cwd);
+    }
+    // Of a program that is itself looked up there is nothing to find.
+    let Some(name) = name else { return Ok(()) };
+    match find_from(cwd, name, path) {
+        Err(errno) => error(Step::Find, errno, Path::new(name)),
+        Ok(_) => Ok(()),
+    }
+}
+
 /// The program's file: a name with a slash is a path, any other is looked up in the program's own `$PATH`.
 fn find(name: &OsStr) -> Result<PathBuf, Errno> {
+    find_from(Path::new(""), name, std::env::var_os("PATH").as_deref())
+}
+
+/// The same for a program that is in another directory.
+fn find_from(cwd: &Path, name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Errno> {
     if name.is_empty() {
         return Err(Errno::ENOENT);
     }
     if name.as_bytes().contains(&b'/') {
-        let path = PathBuf::from(name);
+        let path = cwd.join(name);
         return match fs::metadata(&path) {
             Ok(meta) if meta.is_dir() => Err(Errno::EISDIR),
             // A pipe or device: the kernel would only say that it may not.
@@ -190,10 +217,9 @@ fn find(name: &OsStr) -> Result<PathBuf, Errno> {
             Err(error) => Err(Errno::from_raw(error.raw_os_error().unwrap_or(libc::ENOENT))),
         };
     }
-    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
     let mut found = Errno::ENOENT;
-    for folder in std::env::split_paths(&path) {
-        let candidate = folder.join(name);
+    for folder in std::env::split_paths(path.unwrap_or(OsStr::new("/usr/local/bin:/usr/bin:/bin"))) {
+        let candidate = cwd.join(folder).join(name);
         if candidate.is_file() {
             if is_executable(&candidate) {
                 return Ok(candidate);

@@ -32,6 +32,7 @@ mod orphans;
 mod patterns;
 mod privacy;
 mod refused;
+mod restarting;
 mod sizes;
 mod slow;
 mod snapshots;

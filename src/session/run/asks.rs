@@ -11,7 +11,7 @@ use crate::{
         AttachReply, Code, Error, Event, Format, LinkReply, PromptsReply, Result, RunInfo, Size, SnapshotFormat,
         SnapshotReply, Status, WaitReply,
     },
-    pty::spawn,
+    pty::{Spawn, spawn},
     session::{
         client::{Acked, Client, ClientId},
         input,
@@ -137,6 +137,8 @@ pub enum Ask {
         reply: oneshot::Sender<Result<WaitReply>>,
     },
     Info(oneshot::Sender<(RunInfo, Option<i32>)>),
+    /// What it starts, and how.
+    Spawn(oneshot::Sender<Spawn>),
     Restart {
         terminal_name: String,
         reply: oneshot::Sender<Result<Restarted>>,
@@ -203,6 +205,7 @@ impl Run {
                 }
             }
             Ask::Info(reply) => _ = reply.send((self.info(), self.link.is_some().then_some(self.shim_pid))),
+            Ask::Spawn(reply) => _ = reply.send(self.identity.spawn.clone()),
             Ask::Restart { terminal_name, reply } => {
                 let outcome = self.restart(terminal_name).await;
                 let _ = reply.send(outcome);
@@ -354,8 +357,6 @@ impl Run {
         if self.killing.is_some() || !matches!(self.life, Life::Ended { .. }) {
             return Err(Error::new(Code::StillRunning, "the run is still ending; try again in a moment"));
         }
-        // What it left running belongs to the run that ended.
-        self.link = None;
         let what = &mut self.identity.spawn;
         what.size = self.terminal.size();
         for (key, value) in &mut what.env {

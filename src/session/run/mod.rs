@@ -26,7 +26,7 @@ use super::{
     viewer::Viewer,
     waiter::Waiter,
 };
-pub use asks::{Ask, AttachWish, Kill, KillOutcome};
+pub use asks::{Ask, AttachWish, Kill, KillOutcome, Restarted};
 pub use focus::Focus;
 use heard::Heard;
 pub use lines::LinesWish;
