@@ -4,16 +4,13 @@
 //! whole tree's memory, processes and processor time are counted here, from `/proc`, and only for runs that have such a
 //! limit.
 
-use std::{
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tracing::debug;
 
 use super::{
-    cgroup,
+    processor_time::{Counted, ProcessorTime},
     run::{Ask, Identity, Kill},
 };
 use crate::{
@@ -32,9 +29,6 @@ const PROCESSES_A_SECOND: f64 = 2000.0;
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_millis(1000);
 const LONGEST_QUIET: Duration = Duration::from_millis(500);
-
-/// The same at the least for processor time, which is counted by hundredths of a second.
-const SHORTEST_TIME: Duration = Duration::from_millis(20);
 
 /// After a limit was passed the tree is being ended: how long before it is told again, should it live on.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -145,34 +139,12 @@ enum Change {
 struct Watched {
     shim: i32,
     limits: Limits,
-    group: Option<Group>,
     run: mpsc::WeakSender<Ask>,
     last: Option<(Instant, Usage)>,
     /// Looks in a row at which it had not grown.
     quiet: u32,
-    /// Processor time that it is known to have used, in milliseconds.
-    cpu_ms: u64,
-    /// Looks in a row at which it had used none.
-    idle: u32,
+    time: ProcessorTime,
     due: Instant,
-}
-
-/// The control group that a tree is in: it counts the time of those too that nobody has waited for.
-#[derive(Debug, Clone)]
-struct Group {
-    folder: PathBuf,
-    /// What an earlier life of the run had used.
-    before_ms: u64,
-}
-
-impl Group {
-    fn begin(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), before_ms: cgroup::cpu_ms(folder).unwrap_or(0) }
-    }
-
-    fn cpu_ms(&self) -> u64 {
-        cgroup::cpu_ms(&self.folder).unwrap_or(0).saturating_sub(self.before_ms)
-    }
 }
 
 /// Keeps a tree under watch until it is dropped.
@@ -202,10 +174,10 @@ impl Watcher {
         if limits.memory_bytes.is_none() && limits.processes.is_none() && limits.cpu_seconds.is_none() {
             return None;
         }
-        let group = run.cgroup.as_ref().map(|group| Group::begin(group.folder()));
+        let time = ProcessorTime::begin(limits, run.cgroup.as_ref());
         let (limits, run) = (limits.clone(), asks.clone());
         let due = Instant::now();
-        let watched = Watched { shim, limits, group, run, last: None, quiet: 0, cpu_ms: 0, idle: 0, due };
+        let watched = Watched { shim, limits, run, last: None, quiet: 0, time, due };
         self.0.send(Change::Watch(watched)).ok()?;
         debug!(shim, "its tree is watched for its limits");
         Some(Watch { watcher: self.clone(), shim })
@@ -240,10 +212,7 @@ const FEW: usize = 16;
 async fn look(all: &mut [Watched]) {
     let asked: Vec<(i32, Option<u64>)> =
         all.iter().map(|watched| (watched.shim, watched.limits.memory_bytes)).collect();
-    let timed: Vec<(Option<u64>, Option<Group>)> = all
-        .iter()
-        .map(|watched| (watched.limits.cpu_seconds.map(|most| most.saturating_mul(1000)), watched.group.clone()))
-        .collect();
+    let counted: Vec<Counted> = all.iter().map(|watched| watched.time.counted()).collect();
     let page_bytes = process::page_bytes();
     let looked = tokio::task::spawn_blocking(move || {
         let shims: Vec<i32> = asked.iter().map(|(shim, _)| *shim).collect();
@@ -260,26 +229,18 @@ async fn look(all: &mut [Watched]) {
             }
         };
         let memory: Vec<u64> = asked.iter().zip(&used).map(memory).collect();
-        let time = |((used, shim), (most, group)): ((&Usage, &i32), (Option<u64>, Option<Group>))| {
-            let ms = match (most, cpu_ms(*used)) {
-                // One look at all reads a process perhaps before the one that then waits for it.
-                (Some(most), ms) if ms >= most => cpu_ms(process::usage_of(*shim)),
-                (_, ms) => ms,
-            };
-            ms.max(group.filter(|_| most.is_some()).map_or(0, |group| group.cpu_ms()))
-        };
-        let time: Vec<u64> = used.iter().zip(&shims).zip(timed).map(time).collect();
+        let time = counted.iter().zip(&shims).zip(&used).map(|((counted, shim), used)| counted.cpu_ms(*shim, *used));
+        let time: Vec<u64> = time.collect();
         used.into_iter().zip(memory).zip(time).collect::<Vec<_>>()
     });
     // It has no way to fail but the end of the runtime.
     let Ok(looked) = looked.await else { return };
     let now = Instant::now();
     for (watched, ((used, memory), time)) in all.iter_mut().zip(looked) {
-        let before = watched.cpu_ms;
-        watched.cpu_ms = before.max(time);
-        let Some((limit, reason)) = passed(&watched.limits, memory, used.processes, watched.cpu_ms) else {
+        let time = watched.time.take(time);
+        let Some((limit, reason)) = passed(&watched.limits, memory, used.processes, time) else {
             watched.pace(now, used, page_bytes);
-            watched.pace_time(now, before);
+            watched.due = watched.due.min(now + watched.time.rest().unwrap_or(LONGEST));
             continue;
         };
         debug!(shim = watched.shim, "{reason}");
@@ -321,25 +282,6 @@ impl Watched {
         let rest = if self.quiet == 0 { SHORTEST } else { rest };
         self.due = now + Duration::from_secs_f64(soonest).max(rest).min(LONGEST);
     }
-
-    /// Looks sooner where the limit of processor time may be passed before that.
-    fn pace_time(&mut self, now: Instant, before_ms: u64) {
-        let Some(limit) = self.limits.cpu_seconds else { return };
-        self.idle = if self.cpu_ms > before_ms { 0 } else { self.idle.saturating_add(1) };
-        let left = Duration::from_millis(limit.saturating_mul(1000).saturating_sub(self.cpu_ms) / cores());
-        let rest = SHORTEST_TIME.saturating_mul(1 << self.idle.min(10)).min(LONGEST_QUIET);
-        self.due = self.due.min(now + left.max(rest).min(LONGEST));
-    }
-}
-
-/// The most processor time that a tree can use in a second.
-fn cores() -> u64 {
-    std::thread::available_parallelism().map_or(1, |count| count.get() as u64)
-}
-
-/// Processor time in milliseconds.
-fn cpu_ms(used: Usage) -> u64 {
-    used.ticks.saturating_mul(1000) / process::ticks_a_second()
 }
 
 #[cfg(test)]
@@ -353,7 +295,8 @@ mod tests {
     fn watched(limits: Limits) -> Watched {
         let (run, _) = mpsc::channel(1);
         let run = run.downgrade();
-        Watched { shim: 1, limits, group: None, run, last: None, quiet: 0, cpu_ms: 0, idle: 0, due: Instant::now() }
+        let time = ProcessorTime::begin(&limits, None);
+        Watched { shim: 1, limits, run, last: None, quiet: 0, time, due: Instant::now() }
     }
 
     #[test]
@@ -408,23 +351,6 @@ mod tests {
         }
         small.pace(now, used(1), page);
         assert_eq!(small.due - now, LONGEST_QUIET, "a quiet tree costs two looks a second");
-    }
-
-    #[test]
-    fn processor_time_is_looked_at_before_all_cores_could_use_what_is_left() {
-        let mut tree = watched(Limits { cpu_seconds: Some(10), ..Limits::default() });
-        let now = Instant::now();
-        let mut next = |used_ms: u64| {
-            let before = std::mem::replace(&mut tree.cpu_ms, used_ms);
-            tree.due = now + LONGEST;
-            tree.pace_time(now, before);
-            tree.due - now
-        };
-        let left = next(9000);
-        assert_eq!(left, Duration::from_millis(1000 / cores()).max(SHORTEST_TIME));
-        assert_eq!(next(9999), SHORTEST_TIME);
-        let rests: Vec<Duration> = (0..12).map(|_| next(9999)).collect();
-        assert_eq!(rests.last(), Some(&LONGEST_QUIET), "one that sleeps is not looked at all the time");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod memory;
 mod names;
 mod outline;
 mod past;
+mod processor_time;
 mod replacing;
 mod resolve;
 mod run;
