@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -41,46 +41,59 @@ impl Appender {
         let mut line = serde_json::to_vec(&cut(record))?;
         line.push(b'\n');
         paths::make_folder(&self.folder)?;
-        let (file, locked) = self.open()?;
-        let mut file = file;
+        let mut file = self.open()?;
         let length = file.metadata()?.len();
-        if locked && length > 0 && length + line.len() as u64 > ROTATE_AT {
+        if file.is_locked() && length > 0 && length + line.len() as u64 > ROTATE_AT {
             fs::rename(self.folder.join(FILE), self.folder.join(OLD_FILE))?;
             // Whoever waits for the old file's lock finds that it is not the newest any more.
-            file = self.open()?.0;
+            file = self.open()?;
         }
         let length = file.metadata()?.len();
+        if ends_within_a_line(&file, length)? {
+            // What was cut off there costs no line but its own.
+            line.insert(0, b'\n');
+        }
         // One write: another host's line cannot come in between.
-        let written = file.write(&line);
-        match written {
-            Ok(count) if count == line.len() => Ok(()),
-            Ok(_) => {
-                // The disk is full: half a line would spoil the next one too.
-                file.set_len(length)?;
+        match file.write(&line)? {
+            count if count == line.len() => Ok(()),
+            count => {
+                // The disk is full: what there was room for is taken back. Without the lock, or where somebody has
+                // written without it, another host's line may be behind it: then it stays, and ends at the next one.
+                if file.is_locked() && file.metadata()?.len() == length + count as u64 {
+                    file.set_len(length)?;
+                }
                 Err(io::Error::from_raw_os_error(libc::ENOSPC))
             }
-            Err(error) => Err(error),
         }
     }
 
-    /// The file, and whether it is locked.
-    fn open(&self) -> io::Result<(LockedFile, bool)> {
+    /// The file, locked unless another host holds it for too long.
+    fn open(&self) -> io::Result<LockedFile> {
         let path = self.folder.join(FILE);
         let begun = Instant::now();
         loop {
-            let file = open(OpenOptions::new().append(true).create(true).mode(0o600), &path)?;
+            let file = open(OpenOptions::new().read(true).append(true).create(true).mode(0o600), &path)?;
             let opened = file.metadata()?;
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(locked) => {
                     if fs::metadata(&path).is_ok_and(|now| now.ino() == opened.ino()) {
-                        return Ok((LockedFile::Locked(locked), true));
+                        return Ok(LockedFile::Locked(locked));
                     }
                 }
-                Err((file, _)) if begun.elapsed() > LOCK_PATIENCE => return Ok((LockedFile::Plain(file), false)),
+                Err((file, _)) if begun.elapsed() > LOCK_PATIENCE => return Ok(LockedFile::Plain(file)),
                 Err(_) => std::thread::sleep(Duration::from_millis(2)),
             }
         }
     }
+}
+
+/// Whether the last line is only half there, as after a power failure.
+fn ends_within_a_line(file: &File, length: u64) -> io::Result<bool> {
+    let mut last = [b'\n'];
+    if let Some(at) = length.checked_sub(1) {
+        file.read_exact_at(&mut last, at)?;
+    }
+    Ok(last != [b'\n'])
 }
 
 /// Opens one of the files: neither a link nor a pipe, which would be waited for.
@@ -98,9 +111,20 @@ pub fn open_to_read(path: &Path) -> io::Result<File> {
 }
 
 /// A file with its lock, or without where it could not be had.
-enum LockedFile {
+pub(super) enum LockedFile {
     Locked(Flock<File>),
     Plain(File),
+}
+
+impl LockedFile {
+    /// Locks a file if nobody else has: without waiting, and not at all where its file system knows no locks.
+    pub fn lock(file: File) -> Self {
+        Flock::lock(file, FlockArg::LockExclusiveNonblock).map_or_else(|(file, _)| Self::Plain(file), Self::Locked)
+    }
+
+    fn is_locked(&self) -> bool {
+        matches!(self, Self::Locked(_))
+    }
 }
 
 impl std::ops::Deref for LockedFile {
@@ -195,6 +219,37 @@ pub(super) mod tests {
             assert_eq!(of_host, (0..RECORDS).collect::<Vec<_>>(), "of {host}");
         }
         assert!(lines.iter().all(|record| record.command.len() < LONGEST_COMMAND + 8));
+    }
+
+    fn commands(state: &Path) -> Vec<String> {
+        let text = fs::read_to_string(state.join(FILE)).unwrap();
+        let records = text.lines().filter_map(|line| serde_json::from_str::<HistoryRecord>(line).ok());
+        records.map(|record| record.command).collect()
+    }
+
+    #[test]
+    fn half_a_line_costs_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let appender = Appender::new(folder.path().to_owned());
+        for half in ["{\"half", "", "not a record\n"] {
+            let path = folder.path().join(FILE);
+            let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).unwrap();
+            file.write_all(half.as_bytes()).unwrap();
+            appender.append(&record(&format!("after {half}"))).unwrap();
+        }
+        assert_eq!(commands(folder.path()), ["after {\"half", "after ", "after not a record\n"]);
+        let text = fs::read_to_string(folder.path().join(FILE)).unwrap();
+        assert_eq!(text.lines().count(), 5, "no line is added where none was cut off: {text}");
+    }
+
+    #[test]
+    fn without_the_lock_a_record_is_written_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let appender = Appender::new(folder.path().to_owned());
+        appender.append(&record("a")).unwrap();
+        let _held = LockedFile::lock(File::open(folder.path().join(FILE)).unwrap());
+        appender.append(&record("b")).unwrap();
+        assert_eq!(commands(folder.path()), ["a", "b"]);
     }
 
     #[test]

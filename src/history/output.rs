@@ -4,17 +4,22 @@ use std::{
     collections::HashMap,
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::Disk;
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+};
+
+use super::{Disk, file::LockedFile};
 use crate::paths;
 
 /// Where outputs are, below the state folder.
@@ -23,7 +28,8 @@ pub const FOLDER: &str = "logs";
 /// What an output may take if nobody says otherwise.
 pub const DEFAULT_BYTES: u64 = 16 << 20;
 
-/// What all outputs together may take when one more begins: the oldest go.
+/// What all outputs together may take when one more begins: the oldest go, of those that nothing is written to any more.
+/// Where they leave no room the new one is not kept.
 const ALL_BYTES: u64 = 512 << 20;
 
 /// What of one output may wait for the disk. A page cache takes gigabytes a second; a disk that does not keep up
@@ -40,6 +46,7 @@ pub struct Output {
     written: u64,
     lost: u64,
     waiting: Arc<AtomicUsize>,
+    kept: Arc<AtomicBool>,
 }
 
 /// An output put down as data, for a process that goes on with it.
@@ -67,25 +74,26 @@ impl Chunk {
 
 #[derive(Debug)]
 enum What {
-    Open(PathBuf),
+    /// Begins a file; cleared when nothing more can be kept in it.
+    Open(PathBuf, Arc<AtomicBool>),
     /// Goes on with a file that is there.
-    GoOn(PathBuf),
+    GoOn(PathBuf, Arc<AtomicBool>),
     Bytes(Vec<u8>, Arc<AtomicUsize>),
     Close,
 }
 
 impl Output {
     pub(super) fn new(disk: Disk, path: PathBuf, limit: u64) -> Self {
-        let id = next_id();
-        disk.chunk(Chunk { id, what: What::Open(path.clone()) });
-        Self { disk, id, path, limit, written: 0, lost: 0, waiting: Arc::default() }
+        let (id, kept) = (next_id(), Arc::new(AtomicBool::new(true)));
+        disk.chunk(Chunk { id, what: What::Open(path.clone(), Arc::clone(&kept)) });
+        Self { disk, id, path, limit, written: 0, lost: 0, waiting: Arc::default(), kept }
     }
 
     pub(super) fn restore(disk: Disk, saved: SavedOutput) -> Self {
         let SavedOutput { path, limit, written, lost } = saved;
-        let id = next_id();
-        disk.chunk(Chunk { id, what: What::GoOn(path.clone()) });
-        Self { disk, id, path, limit, written, lost, waiting: Arc::default() }
+        let (id, kept) = (next_id(), Arc::new(AtomicBool::new(true)));
+        disk.chunk(Chunk { id, what: What::GoOn(path.clone(), Arc::clone(&kept)) });
+        Self { disk, id, path, limit, written, lost, waiting: Arc::default(), kept }
     }
 
     /// Puts it down as data. What waits for the disk is not in it: flush that first.
@@ -100,9 +108,15 @@ impl Output {
         &self.path
     }
 
+    /// False once its file could not be made, or written, or was removed.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.kept.load(Ordering::Relaxed)
+    }
+
     /// Keeps some more of it.
     pub fn push(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() || self.written >= self.limit {
+        if bytes.is_empty() || self.written >= self.limit || !self.is_kept() {
             return;
         }
         if self.waiting.load(Ordering::Relaxed) + bytes.len() > WAITING_BYTES {
@@ -147,21 +161,42 @@ fn marker(text: &str) -> String {
 
 /// The thread's side: the open files.
 #[derive(Default)]
-pub struct Writers(HashMap<u64, File>);
+pub struct Writers(HashMap<u64, Writing>);
+
+/// An open file. Its lock tells every host that something is still written to it.
+struct Writing {
+    file: LockedFile,
+    path: PathBuf,
+    kept: Arc<AtomicBool>,
+}
+
+impl Writing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        (&*self.file).write_all(bytes)?;
+        if self.file.metadata()?.nlink() == 0 {
+            let why = format!("{} was removed; what its run prints is not kept any more", self.path.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, why));
+        }
+        Ok(())
+    }
+}
 
 impl Writers {
     /// Takes a part in; says what came of it where something was written or failed: that a file could be opened says
     /// nothing yet, as a full disk has room for empty ones. After a failure nothing more of that output is written.
     pub fn take(&mut self, chunk: Chunk) -> Option<io::Result<()>> {
         match chunk.what {
-            What::Open(path) => self.keep(chunk.id, open(&path)),
-            What::GoOn(path) => {
-                self.keep(chunk.id, OpenOptions::new().append(true).create(true).mode(0o600).open(&path))
+            What::Open(path, kept) => self.keep(chunk.id, open(&path), path, kept),
+            What::GoOn(path, kept) => {
+                let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+                self.keep(chunk.id, opened, path, kept)
             }
             What::Bytes(bytes, waiting) => {
                 waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
-                let written = self.0.get_mut(&chunk.id)?.write_all(&bytes);
+                let writing = self.0.get_mut(&chunk.id)?;
+                let written = writing.write(&bytes);
                 if written.is_err() {
+                    writing.kept.store(false, Ordering::Relaxed);
                     self.0.remove(&chunk.id);
                 }
                 Some(written)
@@ -173,8 +208,23 @@ impl Writers {
         }
     }
 
-    fn keep(&mut self, id: u64, opened: io::Result<File>) -> Option<io::Result<()>> {
-        opened.map(|file| _ = self.0.insert(id, file)).map_err(Err).err()
+    fn keep(
+        &mut self,
+        id: u64,
+        opened: io::Result<File>,
+        path: PathBuf,
+        kept: Arc<AtomicBool>,
+    ) -> Option<io::Result<()>> {
+        match opened {
+            Ok(file) => {
+                self.0.insert(id, Writing { file: LockedFile::lock(file), path, kept });
+                None
+            }
+            Err(error) => {
+                kept.store(false, Ordering::Relaxed);
+                Some(Err(error))
+            }
+        }
     }
 }
 
@@ -184,12 +234,12 @@ fn open(path: &Path) -> io::Result<File> {
         paths::make_folder(state)?;
     }
     paths::make_folder(folder)?;
-    make_room(folder, ALL_BYTES);
+    make_room(folder, ALL_BYTES)?;
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Removes the oldest outputs until all together take no more than `most`.
-fn make_room(folder: &Path, most: u64) {
+/// Removes the oldest outputs until all together take no more than `most`, but none that a host still writes to.
+fn make_room(folder: &Path, most: u64) -> io::Result<()> {
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let mut files: Vec<_> = entries
         .filter_map(|entry| {
@@ -201,12 +251,32 @@ fn make_room(folder: &Path, most: u64) {
     let mut all: u64 = files.iter().map(|(_, length, _)| length).sum();
     for (_, length, path) in files {
         if all <= most {
-            return;
+            return Ok(());
         }
-        if fs::remove_file(path).is_ok() {
+        if remove(&path).is_ok() {
             all -= length;
         }
     }
+    if all <= most {
+        return Ok(());
+    }
+    let why = format!(
+        "the outputs of running programs in {} take {all} bytes, and all together may take {most}; a new one is not kept",
+        folder.display()
+    );
+    Err(io::Error::new(io::ErrorKind::StorageFull, why))
+}
+
+/// Removes an output that no host writes to: one that does has locked it.
+fn remove(path: &Path) -> io::Result<()> {
+    let options = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
+    // One that may not be read is nobody's who writes here.
+    if let Ok(file) = OpenOptions::new().read(true).custom_flags(options).open(path)
+        && let Err((_, Errno::EWOULDBLOCK)) = Flock::lock(file, FlockArg::LockSharedNonblock)
+    {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    fs::remove_file(path)
 }
 
 #[cfg(test)]
@@ -252,9 +322,20 @@ mod tests {
             file.set_len(100).unwrap();
             file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(n)).unwrap();
         }
-        make_room(folder.path(), 250);
-        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        left.sort();
-        assert_eq!(left, ["2", "3"]);
+        let left = || {
+            let entries = fs::read_dir(folder.path()).unwrap();
+            let mut left: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            left.sort();
+            left
+        };
+        let oldest = LockedFile::lock(File::open(folder.path().join("0")).unwrap());
+        make_room(folder.path(), 250).unwrap();
+        assert_eq!(left(), ["0", "3"], "what is written to stays");
+        let newest = LockedFile::lock(File::open(folder.path().join("3")).unwrap());
+        assert!(make_room(folder.path(), 150).unwrap_err().to_string().contains("take 200 bytes"));
+        assert_eq!(left(), ["0", "3"]);
+        drop((oldest, newest));
+        make_room(folder.path(), 150).unwrap();
+        assert_eq!(left(), ["3"]);
     }
 }

@@ -1,10 +1,15 @@
 //! What is remembered of runs: the history, what it says of commands, and whole outputs.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Home, Host, Run};
+use crate::support::{Home, Host, Run, eventually};
 
 fn ended(host: &Host, params: Json) -> Run {
     let run = host.run(params);
@@ -158,4 +163,85 @@ fn values_of_variables_and_input_are_not_in_the_history() {
     assert_eq!(host.ask("history", json!({}))["total"], 1);
     let text = fs::read_to_string(home.state().join("history.jsonl")).unwrap();
     assert!(SECRETS.iter().all(|secret| !text.contains(secret)), "{text}");
+}
+
+/// As large as all outputs together may be, and empty.
+fn plant(home: &Home, name: &str) -> PathBuf {
+    let path = home.state().join("logs").join(name);
+    fs::File::create(&path).unwrap().set_len(600 << 20).unwrap();
+    path
+}
+
+#[test]
+fn an_output_that_is_still_written_to_does_not_give_way_to_newer_ones() {
+    let home = Home::new();
+    let (host, other) = (home.host().start(), home.host().start());
+    let quiet = host.run(json!({"cmd": "echo early; read line; echo \"heard $line\"", "log": true}));
+    host.wait_pattern(&quiet, "early");
+    let path = host.info(&quiet)["output_path"].as_str().unwrap().to_owned();
+    let read = || fs::read_to_string(&path).unwrap_or_default();
+    eventually("it is written", || read().contains("early"));
+    let hour_ago = SystemTime::now() - Duration::from_secs(3600);
+    fs::File::options().append(true).open(&path).unwrap().set_modified(hour_ago).unwrap();
+    // Neither one of the same host nor one of another removes it.
+    for host in [&host, &other] {
+        let ended_one = plant(&home, "1-2.log");
+        ended(host, json!({"cmd": "true", "log": true}));
+        eventually("the one that nobody writes to has given way", || !ended_one.exists());
+    }
+    host.ask("send", json!({"target": quiet.run_id, "data": "more", "enter": true}));
+    host.wait_exited(&quiet.run_id);
+    host.ask("history", json!({}));
+    assert!(read().contains("heard more"), "{path}: {:?}", read());
+}
+
+#[test]
+fn where_what_is_written_to_leaves_no_room_the_new_output_is_not_kept_and_that_is_told() {
+    let home = Home::new();
+    let host = home.host().start();
+    ended(&host, json!({"cmd": "true", "log": true}));
+    let full = plant(&home, "1-2.log");
+    let held = fs::File::open(&full).unwrap();
+    let _held = nix::fcntl::Flock::lock(held, nix::fcntl::FlockArg::LockExclusiveNonblock).unwrap();
+    let run = ended(&host, json!({"cmd": "echo more", "log": true}));
+    host.ask("history", json!({}));
+    assert!(full.exists());
+    assert_eq!(host.info(&run)["output_path"], Json::Null);
+    assert!(home.log().contains("a new one is not kept"), "{}", home.log());
+    let health = host.ask("health", json!({}));
+    let check = health["checks"].as_array().unwrap().iter().find(|check| check["name"] == "history").unwrap();
+    assert_eq!(check["status"], "warn", "{check}");
+}
+
+#[test]
+fn an_output_whose_file_is_removed_says_so_and_is_named_no_more() {
+    let home = Home::new();
+    let host = home.host().start();
+    let run = host.run(json!({"cmd": "while read line; do echo \"heard $line\"; done", "log": true}));
+    let path = host.info(&run)["output_path"].as_str().unwrap().to_owned();
+    eventually("it is there", || Path::new(&path).exists());
+    fs::remove_file(&path).unwrap();
+    host.ask("send", json!({"target": run.run_id, "data": "one", "enter": true}));
+    eventually("it is named no more", || host.info(&run)["output_path"] == Json::Null);
+    assert!(home.log().contains(&format!("{path} was removed")), "{}", home.log());
+    host.ask("send", json!({"target": run.run_id, "data": "two", "enter": true}));
+    host.wait_pattern(&run, "heard two");
+}
+
+#[test]
+fn half_a_line_in_the_history_costs_no_other() {
+    let home = Home::new();
+    let host = home.host().start();
+    ended(&host, json!({"cmd": "true", "name": "before"}));
+    host.ask("history", json!({}));
+    let file = home.state().join("history.jsonl");
+    let mut text = fs::read_to_string(&file).unwrap();
+    text.push_str("{\"half");
+    fs::write(&file, text).unwrap();
+    for name in ["first", "second"] {
+        ended(&host, json!({"cmd": "true", "name": name}));
+    }
+    let history = host.ask("history", json!({}));
+    let names: Vec<_> = history["records"].as_array().unwrap().iter().map(|record| &record["session_name"]).collect();
+    assert_eq!(names, ["second", "first", "before"]);
 }

@@ -7,6 +7,7 @@ use std::{
 
 use super::{Identity, Life, Run};
 use crate::{
+    history::Output,
     process,
     protocol::{
         Event, Exit, HistoryRecord, RunId, RunInfo, SessionId, SnapshotFormat, SnapshotLine, SnapshotReply, Status,
@@ -64,6 +65,7 @@ impl Run {
 
     /// Writes this end into the history, and closes the file of the whole output.
     pub(super) fn remember(&mut self, exit: Exit, at: SystemTime, lasted: Duration) {
+        self.output_path = self.kept_output();
         self.output = None;
         let Some(disk) = &self.services.disk else { return };
         let Identity { session_id, run_id, command, spawn, group, label, .. } = &self.identity;
@@ -87,6 +89,11 @@ impl Run {
             output_path: self.output_path.clone(),
             host_pid: std::process::id(),
         });
+    }
+
+    /// The file of the whole output, unless it is known that nothing is kept in it.
+    fn kept_output(&self) -> Option<String> {
+        self.output_path.clone().filter(|_| self.output.as_ref().is_none_or(Output::is_kept))
     }
 
     pub(super) fn snapshot(&self, format: SnapshotFormat, scrollback: usize) -> SnapshotReply {
@@ -183,7 +190,7 @@ impl Run {
             idle_timeout_ms: self.identity.idle_timeout.map(millis),
             unread_input_bytes: self.input.bytes(),
             stream: self.identity.stream,
-            output_path: self.output_path.clone(),
+            output_path: self.kept_output(),
             template: self.identity.template.clone(),
             resume: self.identity.resume.clone(),
             left_running: self.left_running,
