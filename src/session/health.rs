@@ -15,7 +15,7 @@ use nix::{
     unistd::{AccessFlags, access},
 };
 
-use super::{Supervisor, access::Permit, cgroup::Delegated, limits::bytes_text, supervisor::gone};
+use super::{Supervisor, access::Permit, cgroup::Delegated, limits::bytes_text, past::on_disk, supervisor::gone};
 use crate::{
     history::Disk,
     process,
@@ -72,10 +72,17 @@ impl Supervisor {
             .await?;
         let (disk, socket) = (self.services.disk.clone(), self.settings.socket.clone());
         let uptime = self.services.started.elapsed();
+        let folder = disk.as_ref().map(|disk| disk.folder().to_owned()).unwrap_or_default();
+        let of_files = move || {
+            let (log, disk) = (log.as_deref(), disk.as_ref());
+            vec![log_check(log), labels(log), history(disk), runtime_folder(socket.as_deref())]
+        };
+        let of_files = on_disk(&folder, of_files)
+            .await
+            .unwrap_or_else(|error| vec![check("history", HealthStatus::Warn, error.message, Some(HISTORY_ADVICE))]);
         let checks = tokio::task::spawn_blocking(move || {
             let active = sessions.values().map(|session| session.active_processes as u64).sum::<u64>();
-            let mut checks = vec![log_check(log.as_deref()), labels(log.as_deref()), history(disk.as_ref())];
-            checks.push(runtime_folder(socket.as_deref()));
+            let mut checks = of_files;
             checks.push(terminals());
             checks.push(share("ptys", "PTYs of this machine", ptys(), PTYS_ADVICE));
             checks.push(share(
@@ -188,16 +195,17 @@ fn labels(log: Option<&str>) -> HealthCheck {
     }
 }
 
+const HISTORY_ADVICE: &str = "make room, or make the folder writable; sessions go on without it";
+
 fn history(disk: Option<&Disk>) -> HealthCheck {
-    const ADVICE: &str = "make room, or make the folder writable; sessions go on without it";
     let Some(disk) = disk else { return ok("history", "is not kept") };
     match disk.trouble() {
-        Some(why) => check("history", HealthStatus::Warn, why, Some(ADVICE)),
+        Some(why) => check("history", HealthStatus::Warn, why, Some(HISTORY_ADVICE)),
         // It is made with the first record.
         None if !disk.folder().exists() => ok("history", format!("{} is not there yet", disk.folder().display())),
         None => match writable(disk.folder()) {
             Ok(()) => ok("history", disk.folder().display().to_string()),
-            Err(why) => check("history", HealthStatus::Warn, why, Some(ADVICE)),
+            Err(why) => check("history", HealthStatus::Warn, why, Some(HISTORY_ADVICE)),
         },
     }
 }
