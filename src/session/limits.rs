@@ -11,6 +11,7 @@ use tracing::debug;
 
 use super::{
     processor_time::{Counted, ProcessorTime},
+    proportional::Measured,
     run::{Ask, Identity, Kill},
 };
 use crate::{
@@ -140,7 +141,9 @@ struct Watched {
     shim: i32,
     limits: Limits,
     run: mpsc::WeakSender<Ask>,
-    last: Option<(Instant, Usage)>,
+    measured: Option<Measured>,
+    /// The memory and the processes that it had at the last look.
+    last: Option<(Instant, u64, u64)>,
     /// Looks in a row at which it had not grown.
     quiet: u32,
     time: ProcessorTime,
@@ -177,7 +180,7 @@ impl Watcher {
         let time = ProcessorTime::begin(limits, run.cgroup.as_ref());
         let (limits, run) = (limits.clone(), asks.clone());
         let due = Instant::now();
-        let watched = Watched { shim, limits, run, last: None, quiet: 0, time, due };
+        let watched = Watched { shim, limits, run, measured: None, last: None, quiet: 0, time, due };
         self.0.send(Change::Watch(watched)).ok()?;
         debug!(shim, "its tree is watched for its limits");
         Some(Watch { watcher: self.clone(), shim })
@@ -210,25 +213,27 @@ const FEW: usize = 16;
 
 /// One look at all of them.
 async fn look(all: &mut [Watched]) {
-    let asked: Vec<(i32, Option<u64>)> =
-        all.iter().map(|watched| (watched.shim, watched.limits.memory_bytes)).collect();
+    let asked: Vec<(i32, Option<u64>, Option<Measured>)> =
+        all.iter().map(|watched| (watched.shim, watched.limits.memory_bytes, watched.measured)).collect();
     let counted: Vec<Counted> = all.iter().map(|watched| watched.time.counted()).collect();
     let page_bytes = process::page_bytes();
     let looked = tokio::task::spawn_blocking(move || {
-        let shims: Vec<i32> = asked.iter().map(|(shim, _)| *shim).collect();
+        let shims: Vec<i32> = asked.iter().map(|(shim, ..)| *shim).collect();
         let used = match shims.len() {
             0..=FEW => shims.iter().map(|&shim| process::usage_of(shim)).collect(),
             _ => process::usage(&shims),
         };
-        let memory = |((shim, limit), used): (&(i32, Option<u64>), &Usage)| {
+        let memory = |((shim, limit, measured), used): ((i32, Option<u64>, Option<Measured>), &Usage)| {
             let resident = used.pages * page_bytes;
-            match limit {
-                // What a program shares with its forks counts once, and to know that costs more.
-                Some(limit) if resident > *limit => process::proportional_memory(*shim, page_bytes),
-                _ => resident,
+            // What a program shares with its forks counts once, and to know that costs more.
+            let Some(limit) = limit.filter(|limit| resident > *limit) else { return (resident, measured) };
+            if let Some(memory) = measured.and_then(|measured| measured.still(Instant::now(), resident, limit)) {
+                return (memory, measured);
             }
+            let measured = Measured::new(shim, page_bytes, resident);
+            (measured.memory, Some(measured))
         };
-        let memory: Vec<u64> = asked.iter().zip(&used).map(memory).collect();
+        let memory: Vec<_> = asked.into_iter().zip(&used).map(memory).collect();
         let time = counted.iter().zip(&shims).zip(&used).map(|((counted, shim), used)| counted.cpu_ms(*shim, *used));
         let time: Vec<u64> = time.collect();
         used.into_iter().zip(memory).zip(time).collect::<Vec<_>>()
@@ -236,10 +241,11 @@ async fn look(all: &mut [Watched]) {
     // It has no way to fail but the end of the runtime.
     let Ok(looked) = looked.await else { return };
     let now = Instant::now();
-    for (watched, ((used, memory), time)) in all.iter_mut().zip(looked) {
+    for (watched, ((used, (memory, measured)), time)) in all.iter_mut().zip(looked) {
+        watched.measured = measured;
         let time = watched.time.take(time);
         let Some((limit, reason)) = passed(&watched.limits, memory, used.processes, time) else {
-            watched.pace(now, used, page_bytes);
+            watched.pace(now, memory, used.processes);
             watched.due = watched.due.min(now + watched.time.rest().unwrap_or(LONGEST));
             continue;
         };
@@ -254,28 +260,23 @@ async fn look(all: &mut [Watched]) {
 }
 
 impl Watched {
-    /// Decides when to look next: before it can pass a limit at the pace it has, or is taken to be able to have.
-    fn pace(&mut self, now: Instant, used: Usage, page_bytes: u64) {
-        let since = self.last.map(|(at, last)| ((now - at).as_secs_f64().max(0.001), last));
-        let grown = since.is_none_or(|(_, last)| used.pages > last.pages || used.processes > last.processes);
+    /// Decides when to look next, by the memory as it was measured: before it can pass a limit at the pace it has, or is
+    /// taken to be able to have.
+    fn pace(&mut self, now: Instant, memory: u64, processes: u64) {
+        let since = self.last.map(|(at, memory, processes)| ((now - at).as_secs_f64().max(0.001), memory, processes));
+        let grown = since.is_none_or(|(_, last, before)| memory > last || processes > before);
         self.quiet = if grown { 0 } else { self.quiet.saturating_add(1) };
-        self.last = Some((now, used));
+        self.last = Some((now, memory, processes));
         #[allow(clippy::cast_precision_loss, reason = "an estimate")]
         let to_limit = |limit: Option<u64>, now: u64, before: Option<u64>, fastest: f64| {
             let left = limit?.saturating_sub(now) as f64;
             let pace =
-                since.zip(before).map_or(0.0, |((seconds, _), before)| now.saturating_sub(before) as f64 / seconds);
+                since.zip(before).map_or(0.0, |((seconds, ..), before)| now.saturating_sub(before) as f64 / seconds);
             Some(left / fastest.max(pace * 2.0))
         };
-        let last = since.map(|(_, last)| last);
         let seconds = [
-            to_limit(
-                self.limits.memory_bytes,
-                used.pages * page_bytes,
-                last.map(|l| l.pages * page_bytes),
-                BYTES_A_SECOND,
-            ),
-            to_limit(self.limits.processes, used.processes, last.map(|l| l.processes), PROCESSES_A_SECOND),
+            to_limit(self.limits.memory_bytes, memory, since.map(|(_, last, _)| last), BYTES_A_SECOND),
+            to_limit(self.limits.processes, processes, since.map(|(.., last)| last), PROCESSES_A_SECOND),
         ];
         let soonest = seconds.into_iter().flatten().fold(LONGEST.as_secs_f64(), f64::min);
         let rest = SHORTEST.saturating_mul(1 << self.quiet.min(10)).min(LONGEST_QUIET);
@@ -296,7 +297,7 @@ mod tests {
         let (run, _) = mpsc::channel(1);
         let run = run.downgrade();
         let time = ProcessorTime::begin(&limits, None);
-        Watched { shim: 1, limits, run, last: None, quiet: 0, time, due: Instant::now() }
+        Watched { shim: 1, limits, run, measured: None, last: None, quiet: 0, time, due: Instant::now() }
     }
 
     #[test]
@@ -323,33 +324,32 @@ mod tests {
 
     #[test]
     fn the_pace_of_looks_follows_the_growth() {
-        let page = 4096;
-        let used = |megabytes: u64| Usage { ticks: 0, pages: megabytes * 1_000_000 / page, processes: 1 };
+        let used = |megabytes: u64| megabytes * 1_000_000;
         let mut tree = watched(limits(Some(1_000_000_000), None));
         let begun = Instant::now();
-        tree.pace(begun, used(10), page);
+        tree.pace(begun, used(10), 1);
         let first = tree.due - begun;
         assert!(
             first <= Duration::from_millis(500),
             "what may grow by 2 GB a second is not left alone for longer: {first:?}"
         );
-        tree.pace(begun + first, used(600), page);
+        tree.pace(begun + first, used(600), 1);
         let growing = tree.due - (begun + first);
         assert!(growing < first, "{growing:?}");
         let mut now = tree.due;
         for _ in 0..12 {
-            tree.pace(now, used(600), page);
+            tree.pace(now, used(600), 1);
             now = tree.due;
         }
-        tree.pace(now, used(990), page);
+        tree.pace(now, used(990), 1);
         assert_eq!(tree.due - now, SHORTEST, "close to its limit and growing");
         let mut small = watched(limits(Some(20_000_000), Some(10)));
         let mut now = begun;
         for _ in 0..12 {
-            small.pace(now, used(1), page);
+            small.pace(now, used(1), 1);
             now = small.due;
         }
-        small.pace(now, used(1), page);
+        small.pace(now, used(1), 1);
         assert_eq!(small.due - now, LONGEST_QUIET, "a quiet tree costs two looks a second");
     }
 

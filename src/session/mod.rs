@@ -19,6 +19,7 @@ mod names;
 mod outline;
 mod past;
 mod processor_time;
+mod proportional;
 mod replacing;
 mod resolve;
 mod run;
