@@ -293,7 +293,7 @@ impl Served {
         if let Some(kind) = Kind::of(name) {
             let mut open = self.open.clone();
             tokio::select! {
-                places = self.traffic.room().places(kind, 1) => places?.forget(),
+                places = self.traffic.room().places(kind, 1) => self.traffic.keep_place(places?),
                 _ = open.changed() => return Err(closed()),
             }
         }

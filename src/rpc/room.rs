@@ -98,13 +98,4 @@ impl Room {
             Error::new(Code::ResourceExhausted, format!("more than {most} {what} of this connection; {advice}"))
         })
     }
-
-    /// Gives back the place of an answer that is written, where the permit was forgotten.
-    pub fn is_free_again(&self, kind: Kind) {
-        let Places { free, most } = self.of(kind);
-        // A call that was refused before it had a place gives none back.
-        if free.available_permits() < *most {
-            free.add_permits(1);
-        }
-    }
 }

@@ -4,7 +4,7 @@
 use rmpv::Value;
 use serde_json::json;
 
-use crate::support::{Home, Host, Run, Speech, eventually, proc};
+use crate::support::{Home, Host, Pending, Run, Speech, eventually, from_json, proc};
 
 fn request(id: u64, method: &str, params: Value) -> Value {
     Value::Array(vec![0.into(), id.into(), method.into(), params])
@@ -257,5 +257,51 @@ fn a_parameter_of_the_wrong_kind_is_named_in_words_and_nothing_odd_is_quoted() {
             let is_rust = ["struct", "u64", "u32", "usize", "enum"].iter().any(|word| message.contains(word));
             assert!(message.len() < 500 && !message.contains(is_odd) && !is_rust, "{message}");
         }
+    }
+}
+
+#[test]
+fn so_many_calls_of_lines_wait_and_no_more() {
+    const MOST: usize = 64;
+    let host = Host::start();
+    let run = host.run_line("read x");
+    let waits: Vec<Pending<'_>> = (0..300)
+        .map(|_| {
+            let wait = host.begin("lines", json!({"run_id": run.run_id, "wait_ms": 600_000}));
+            // One by one: what is refused is so before the next.
+            host.ask("sessions", json!({}));
+            wait
+        })
+        .collect();
+    eventually("the others are refused", || waits.iter().filter(|wait| wait.is_answered()).count() == 300 - MOST);
+    host.ask("kill", json!({"target": run.run_id, "grace_ms": 0}));
+    let answers = waits.into_iter().map(Pending::answer);
+    let refused: Vec<_> = answers.filter_map(Result::err).collect();
+    assert_eq!(refused.len(), 300 - MOST);
+    assert!(refused.iter().all(|refusal| refusal.code == "resource_exhausted"));
+    host.ask("lines", json!({"run_id": run.run_id}));
+}
+
+#[test]
+fn calls_that_share_an_id_each_give_their_place_back() {
+    let host = Host::start();
+    let run = host.run_line("stty -echo; echo ready; while read x; do echo line; done");
+    host.wait_pattern(&run, "ready");
+    let lines = |from: u64, wait_ms: u64| {
+        let params = from_json(&json!({"run_id": run.run_id, "from": from, "wait_ms": wait_ms}));
+        host.send(&request(1_000_000, "lines", Value::Array(vec![params])));
+    };
+    let answer = || {
+        let answer = host.wait_for("an answer", |state| state.answer(1_000_000).cloned());
+        host.forget(1_000_000);
+        answer.unwrap_or_else(|refusal| panic!("{refusal:?}"))
+    };
+    let mut next = 1;
+    for _ in 0..70 {
+        lines(next, 600_000);
+        lines(next, 1);
+        answer();
+        host.input(&run.run_id, "\r");
+        next = answer()["next"].as_u64().unwrap();
     }
 }

@@ -122,7 +122,7 @@ impl<R> GuardedReader<R> {
                     return verdict;
                 }
                 let name = method.text().unwrap_or_default();
-                self.traffic.asked(id, name);
+                self.traffic.asked();
                 if OPENING.contains(&name) {
                     return Verdict::Number(params.start, self.traffic.asked_to_open(id));
                 }

@@ -8,11 +8,14 @@ use std::{
     },
 };
 
-use tokio::sync::watch;
+use tokio::{
+    sync::{OwnedSemaphorePermit, watch},
+    task,
+};
 
 use crate::{
     protocol::{Attach, Event, Method, Run, RunId, SessionId, Shutdown},
-    rpc::room::{Kind, Room},
+    rpc::room::Room,
 };
 
 /// What is under way on a connection, in both directions: shared by its reader and its writer.
@@ -31,8 +34,8 @@ struct TrafficState {
     passed: watch::Sender<Passed>,
     /// Answers that the client is to get, and that are not written yet.
     owed: AtomicUsize,
-    /// The client's requests that hold places for large answers.
-    large: Mutex<HashMap<u64, Kind>>,
+    /// Places for large answers, by the task that carries out the request.
+    places: Mutex<HashMap<task::Id, OwnedSemaphorePermit>>,
     room: Room,
     /// Nothing more is to be written.
     cut_off: watch::Sender<bool>,
@@ -113,10 +116,7 @@ impl Traffic {
     }
 
     /// A request of the client: its answer is owed.
-    pub(super) fn asked(&self, id: u64, method: &str) {
-        if let Some(kind) = Kind::of(method) {
-            lock(&self.0.large).insert(id, kind);
-        }
+    pub(super) fn asked(&self) {
         self.0.owed.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -141,10 +141,18 @@ impl Traffic {
         &self.0.room
     }
 
+    /// Keeps the place of the answer that this task makes until the task has written it. The library carries out a
+    /// request and writes its answer in one task of the request's own; ids are the client's, and may be used twice.
+    pub fn keep_place(&self, place: OwnedSemaphorePermit) {
+        if let Some(task) = task::try_id() {
+            lock(&self.0.places).insert(task, place);
+        }
+    }
+
     pub(super) fn replied(&self, id: u64) {
         self.paid();
-        if let Some(kind) = lock(&self.0.large).remove(&id) {
-            self.0.room.is_free_again(kind);
+        if let Some(task) = task::try_id() {
+            lock(&self.0.places).remove(&task);
         }
         lock(&self.0.opening).remove(&id);
     }
