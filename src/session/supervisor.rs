@@ -346,7 +346,7 @@ impl Supervisor {
             return Err(Error::new(Code::NotFound, "there is no run to wait for"));
         }
         let done =
-            async { if all { join_all(waits).await.into_iter().flatten().last() } else { select_all(waits).await.0 } };
+            async { if all { join_all(waits).await.into_iter().flatten().last() } else { first_answer(waits).await } };
         let timeout = timeout_ms.map_or(LONGEST_MS, |ms| ms.min(LONGEST_MS));
         match tokio::time::timeout(Duration::from_millis(timeout), done).await {
             Ok(Some(reply)) => reply,
@@ -405,6 +405,18 @@ async fn until(moment: Option<Instant>) {
     }
 }
 
+/// The first answer of several that may come; none when none can come any more, as of runs that are gone.
+async fn first_answer<T>(mut waits: Vec<impl Future<Output = Option<T>> + Unpin>) -> Option<T> {
+    while !waits.is_empty() {
+        let (answer, _, others) = select_all(waits).await;
+        if answer.is_some() {
+            return answer;
+        }
+        waits = others;
+    }
+    None
+}
+
 /// Asks a run; none when it is gone.
 pub(super) async fn ask<T>(run: &RunHandle, what: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Option<T> {
     let (reply, answer) = oneshot::channel();
@@ -427,4 +439,24 @@ pub(super) fn gone() -> Error {
 
 pub(super) fn run_gone() -> Error {
     Error::new(Code::NotFound, "the run was dismissed meanwhile")
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt, future};
+
+    use super::*;
+
+    #[test]
+    fn a_run_that_is_gone_answers_for_none_of_the_others() {
+        let wait = |answer: Option<Option<u8>>| match answer {
+            Some(answer) => future::ready(answer).boxed(),
+            None => future::pending().boxed(),
+        };
+        let first =
+            |answers: Vec<Option<Option<u8>>>| first_answer(answers.into_iter().map(wait).collect()).now_or_never();
+        assert_eq!(first(vec![Some(None), None]), None, "the other may still answer");
+        assert_eq!(first(vec![Some(None), Some(Some(7)), None]), Some(Some(7)));
+        assert_eq!(first(vec![Some(None), Some(None)]), Some(None), "all are gone");
+    }
 }
