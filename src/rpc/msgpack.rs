@@ -52,7 +52,7 @@ pub async fn serve(
     let reader = GuardedReader::new(reader, traffic.clone()).compat();
     let writer = GuardedWriter::new(writer, traffic.clone()).compat_write();
     let (client, outbox) = Client::new();
-    let id = client.id();
+    let known = client.clone();
     let connection = Connection::new(host.clone(), caller, client, traffic.clone());
     let mut initialized = connection.frontend.subscribe();
     let tag = Tag::default();
@@ -80,7 +80,7 @@ pub async fn serve(
         ours.cut_off();
     }
     // The host may be ending itself.
-    let _ = host.supervisor.unregister(id).await;
+    let _ = host.supervisor.unregister(&known).await;
     match &ended {
         Ended::Closed => info!("{ended}"),
         Ended::Broken(_) => warn!("{ended}"),

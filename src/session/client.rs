@@ -28,6 +28,7 @@ pub struct Client {
     events: mpsc::Sender<(Event, Option<Ack>)>,
     lost: Arc<AtomicU64>,
     synchronized_output: Arc<AtomicBool>,
+    gone: Arc<AtomicBool>,
     pace: Arc<Mutex<Pace>>,
 }
 
@@ -140,7 +141,7 @@ impl Client {
         let id = ClientId(NEXT.fetch_add(1, Ordering::Relaxed));
         let outbox = Outbox { frames: frames_out, events: Events { waiting, lost: Arc::clone(&lost), taken: None } };
         let pace = Arc::new(Mutex::new(Pace { next: Instant::now(), needs: Duration::ZERO }));
-        (Self { id, frames, events, lost, synchronized_output: Arc::default(), pace }, outbox)
+        (Self { id, frames, events, lost, synchronized_output: Arc::default(), gone: Arc::default(), pace }, outbox)
     }
 
     /// Gives a frame that can wait its turn among those of all the client's views: when it may be sent.
@@ -161,6 +162,15 @@ impl Client {
     #[must_use]
     pub fn id(&self) -> ClientId {
         self.id
+    }
+
+    /// Its connection has ended: no run gives it a view any more.
+    pub(super) fn leave(&self) {
+        self.gone.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
     }
 
     /// Notes whether its emulator holds back what is written between CSI ? 2026 h and l.

@@ -8,7 +8,7 @@ use tracing::{Instrument, info_span};
 use super::{
     Supervisor,
     lifecycle::Lifecycle,
-    run::{Ask, Run, unix_ms},
+    run::{Ask, Desired, Run, unix_ms},
     state::{SavedSession, State},
     supervisor::ASKS_WAITING,
     table::{RunHandle, Session},
@@ -146,10 +146,11 @@ impl Supervisor {
             for run in saved.runs {
                 let (run_id, template) = (run.run_id.clone(), run.template.clone());
                 let (asks, asks_in) = mpsc::channel(ASKS_WAITING);
-                let (services, own, name) = (self.services.clone(), asks.downgrade(), session.name.clone());
+                let (services, own) = (self.services.clone(), asks.downgrade());
+                let (desired, desires) = Desired::new(session.name.clone());
                 let share = session.transcript_share.subscribe();
-                let run = Run::restore(run, session.id.clone(), name, services, own, share)?;
-                session.runs.push(RunHandle { run_id, session_id: session.id.clone(), asks, template });
+                let run = Run::restore(run, session.id.clone(), desires, services, own, share)?;
+                session.runs.push(RunHandle { run_id, session_id: session.id.clone(), asks, desired, template });
                 let span = info_span!("session", id = session.id.short());
                 tokio::spawn(run.serve(asks_in).instrument(span));
             }

@@ -11,7 +11,7 @@ use super::{
     cgroup::Delegated,
     command::{self, Command},
     limits, names,
-    run::{Ask, AttachWish, Identity, Run},
+    run::{Ask, AttachWish, Desired, Identity, Run},
     start_error,
     supervisor::{ASKS_WAITING, LONGEST_MS, run_gone},
     table::{Reserved, RunHandle, SessionWish},
@@ -169,9 +169,10 @@ impl Supervisor {
         };
         let (asks, asks_in) = mpsc::channel(ASKS_WAITING);
         let stream = params.stream;
+        let (desired, desires) = Desired::new(reserved.session_name.clone());
         let mut run = Run::new(
             identity,
-            reserved.session_name.clone(),
+            desires,
             reserved.terminal_name.clone(),
             self.services.clone(),
             asks.downgrade(),
@@ -185,6 +186,7 @@ impl Supervisor {
             run_id: reserved.run_id.clone(),
             session_id: reserved.session_id.clone(),
             asks,
+            desired,
             template: params.template.clone(),
         };
         let view_id = match (params.attach, client) {

@@ -112,8 +112,10 @@ impl Supervisor {
     }
 
     /// Forgets a client and its views.
-    pub async fn unregister(&self, client: ClientId) -> Result<()> {
+    pub async fn unregister(&self, client: &Client) -> Result<()> {
+        client.leave();
         self.services.memory.given_up();
+        let client = client.id();
         self.with(move |table| table.forget_client(client)).await
     }
 
@@ -123,7 +125,7 @@ impl Supervisor {
         self.with(move |table| {
             table.colors = colors;
             for run in table.runs() {
-                let _ = run.asks.try_send(Ask::Colors(colors));
+                run.desired.send_modify(|desired| desired.colors = Some(colors));
             }
             Empty {}
         })

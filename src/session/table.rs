@@ -14,7 +14,7 @@ use super::{
     access::{Caller, Permit},
     lifecycle::{Lifecycle, Refusal, Transition},
     names,
-    run::Ask,
+    run::{Ask, Desired},
 };
 use crate::{
     protocol::{
@@ -29,6 +29,7 @@ pub struct RunHandle {
     pub run_id: RunId,
     pub session_id: SessionId,
     pub asks: mpsc::Sender<Ask>,
+    pub desired: watch::Sender<Desired>,
     /// The template it was started from.
     pub template: Option<String>,
 }
@@ -168,15 +169,14 @@ impl Table {
     pub fn forget_client(&mut self, client: ClientId) {
         self.clients.retain(|(other, _)| other.id() != client);
         for run in self.runs() {
-            Self::detach(run, client);
+            run.desired.send_modify(|desired| desired.departures += 1);
         }
     }
 
     /// Closes a client's view of a run and what it follows of it.
     pub fn detach(run: &RunHandle, client: ClientId) {
-        // A run too busy to hear it finds out with its next frame.
-        let _ = run.asks.try_send(Ask::Detach(client));
-        let _ = run.asks.try_send(Ask::Unfollow(client));
+        run.send_in_turn(Ask::Detach(client));
+        run.send_in_turn(Ask::Unfollow(client));
     }
 
     /// Whether programs are started at all.
@@ -290,6 +290,9 @@ impl Table {
         }
         let run_id = run.run_id.clone();
         self.lifecycle.apply(&run_id, Transition::Started)?;
+        // Both may be others by now than when its start began.
+        let (name, colors) = (session.name.clone(), self.colors);
+        run.desired.send_modify(|desired| (desired.session_name, desired.colors) = (name, Some(colors)));
         session.runs.push(run);
         session.share_transcript();
         let is_first = !std::mem::replace(&mut session.announced, true);
@@ -327,8 +330,7 @@ impl Table {
         self.lifecycle.apply(run_id, Transition::Dismissed)?;
         for session in &mut self.sessions {
             for run in session.runs.extract_if(.., |run| run.run_id == *run_id) {
-                // The run's task ends when it reads this, or when this last sender is dropped.
-                let _ = run.asks.try_send(Ask::Close);
+                run.desired.send_modify(|desired| desired.is_dismissed = true);
             }
         }
         self.sessions.iter_mut().for_each(Session::share_transcript);
@@ -350,7 +352,7 @@ impl Table {
         let session = &mut self.sessions[at];
         session.name.clone_from(&name);
         for run in &session.runs {
-            let _ = run.asks.try_send(Ask::Renamed(name.clone()));
+            run.desired.send_modify(|desired| desired.session_name.clone_from(&name));
         }
         let (session_id, announced) = (session.id.clone(), session.announced);
         // Of one whose first run is still being started nobody has been told: its start tells the name it has then.

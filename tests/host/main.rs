@@ -24,6 +24,7 @@ mod json_rpc;
 mod json_wire;
 mod keeping;
 mod killing;
+mod leaving;
 mod life;
 mod limits;
 mod memory;

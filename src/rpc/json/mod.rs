@@ -45,7 +45,7 @@ pub(super) async fn serve(
     // Dropped when this ends, which gives up what the client still waits for.
     let (_open, open) = watch::channel(());
     let (client, outbox) = Client::new();
-    let id = client.id();
+    let known = client.clone();
     let peer = Peer::new(writer, open.clone());
     let connection = Connection::new(host.clone(), caller, client, peer.traffic.clone());
     let mut initialized = connection.frontend.subscribe();
@@ -72,7 +72,7 @@ pub(super) async fn serve(
     sender.abort();
     peer.close();
     // The host may be ending itself.
-    let _ = host.supervisor.unregister(id).await;
+    let _ = host.supervisor.unregister(&known).await;
     match &ended {
         Ended::Closed => info!("{ended}"),
         Ended::Broken(_) => warn!("{ended}"),

@@ -23,7 +23,6 @@ use crate::{
         viewer::Viewer,
         waiter::{Condition, Waiter},
     },
-    term::Colors,
 };
 
 /// What became of a kill.
@@ -148,14 +147,11 @@ pub enum Ask {
         lines: Option<usize>,
         reply: oneshot::Sender<Option<RunOutline>>,
     },
-    Colors(Colors),
-    Renamed(String),
     /// To put itself down, and do nothing more until the other end of `thaw` is dropped.
     Freeze {
         reply: oneshot::Sender<Box<SavedRun>>,
         thaw: watch::Receiver<()>,
     },
-    Close,
 }
 
 impl Run {
@@ -210,9 +206,13 @@ impl Run {
                 let outcome = self.restart(terminal_name).await;
                 let _ = reply.send(outcome);
             }
-            Ask::Colors(colors) => self.terminal.set_colors(colors),
             Ask::Outline { lines, reply } => _ = reply.send(self.outline(lines)),
             Ask::Freeze { reply, mut thaw } => {
+                if self.follow_desired() {
+                    // It ends with its next turn, and is not carried over.
+                    self.desired.mark_changed();
+                    return;
+                }
                 self.take_reports().await;
                 self.changed();
                 self.void_clipboard_requests();
@@ -220,8 +220,6 @@ impl Run {
                 // Nothing is ever sent: it ends with an error when the process goes on after all.
                 let _ = thaw.changed().await;
             }
-            Ask::Renamed(name) => self.session_name = name,
-            Ask::Close => {}
         }
     }
 
@@ -246,6 +244,9 @@ impl Run {
     }
 
     pub(super) fn attach(&mut self, client: Client, wish: AttachWish, reply: oneshot::Sender<AttachReply>) {
+        if client.is_gone() {
+            return;
+        }
         self.close_viewers(|viewer| viewer.client.id() == client.id());
         let id = Viewer::next_id();
         let client_id = client.id();
@@ -287,13 +288,13 @@ impl Run {
     }
 
     fn follow(&mut self, client: Client) -> Option<u64> {
-        let next = self.lines.as_ref()?.next_seq();
+        let next = self.lines.as_ref().filter(|_| !client.is_gone())?.next_seq();
         self.drop_followers(|follower| follower.client.id() == client.id());
         self.followers.push(Follower::new(Viewer::next_id(), client, *self.identity.transcript_limit.borrow()));
         Some(next)
     }
 
-    fn drop_followers(&mut self, which: impl Fn(&Follower) -> bool) {
+    pub(super) fn drop_followers(&mut self, which: impl Fn(&Follower) -> bool) {
         let exit_event = self.told_exit();
         self.followers.retain(|follower| {
             let goes = which(follower);

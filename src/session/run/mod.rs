@@ -1,6 +1,7 @@
 //! One run: a program on a PTY, its terminal, and who looks at it. One task owns it all.
 
 mod asks;
+mod desired;
 mod focus;
 mod heard;
 mod lines;
@@ -27,6 +28,7 @@ use super::{
     waiter::Waiter,
 };
 pub use asks::{Ask, AttachWish, Kill, KillOutcome, Restarted};
+pub use desired::Desired;
 pub use focus::Focus;
 use heard::Heard;
 pub use lines::LinesWish;
@@ -96,6 +98,7 @@ enum Turn {
     Readable(Option<Place>),
     Writable,
     TranscriptLimit,
+    Desired,
     Clock,
 }
 
@@ -124,6 +127,8 @@ struct Killing {
 pub struct Run {
     identity: Identity,
     session_name: String,
+    /// What the table wants it to be.
+    desired: watch::Receiver<Desired>,
     terminal_name: String,
     services: Services,
     /// The way to this run itself, for those who watch it.
@@ -188,7 +193,7 @@ impl Run {
     #[allow(clippy::too_many_arguments, reason = "all that a run begins with, and nothing of it belongs together")]
     pub fn new(
         mut identity: Identity,
-        session_name: String,
+        desired: watch::Receiver<Desired>,
         terminal_name: String,
         services: Services,
         own: mpsc::WeakSender<Ask>,
@@ -196,6 +201,7 @@ impl Run {
         colors: Colors,
     ) -> Self {
         let (now, started_at) = (Instant::now(), SystemTime::now());
+        let session_name = desired.borrow().session_name.clone();
         let transcript_limit = *identity.transcript_limit.borrow_and_update();
         let mut terminal = Terminal::new(identity.spawn.size, transcript_limit);
         terminal.set_colors(colors);
@@ -207,6 +213,7 @@ impl Run {
             watch: services.watcher.watch(spawned.shim_pid, &identity, &own),
             identity,
             session_name,
+            desired,
             terminal_name,
             services,
             own,
@@ -256,7 +263,7 @@ impl Run {
         self.terminal.take_asked();
     }
 
-    /// Runs until it is closed, or nobody can ask it anything any more.
+    /// Runs until it is dismissed, or nobody can ask it anything any more.
     pub async fn serve(mut self, mut asks: mpsc::Receiver<Ask>) {
         // A view that was asked for with the run is there before the program's first word, and its last.
         while let Ok(ask) = asks.try_recv() {
@@ -273,6 +280,7 @@ impl Run {
                     if !self.search_lags => Turn::Readable(place),
                 () = writable(self.master.as_ref(), !self.input.is_empty()) => Turn::Writable,
                 Ok(()) = self.identity.transcript_limit.changed() => Turn::TranscriptLimit,
+                Ok(()) = self.desired.changed() => Turn::Desired,
                 () = sleep_until(clock) => Turn::Clock,
             };
             let flooded = matches!(turn, Turn::Readable(_));
@@ -281,10 +289,7 @@ impl Run {
                 self.terminal.settle();
             }
             match turn {
-                Turn::Asked(None | Some(Ask::Close)) => {
-                    self.services.memory.given_up();
-                    return;
-                }
+                Turn::Asked(None) => break,
                 Turn::Asked(Some(ask)) => self.answer(ask).await,
                 Turn::Acked(acked) => self.acked(acked),
                 Turn::Reported(Some(report)) => self.reported(report),
@@ -294,6 +299,11 @@ impl Run {
                 Turn::TranscriptLimit => {
                     let limit = *self.identity.transcript_limit.borrow_and_update();
                     self.terminal.set_transcript_limit(limit);
+                }
+                Turn::Desired => {
+                    if self.follow_desired() {
+                        break;
+                    }
                 }
                 Turn::Clock => {}
             }
@@ -311,6 +321,7 @@ impl Run {
                 tokio::task::yield_now().await;
             }
         }
+        self.services.memory.given_up();
     }
 
     /// What time alone brings about.

@@ -9,7 +9,7 @@ use std::{
 use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 
-use super::{Ask, Flow, Heard, Identity, Life, Run, unix_ms};
+use super::{Ask, Desired, Flow, Heard, Identity, Life, Run, unix_ms};
 use crate::{
     history::Output,
     protocol::SessionId,
@@ -106,7 +106,7 @@ impl Run {
     pub fn restore(
         saved: SavedRun,
         session_id: SessionId,
-        session_name: String,
+        desired: watch::Receiver<Desired>,
         services: Services,
         own: mpsc::WeakSender<Ask>,
         transcript_limit: watch::Receiver<usize>,
@@ -131,6 +131,7 @@ impl Run {
             resume: saved.resume,
             output_limit: saved.output_limit,
         };
+        let session_name = desired.borrow().session_name.clone();
         let now = Instant::now();
         let ago = |how_long: Duration| now.checked_sub(how_long).unwrap_or(now);
         let mut input = InputQueue::new();
@@ -147,6 +148,7 @@ impl Run {
             watch,
             identity,
             session_name,
+            desired,
             terminal_name: saved.terminal_name,
             services,
             own,
