@@ -298,6 +298,15 @@ M.table = {
     end,
   },
   {
+    name = 'clipboard',
+    usage = 'clipboard [target]',
+    desc = 'whether a program that asks gets it',
+    run = function(call)
+      require('termi.clipboard').choose(call.rest ~= '' and args.only_word(call.rest) or '')
+    end,
+    complete = complete.clipboard,
+  },
+  {
     name = 'restore',
     usage = 'restore [name]',
     desc = 'start again what a reboot ended (persist)',

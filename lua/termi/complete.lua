@@ -178,6 +178,15 @@ function M.host(before, lead)
   return before == '' and starting_with(remote.names(), lead) or {}
 end
 
+--- One session whose program waits for the clipboard.
+---@param before string
+---@param lead string
+---@return string[]
+function M.clipboard(before, lead)
+  local names = require('termi.clipboard').names()
+  return before == '' and vim.tbl_map(escaped, starting_with(names, unescaped(lead))) or {}
+end
+
 --- One group of templates.
 ---@param before string
 ---@param lead string

@@ -110,7 +110,7 @@ local defaults = {
     --- Whether programs may copy: what they send (OSC 52) goes to the register `+`, or `*` for the primary selection.
     ---@type boolean
     copy = true,
-    --- Whether programs may read these registers.
+    --- Whether programs may read these registers; 'ask': |:Termi-clipboard| answers.
     ---@type 'ask'|'allow'|'deny'
     paste = 'ask',
   },

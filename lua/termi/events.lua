@@ -109,6 +109,7 @@ local handlers = {
   end,
   run_exited = function(event)
     state.ended(event)
+    require('termi.clipboard').ended(event.run_id)
     local policy = config.get().notify.exit
     -- Who kills a run is told so by the kill itself.
     if is_to_be_said(event, policy) and (policy == 'always' or event.status ~= 'killed') then
@@ -145,6 +146,9 @@ local handlers = {
   end,
   session_removed = function(event)
     state.removed(event.session_id, event.run_id)
+    if event.run_id then
+      require('termi.clipboard').forget(event.run_id)
+    end
     origin.forget(event.run_id or event.session_id)
   end,
   session_renamed = function(event)

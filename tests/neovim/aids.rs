@@ -148,20 +148,23 @@ in_each_neovim! {
         pretend(editor, "clipboard", "{}");
         let request = "{ type = 'clipboard_request', selection = 'clipboard', request = 1 }";
         host_tells(editor, request);
-        editor.eventually_lua("a person is asked", "(_G.prompt or ''):find('told wants to read your clipboard')");
-        // Nobody waits for the person; another request meanwhile is refused.
+        editor.hears("told wants to read your clipboard; :Termi clipboard answers");
+        // Another request meanwhile is refused.
         host_tells(editor, "{ type = 'clipboard_request', selection = 'clipboard', request = 2 }");
         editor.eventually_lua("it is refused", "_G.asked and _G.asked.request == 2 and _G.asked.data == nil");
+        assert!(editor.lua("return _G.choose == nil").as_bool().unwrap(), "nothing is asked before the person wants it");
         for (choice, data) in [("1", "nil"), ("nil", "nil"), ("2", "'secret'"), ("3", "'secret'")] {
+            editor.ex("Termi clipboard");
+            editor.eventually_lua("the person is asked", "_G.choose and _G.prompt:find('told wants to read your clipboard')");
             editor.lua(&format!("_G.asked = nil _G.choose(_G.items[{choice}])"));
             editor.eventually_lua("it is answered", &format!("_G.asked.request == 1 and _G.asked.data == {data}"));
-            editor.lua("_G.choose = nil");
+            editor.lua("_G.choose, _G.asked = nil, nil");
             host_tells(editor, request);
             if choice != "3" {
-                editor.eventually_lua("a person is asked again", "_G.choose");
+                editor.hears("told wants to read your clipboard");
             }
         }
-        editor.eventually_lua("allowed for good", "_G.asked.data == 'secret' and _G.choose == nil");
+        editor.eventually_lua("allowed for good", "_G.asked and _G.asked.data == 'secret' and _G.choose == nil");
         for (policy, data) in [("deny", "nil"), ("allow", "'chosen'")] {
             editor.set_up(&format!("{{ clipboard = {{ paste = '{policy}' }} }}"));
             editor.lua("_G.asked = nil");

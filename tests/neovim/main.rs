@@ -42,6 +42,7 @@ macro_rules! in_each_neovim {
 
 mod aids;
 mod api;
+mod asking;
 mod ends;
 mod following;
 mod hosts;
