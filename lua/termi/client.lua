@@ -1,8 +1,8 @@
 --- The calls to hosts: each goes to the host of the run or session that it names, else to this machine's, which is
 --- started when it is needed. Other machines' hosts are connected by |termi.remote|.
-local binary = require('termi.binary')
 local config = require('termi.config')
 local connection = require('termi.connection')
+local handshake = require('termi.handshake')
 local message = require('termi.message')
 local origin = require('termi.origin')
 
@@ -24,6 +24,10 @@ function M.running(host)
   if host and host ~= '' then
     return require('termi.remote').running(host)
   end
+  -- One that is being started cannot be called yet.
+  if handshake.is_under_way() then
+    return nil
+  end
   for _, found in ipairs(here and {} or connection.adopt()) do
     if found.host == '' then
       here = found
@@ -32,29 +36,39 @@ function M.running(host)
   return here
 end
 
+--- Why a process of a host has ended, in words.
+---@param its termi.Connection
+---@param code integer
+---@param default? string for a host of this editor
+---@return string
+local function reason_of(its, code, default)
+  local said = vim.trim(its.stderr)
+  -- A shell's way to tell a signal: 128 and its number.
+  local how = code > 128 and require('termi.format').signal(code - 128) or ('exit code %d'):format(code)
+  if its.persistent and said ~= '' then
+    -- A bridge says in one line what became of the daemon: nobody is to press <Enter> for it.
+    return said
+  end
+  local what = its.persistent and 'the connection to the daemon ended unexpectedly (%s)'
+    or default
+    or 'the host ended unexpectedly (%s), its programs with it'
+  local reason = what:format(how)
+  return said ~= '' and reason .. ':\n' .. said or reason
+end
+
 --- This machine's host has ended.
 ---@param its termi.Connection
 ---@param code integer
 function M.ended(its, code)
-  if here ~= its then
+  local is_taken = handshake.ended(its, code, reason_of(its, code, 'it ended before it answered (%s)'))
+  if is_taken or here ~= its then
     return
   end
   here = nil
   if code == connection.REPLACED and not its.stopping and vim.v.exiting == vim.NIL then
     return M.join_again(its)
   end
-  local said = vim.trim(its.stderr)
-  -- A shell's way to tell a signal: 128 and its number.
-  local how = code > 128 and require('termi.format').signal(code - 128) or ('exit code %d'):format(code)
-  local what = its.persistent and 'the connection to the daemon ended unexpectedly (%s)'
-    or 'the host ended unexpectedly (%s), its programs with it'
-  local reason = what:format(how)
-  if its.persistent and said ~= '' then
-    -- A bridge says in one line what became of the daemon: nobody is to press <Enter> for it.
-    reason = said
-  elseif said ~= '' then
-    reason = reason .. ':\n' .. said
-  end
+  local reason = reason_of(its, code)
   connection.fail_calls(its, { code = 'host_ended', message = reason })
   if vim.v.exiting ~= vim.NIL then
     return
@@ -137,42 +151,18 @@ local function introduce(its)
   return connection.await(its, 'initialize', connection.introduction(its), config.get().timeout_ms)
 end
 
----@param its termi.Connection
-local function handshake(its)
-  local info, err = introduce(its)
-  if info and not err and info.protocol == connection.PROTOCOL then
-    its.info = info
-    return
-  end
-  here = nil
-  pcall(vim.fn.chanclose, its.chan)
-  if err then
-    message.fail('the host could not be used: %s', err.message)
-  end
-  local text = 'the binary %s speaks protocol %s, this plugin speaks %d. Bring both to one version: `:Termi build`.'
-  message.fail(text, binary.find(), tostring(info and info.protocol), connection.PROTOCOL)
+--- Whether this machine's host is being started.
+---@return boolean
+function M.is_starting()
+  return handshake.is_under_way()
 end
 
 --- This machine's host, started if there is none. Raises when there is no binary, or one of another version.
 ---@return termi.Connection
 function M.ensure()
-  local its = M.running()
-  if its then
-    return its
-  end
-  local path = binary.find()
-  local command = { path, 'host' } ---@type string[]
-  if config.get().persist then
-    command[#command + 1] = '--persist'
-  end
-  local ok, opened = pcall(connection.open, '', command)
-  if not ok then
-    message.fail('%s cannot be started: %s', path, tostring(opened))
-  end
-  opened.persistent = config.get().persist
-  here = opened
-  handshake(opened)
-  return opened
+  return M.running() or handshake.wait(function(its)
+    here = its
+  end)
 end
 
 --- Ends this machine's host, and with it every session that it owns. Does not wait.

@@ -21,7 +21,7 @@ local last = {} ---@type table<string, termi.proto.Sessions> of other machines, 
 --- Whether this machine can have sessions: not before the first command of an editor that owns its host.
 ---@return boolean
 local function may_exist_here()
-  return client.running() ~= nil or require('termi.persist').may_have_sessions()
+  return client.running() ~= nil or client.is_starting() or require('termi.persist').may_have_sessions()
 end
 
 --- The hosts that can be asked.

@@ -57,4 +57,5 @@ mod projects;
 mod reading;
 mod run;
 mod screen;
+mod starting;
 mod typing;

@@ -44,11 +44,12 @@ pub struct Start {
     rows: u16,
     setup: Option<&'static str>,
     home: Option<Rc<Home>>,
+    config: Option<String>,
 }
 
 impl Start {
     pub fn new(version: Version) -> Self {
-        Self { version, columns: 100, rows: 30, setup: Some("{}"), home: None }
+        Self { version, columns: 100, rows: 30, setup: Some("{}"), home: None, config: None }
     }
 
     pub fn size(self, columns: u16, rows: u16) -> Self {
@@ -65,6 +66,13 @@ impl Start {
         Self { home: Some(Rc::clone(home)), ..self }
     }
 
+    /// Lua that a person's configuration holds: it runs before Neovim has started. `BINARY` in it is the one that is
+    /// tested.
+    pub fn config(self, code: &str) -> Self {
+        let code = code.replace("BINARY", &format!("[[{}]]", env!("CARGO_BIN_EXE_termi")));
+        Self { config: Some(code), ..self.without_setup() }
+    }
+
     /// The plugin is installed and left alone.
     pub fn without_setup(self) -> Self {
         Self { setup: None, ..self }
@@ -77,6 +85,10 @@ impl Start {
         command.arg(format!("set rtp^={}", repository().display()));
         // What is written in the corner of the screen is of no interest here.
         command.args(["--cmd", "set noshowcmd noruler shortmess+=I"]);
+        if let Some(code) = &self.config {
+            let file = home.write("config.lua", code);
+            command.args(["--cmd", &format!("luafile {}", file.display())]);
+        }
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("Neovim starts");
         let wire = Wire::new(child.stdin.take().unwrap(), child.stdout.take().unwrap());
