@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[test]
-fn the_example_of_fifty_lines_runs_a_program_and_prints_what_it_printed() {
+fn the_example_runs_a_program_and_prints_what_it_printed() {
     let home = Home::new();
     let line = "seq 100; printf '\\033[1mbold\\033[m ü\\n'; sleep 0; exit 7";
     let output = home
@@ -26,6 +26,41 @@ fn the_example_of_fifty_lines_runs_a_program_and_prints_what_it_printed() {
     expected.push_str("bold ü\n");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
     assert_eq!(output.status.code(), Some(7), "it exits as the program did");
+}
+
+/// The example in a shell, as its documentation has it.
+fn example(line: &str) -> (String, String, Option<i32>) {
+    let client = project("examples/client.py");
+    let line = line.replace("CLIENT", &format!("python3 {}", client.display()));
+    let output = Home::new().host().command_of("bash").args(["-c", &line]).env("TERMI", TERMI).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code())
+}
+
+#[test]
+fn the_example_reports_each_line_that_it_did_not_print() {
+    let (printed, said, code) = example("CLIENT seq 200000");
+    assert_eq!(code, Some(0), "{said}");
+    let skipped: usize = said
+        .lines()
+        .map(|line| line.strip_prefix('[').unwrap().strip_suffix(" lines skipped]").unwrap())
+        .map(|count| count.parse::<usize>().unwrap())
+        .sum();
+    let numbers: Vec<usize> = printed.lines().map(|line| line.parse().unwrap()).collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b), "no line comes twice");
+    assert_eq!(numbers.len() + skipped, 200_000);
+    assert_eq!(numbers.last(), Some(&200_000));
+}
+
+#[test]
+fn the_example_ends_with_one_clear_line() {
+    let (printed, said, _) = example("CLIENT seq 200000 | head -3");
+    assert_eq!(printed, "1\n2\n3\n");
+    let said: Vec<_> = said.lines().filter(|line| !line.ends_with(" lines skipped]")).collect();
+    assert_eq!(said, ["nobody reads the output any more"]);
+    let (_, said, code) = example("TERMI=/nowhere/termi CLIENT true");
+    assert_eq!(said, "cannot start /nowhere/termi: No such file or directory; set TERMI to the termi binary\n");
+    assert_eq!(code, Some(1));
 }
 
 /// Runs a whole life in a client's own language; it prints what it saw.
