@@ -184,3 +184,72 @@ fn what_is_typed_does_not_pile_up_and_showing_says_nothing() {
     vim.until("so is the list", |screen| !screen.iter().any(|row| row.contains("No lines")));
     vim.quit(":qall!\r");
 }
+
+#[test]
+fn the_list_has_groups_a_filter_and_a_word_for_lines_without_a_run() {
+    let vim = Editor::vim();
+    vim.press(":TermiRun ++name=one ++group=web ++open=none sleep 1000\r");
+    vim.press(":TermiRun ++name=two ++group=db ++open=none sleep 1000\r:TermiSessions\r");
+    vim.until("groups are together", |screen| {
+        let at = |text: &str| screen.iter().position(|row| row.starts_with(text));
+        at("active     two              db").is_some_and(|two| at("active     one              web") == Some(two + 1))
+    });
+    vim.press("/^active.*one\r:TermiRun ++name=new ++group=a ++open=none sleep 1000\r");
+    vim.sees("active     new              a ");
+    vim.press("K");
+    vim.sees("killed     one");
+    vim.press(":TermiKill all\r");
+    vim.sees("killed     new");
+    vim.press(":Termi restart two\r:Termi restart one\r");
+    vim.until("both run", |screen| {
+        ["one", "two"].iter().all(|name| screen.iter().any(|row| row.starts_with(&format!("active     {name}"))))
+    });
+    vim.press("ggK");
+    vim.sees("No run is on this line.");
+    vim.press("fWEB\r");
+    vim.sees("(filter: WEB)");
+    vim.until("only that one is listed", |screen| {
+        screen.iter().any(|row| row.starts_with("active     one")) && !screen.iter().any(|row| row.contains("two "))
+    });
+    vim.press("f\x15nothing\r");
+    vim.sees("No session has `nothing` in it; f changes the filter.");
+    vim.press("q:echo 'windows' winnr('$')\r");
+    vim.sees("windows 1");
+    vim.quit(":qall!\r");
+}
+
+#[test]
+fn the_history_runs_a_command_again_and_the_transcript_has_every_line() {
+    let vim = Editor::vim();
+    vim.press(":TermiRun ++name=one seq 25000\r");
+    vim.sees_row("── exited with code 0 ──");
+    vim.press(":Termi transcript\r");
+    vim.press(":echo 'lines' line('$') getline(1) getline('$') &modeline &modifiable\r");
+    vim.sees("lines 25000 1 25000 0 0");
+    vim.press("q:TermiRun ++name=live ++open=current printf 'a\\nb\\nhalf'; exec sleep 1000\r");
+    vim.sees_row("half");
+    vim.press(":Termi transcript live\r:echo 'now' getline(1, '$')\r");
+    vim.sees("now ['a', 'b', 'half']");
+    vim.press("q");
+    vim.press(":Termi history seq\r");
+    vim.sees("seq 25000");
+    vim.press("j\r");
+    vim.until("it runs again", |screen| screen.iter().any(|row| row.contains("termi://seq/")));
+    vim.press(":Termi history nothing like it\r");
+    vim.sees("No run that has ended has `nothing like it` in it.");
+    vim.quit(":qall!\r");
+}
+
+#[test]
+fn with_persist_sessions_outlive_vim() {
+    let vim = Editor::vim();
+    vim.press(":let g:termi_persist = 1\r:TermiRun ++name=one echo here; exec sleep 1000\r");
+    vim.sees_row("here");
+    vim.press(":call job_stop(job_info()[0])\r");
+    vim.sees_row("── the host has ended ──");
+    vim.press(":bwipeout! | Termi show one\r");
+    vim.sees_row("here");
+    vim.press(":TermiKill! one\r");
+    vim.sees_row("── ended by signal 9 ──");
+    vim.quit(":qall!\r");
+}

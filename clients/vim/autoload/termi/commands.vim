@@ -5,9 +5,10 @@ import autoload './args.vim'
 import autoload './host.vim'
 import autoload './list.vim'
 import autoload './message.vim'
+import autoload './past.vim'
 import autoload './view.vim'
 
-const COMMANDS = ['attach', 'help', 'kill', 'log', 'remove', 'rename', 'restart', 'run', 'send', 'sessions', 'show', 'stop']
+const COMMANDS = ['attach', 'help', 'history', 'kill', 'log', 'remove', 'rename', 'restart', 'run', 'send', 'sessions', 'show', 'stop', 'transcript']
 
 # Carries out a command; what goes wrong is said without a traceback.
 export def Execute(given: string, arguments: string, given_bang: bool)
@@ -44,6 +45,11 @@ export def Execute(given: string, arguments: string, given_bang: bool)
     elseif name == 'log'
       host.Ensure()
       execute 'view' fnameescape(host.Info().log_path)
+    elseif name == 'history'
+      past.History(rest)
+    elseif name == 'transcript'
+      var here = view.Of()
+      past.Transcript(Run(rest != '' ? args.TakeWord(rest)[0] : empty(here) ? Here() : here.run_id))
     elseif name == 'stop'
       Stop(bang)
     elseif name == 'help' || name == ''

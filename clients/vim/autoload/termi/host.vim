@@ -40,7 +40,9 @@ export def Ensure()
     throw $'termi: there is no program `{binary}`. Build it with `cargo build --release`, or set g:termi_binary.'
   endif
   last_error = ''
-  job = job_start([binary, 'host', '--rpc', 'json'] + get(g:, 'termi_host_args', []), {
+  # With g:termi_persist sessions belong to the user's daemon and outlive this Vim.
+  var persist = get(g:, 'termi_persist', false) ? ['--persist'] : []
+  job = job_start([binary, 'host', '--rpc', 'json'] + persist + get(g:, 'termi_host_args', []), {
     in_mode: 'lsp',
     out_mode: 'lsp',
     err_mode: 'nl',

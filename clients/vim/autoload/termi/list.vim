@@ -4,29 +4,24 @@ vim9script
 import autoload './commands.vim'
 import autoload './host.vim'
 import autoload './message.vim'
+import autoload './scratch.vim'
 
 const NAME = 'termi-sessions://'
 
+var shown = -1
 var rows: list<dict<any>> = []
+# Only runs with this text in their name, group, command or last line are listed.
+var filter = ''
 var timer = 0
 var asking = false
 var asked_again = false
 
 export def Open()
   host.Ensure()
-  var buf = bufadd(NAME)
-  if bufwinid(buf) > 0
-    win_gotoid(bufwinid(buf))
-  else
-    # Before it is loaded: no file of that name is read. No modelines: what programs print stands in it.
-    setbufvar(buf, '&buftype', 'nofile')
-    setbufvar(buf, '&modeline', false)
-    silent bufload(buf)
-    silent execute 'botright sbuffer' buf
-    resize 12
-  endif
-  setlocal buftype=nofile nomodeline bufhidden=hide noswapfile nobuflisted nomodifiable nowrap cursorline filetype=termi-sessions
-  for [key, action] in items({'<CR>': 'show', K: 'kill', R: 'restart', r: 'rename', x: 'remove', '?': 'help', q: 'close'})
+  shown = scratch.Open(NAME, 12)
+  setlocal cursorline filetype=termi-sessions
+  for [key, action] in items({'<CR>': 'show', K: 'kill', R: 'restart', r: 'rename', x: 'remove', f: 'filter',
+      t: 'transcript', '?': 'help'})
     execute $'nnoremap <buffer> <nowait> {key} <ScriptCmd>Do("{action}")<CR>'
   endfor
   if timer == 0
@@ -37,7 +32,7 @@ export def Open()
 enddef
 
 def Tick()
-  if bufwinid(bufnr(NAME)) < 0
+  if bufwinid(shown) < 0
     timer_stop(timer)
     timer = 0
   else
@@ -47,12 +42,11 @@ enddef
 
 # Asks for the list again, if it is shown; once more when something changes while the answer is under way.
 export def Changed()
-  var buf = bufnr(NAME)
-  if buf < 0 || empty(win_findbuf(buf))
+  if shown < 0 || !bufloaded(shown) || empty(win_findbuf(shown))
     return
   endif
   if !host.Running()
-    Write(buf, {})
+    Write({})
     return
   endif
   if asking
@@ -62,7 +56,7 @@ export def Changed()
   asking = true
   host.Ask('sessions', {}, (sessions, _) => {
     asking = false
-    Write(buf, sessions)
+    Write(sessions)
     if asked_again
       asked_again = false
       Changed()
@@ -77,38 +71,41 @@ export def HostEnded()
   Changed()
 enddef
 
-def Write(buf: number, sessions: dict<any>)
+def Write(sessions: dict<any>)
+  # The cursor of each window stays on its run, wherever that is listed now: a key is about what was under it.
+  var under = win_findbuf(shown)->mapnew((_, winid) => [winid, line('.', winid), get(rows, line('.', winid) - 2, {})])
   rows = []
   for [id, session] in items(sessions)
     for process in session.processes
-      rows->add({session_id: id, session_name: session.name, run_id: process.run_id, status: process.status,
-        process: process, started_at: process.started_at})
+      if [session.name, session.group ?? '', process.command, process.last_line]->join("\n")->tolower()->stridx(tolower(filter)) >= 0
+        rows->add({session_id: id, session_name: session.name, run_id: process.run_id, status: process.status,
+          group: session.group ?? '', process: process, started_at: process.started_at})
+      endif
     endfor
   endfor
-  rows->sort((a, b) => a.started_at > b.started_at ? 1 : a.started_at < b.started_at ? -1 : 0)
-  var lines = [printf('%-10s %-16s %-24s %7s %6s %5s %7s  %s', 'STATUS', 'NAME', 'COMMAND', 'PID', 'AGE', 'CPU', 'MEMORY', 'LAST LINE')]
+  # Groups together, in the order of their names; within one, the order in which they started.
+  rows->sort((a, b) => a.group == b.group ? (a.started_at > b.started_at ? 1 : a.started_at < b.started_at ? -1 : 0)
+    : a.group > b.group ? 1 : -1)
+  var lines = [printf('%-10s %-16s %-8s %-24s %7s %6s %5s %7s  %s', 'STATUS', 'NAME', 'GROUP', 'COMMAND', 'PID', 'AGE', 'CPU',
+    'MEMORY', filter == '' ? 'LAST LINE' : $'LAST LINE  (filter: {filter})')]
   for row in rows
     var process: dict<any> = row.process
     var memory = process.memory_bytes == v:null ? '' : printf('%.1fM', process.memory_bytes / 1048576.0)
     var cpu = process.cpu_percent == v:null ? '' : printf('%.0f%%', process.cpu_percent)
-    lines->add(printf('%-10s %-16S %-24S %7d %6s %5s %7s  %s', Status(process), Cut(row.session_name, 16),
-      Cut(process.command, 24), process.pid, Age(process.duration_ms), cpu, memory, process.last_line))
+    lines->add(printf('%-10s %-16S %-8S %-24S %7d %6s %5s %7s  %s', Status(process), message.Cut(row.session_name, 16),
+      message.Cut(row.group, 8), message.Cut(process.command, 24), process.pid, Age(process.duration_ms), cpu, memory,
+      message.Clean(process.last_line)))
   endfor
   if empty(rows)
-    lines->add('No sessions. :TermiRun starts one.')
+    lines->add(filter == '' ? 'No sessions. :TermiRun starts one.' : $'No session has `{filter}` in it; f changes the filter.')
   endif
-  setbufvar(buf, '&modifiable', true)
-  var old = getbufinfo(buf)[0].linecount
-  setbufline(buf, 1, lines)
-  if old > len(lines)
-    silent deletebufline(buf, len(lines) + 1, old)
-  endif
-  setbufvar(buf, '&modifiable', false)
-enddef
-
-def Cut(text: string, width: number): string
-  var line = substitute(text, '[[:cntrl:]]\+', ' ', 'g')
-  return strdisplaywidth(line) <= width ? line : strcharpart(line, 0, width - 1) .. '…'
+  scratch.Write(shown, lines)
+  for [winid, lnum, row] in under
+    var now = lnum < 2 || empty(row) ? -1 : rows->indexof((_, other) => other.run_id == row.run_id)
+    if now >= 0 && now + 2 != lnum
+      win_execute(winid, $'noautocmd :{now + 2}')
+    endif
+  endfor
 enddef
 
 def Status(process: dict<any>): string
@@ -130,14 +127,16 @@ enddef
 
 def Do(action: string)
   if action == 'help'
-    message.Say('None', '<CR> shows, K kills, R restarts, r renames, x dismisses, q closes')
+    message.Say('None', '<CR> show  K kill  R restart  r rename  x remove  t transcript  f filter  q close')
     return
-  elseif action == 'close'
-    close
+  elseif action == 'filter'
+    filter = input('Filter: ', filter)
+    Changed()
     return
   endif
-  var row = get(rows, line('.') - 2, {})
-  if empty(row) || line('.') < 2
+  var row = line('.') < 2 ? {} : get(rows, line('.') - 2, {})
+  if empty(row)
+    message.Say('None', 'No run is on this line.')
     return
   endif
   var target = $'{row.session_id}:{row.run_id}'

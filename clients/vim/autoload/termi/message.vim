@@ -33,6 +33,12 @@ export def Notice(group: string, given: string)
   endif
 enddef
 
+# Text on one line of at most `width` columns.
+export def Cut(given: string, width: number): string
+  var text = Clean(given)
+  return strdisplaywidth(text) <= width ? text : strcharpart(text, 0, width - 1) .. '…'
+enddef
+
 # Text on one line, without control characters, of bounded length.
 export def Clean(text: string): string
   var line = substitute(text, '[[:cntrl:]\u0080-\u009f]\+', ' ', 'g')
