@@ -19,6 +19,21 @@
 ;;
 ;; A buffer shows what the program printed; what is typed after the
 ;; prompt at its end goes to the program with RET.
+;;
+;; To install it, clone Termi, to ~/src/termi say, build the host there
+;; with `cargo build --release --locked', and put this into your init file:
+;;
+;;   (load "~/src/termi/clients/emacs/termi")
+;;
+;; The host is found in the clone that this file is loaded from.  An
+;; installed copy, as from this recipe of package-build or Quelpa, finds
+;; it on the variable `exec-path', or by `termi-program':
+;;
+;;   (termi :fetcher git :url "file:///home/me/src/termi"
+;;          :files ("clients/emacs/termi.el"))
+;;
+;; With Evil, the list begins in Emacs state, so that its keys are as
+;; they are without it, and buffers of runs in insert state.
 
 ;;; Code:
 
@@ -868,6 +883,15 @@ When the answer to an earlier question is under way, ask after it."
   "Dismiss the run under point, which has ended."
   (interactive)
   (termi--call 'remove (list :target (termi--list-target))))
+
+;;;; Evil
+
+(declare-function evil-set-initial-state "ext:evil-core" (mode state))
+
+;; Evil's normal state would shadow the list's keys, and RET in the buffers.
+(with-eval-after-load 'evil
+  (evil-set-initial-state 'termi-sessions-mode 'emacs)
+  (evil-set-initial-state 'termi-mode 'insert))
 
 (provide 'termi)
 ;;; termi.el ends here

@@ -88,3 +88,35 @@ fn a_window_that_shows_another_buffer_no_longer_counts_for_the_size() {
     });
     emacs.quit("\x18\x03");
 }
+
+/// Where Debian has an Emacs package.
+fn package(name: &str) -> String {
+    let place = std::path::Path::new("/usr/share/emacs/site-lisp/elpa-src");
+    let mut found = place.read_dir().into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let is_it = |path: &std::path::PathBuf| {
+        path.file_name().and_then(|file| file.to_str()).is_some_and(|file| file.starts_with(&format!("{name}-")))
+    };
+    let found = found.find(is_it).unwrap_or_else(|| panic!("{name} is missing: run scripts/setup"));
+    found.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn with_evil_the_keys_of_the_list_and_the_buffer_are_the_same() {
+    let client = project("clients/emacs");
+    let (evil, goto_chg) = (package("evil"), package("goto-chg"));
+    let arguments = ["emacs", "-nw", "-Q", "-L", &evil, "-L", &goto_chg, "-l", "evil", "-f", "evil-mode", "-L"];
+    let mut command = arguments.map(String::from).to_vec();
+    command.extend([client.to_str().unwrap().to_owned(), "-l".into(), "termi".into()]);
+    let emacs = Editor::start(&command);
+    emacs.sees("*scratch*");
+    emacs.press("\x1bxtermi-run\r++name=one while read x; do echo \"got $x\"; done\r");
+    emacs.sees("*termi one/");
+    emacs.press("words\r");
+    emacs.sees_row("got words");
+    emacs.press("\x1bxtermi-sessions\r");
+    emacs.sees("active     one");
+    emacs.press("\x1b<k");
+    emacs.sees("Killed 1/1 processes");
+    emacs.sees("killed     one");
+    emacs.quit("\x18\x03");
+}

@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod documents;
 mod emacs;
 mod hostile;
 mod scenario;
