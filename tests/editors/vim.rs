@@ -253,3 +253,14 @@ fn with_persist_sessions_outlive_vim() {
     vim.sees_row("── ended by signal 9 ──");
     vim.quit(":qall!\r");
 }
+
+#[test]
+fn what_floats_has_its_own_size_and_is_kept_up_to_date() {
+    let vim = Editor::vim();
+    vim.press(":TermiRun ++open=float stty size; i=0; while sleep 0.05; do echo \"line $((i=i+1))\"; done\r");
+    vim.sees("19 90");
+    // Windows beside it are none of its own.
+    vim.press(":split\r");
+    vim.sees("line 40");
+    vim.quit(":qall!\r");
+}

@@ -129,7 +129,8 @@ def Window(buf: number, open: string, bang: bool)
     endfor
   endif
   if place == 'float'
-    popup_create(buf, {minwidth: &columns * 3 / 4, minheight: &lines / 2, maxheight: &lines / 2, border: [],
+    var [width, height] = [&columns * 3 / 4, &lines / 2]
+    popup_create(buf, {minwidth: width, maxwidth: width, minheight: height, maxheight: height, border: [], scrollbar: false,
       close: 'button', drag: true, title: ' ' .. bufname(buf) .. ' '})
     return
   endif

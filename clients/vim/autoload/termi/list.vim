@@ -127,7 +127,7 @@ enddef
 
 def Do(action: string)
   if action == 'help'
-    message.Say('None', '<CR> show  K kill  R restart  r rename  x remove  t transcript  f filter  q close')
+    message.Notice('None', '<CR> show  K kill  R restart  r rename  x remove  t transcript  f filter  q close')
     return
   elseif action == 'filter'
     filter = input('Filter: ', filter)

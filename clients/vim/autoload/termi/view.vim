@@ -146,6 +146,10 @@ export def Frame(frame: dict<any>): bool
     view.cursor = get(frame, 'cursor', view.cursor)
     view.title = get(frame, 'title', view.title)
     Draw(view)
+    for id in Popups(buf)
+      # A popup window has no cursor that keeps its end in sight.
+      popup_setoptions(id, {firstline: max([1, getbufinfo(buf)[0].linecount - popup_getpos(id).core_height + 1])})
+    endfor
   finally
     setbufvar(buf, '&modifiable', modifiable)
     setbufvar(buf, '&modified', false)
@@ -229,18 +233,33 @@ enddef
 export def Size(buf: number): dict<any>
   var wins = win_findbuf(buf)
   var here = wins->copy()->filter((_, winid) => win_id2win(winid) > 0)
-  var infos = (empty(here) ? wins : here)->mapnew((_, winid) => getwininfo(winid)[0])
-  if empty(infos)
-    infos = [getwininfo(win_getid())[0]]
+  var popups = Popups(buf)
+  if empty(wins) && empty(popups)
+    here = [win_getid()]
+  elseif empty(here) && empty(popups)
+    here = wins
   endif
-  return {rows: max([1, infos->mapnew((_, window) => window.height - 1)->min()]),
-    cols: max([1, infos->mapnew((_, window) => window.width - window.textoff)->min()])}
+  var sizes = here->mapnew((_, winid) => getwininfo(winid)[0])
+    ->mapnew((_, window) => [window.height, window.width - window.textoff])
+  sizes->extend(popups->mapnew((_, id) => popup_getpos(id))->mapnew((_, place) => [place.core_height, place.core_width]))
+  return {rows: max([1, sizes->mapnew((_, size) => size[0] - 1)->min()]),
+    cols: max([1, sizes->mapnew((_, size) => size[1])->min()])}
+enddef
+
+# The popup windows that show a buffer, which win_findbuf() leaves out.
+def Popups(buf: number): list<number>
+  return !has('popupwin') ? [] : popup_list()
+    ->filter((_, id) => winbufnr(id) == buf && popup_getpos(id)->get('visible', 0) != 0)
+enddef
+
+def IsShown(buf: number): bool
+  return !empty(win_findbuf(buf)) || !empty(Popups(buf))
 enddef
 
 # Tells programs the sizes of the windows that show them.
 export def Resized()
   for view in values(views)
-    if empty(win_findbuf(view.buf)) || view.ended
+    if !IsShown(view.buf) || view.ended
       continue
     endif
     var size = Size(view.buf)
@@ -254,7 +273,7 @@ enddef
 # A view that no window shows gets no frames.
 export def Visibility()
   for view in values(views)
-    var visible = !empty(win_findbuf(view.buf))
+    var visible = IsShown(view.buf)
     if get(view, 'visible', true) != visible
       view.visible = visible
       host.Notify('visible', {run_id: view.run_id, visible: visible ? v:true : v:false})
