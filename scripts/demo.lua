@@ -38,6 +38,7 @@ local function question()
 end
 
 -- The whole layout comes first: a program that starts before it is settled is resized while it prints.
+---@type integer[]
 local windows = { vim.api.nvim_get_current_win() }
 for at = 2, 3 do
   vim.cmd('rightbelow vsplit')

@@ -47,15 +47,25 @@ function M.search()
   return in_path ~= '' and in_path or nil, { built, 'termi in $PATH' }
 end
 
+--- Whether a program that does not answer is termi at all; asked by its version, for a moment.
+---@param path string
+---@return boolean
+function M.is_termi(path)
+  local ok, result = pcall(function()
+    return vim.system({ path, '--version' }, { text = true, timeout = 2000 }):wait()
+  end)
+  return ok and result.code == 0 and vim.startswith(result.stdout or '', 'termi ')
+end
+
 --- Raises a message that says how to get a binary when there is none.
 ---@return string path
 function M.find()
   local path, tried = M.search()
   if not path then
     if config.get().binary then
-      message.fail('`binary` is no program: %s. Correct it or leave it out.', config.get().binary)
+      message.fail('`binary` is not executable: %s. Correct it or leave it out.', config.get().binary)
     end
-    message.fail('the termi binary is not there: `:Termi build`. Looked for %s.', table.concat(tried, ' and '))
+    message.fail('termi binary not found. Build it: `:Termi build`. Looked for %s.', table.concat(tried, ' and '))
   end
   return path --[[@as string]]
 end

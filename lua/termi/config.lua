@@ -297,6 +297,27 @@ end
 ---@type termi.Config
 local current = vim.deepcopy(defaults)
 
+--- What is wrong with templates, by name: they are left out, and the others hold.
+---@type table<string, string>
+M.faulty_templates = {}
+
+--- Sorts the templates that cannot be started out of the options, and says so.
+---@param opts termi.Config
+local function leave_out_templates(opts)
+  M.faulty_templates = {}
+  for name, template in vim.spairs(opts.templates) do
+    local complaint = require('termi.run_options').complaint_about_template(template)
+    if complaint then
+      opts.templates[name] = nil
+      M.faulty_templates[name] = complaint
+      -- Later: a configuration may be under way, which is to go on.
+      vim.schedule(function()
+        message.error(('setup(): the template `%s` is left out: %s. See :help termi-templates'):format(name, complaint))
+      end)
+    end
+  end
+end
+
 --- The options in force.
 ---@return termi.Config
 function M.get()
@@ -323,6 +344,7 @@ function M.set(opts)
     message.fail('setup(): %s. See :help termi-config', table.concat(found, '; '))
   end
   current = vim.tbl_deep_extend('force', vim.deepcopy(defaults), opts)
+  leave_out_templates(current)
 end
 
 return M

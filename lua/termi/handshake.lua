@@ -51,11 +51,14 @@ local function introduce(shake, its)
   connection.post(its, 'initialize', connection.introduction(its), function(err, info)
     if shake.its ~= its then
       return
+    elseif err and not binary.is_termi(its.path) then
+      local set = config.get().binary and '`binary` is not termi: %s. Correct it or leave it out.'
+      return finish(shake, (set or '%s is not termi. Build termi: `:Termi build`.'):format(its.path))
     elseif err then
       return finish(shake, 'the host could not be used: ' .. err.message)
     elseif info.protocol ~= connection.PROTOCOL then
       local text = 'the binary %s speaks protocol %s, this plugin speaks %d. Bring both to one version: `:Termi build`.'
-      return finish(shake, text:format(binary.find(), tostring(info.protocol), connection.PROTOCOL))
+      return finish(shake, text:format(its.path, tostring(info.protocol), connection.PROTOCOL))
     end
     its.info = info
     finish(shake)
@@ -73,7 +76,7 @@ local function open(shake)
   if not ok then
     return finish(shake, ('%s cannot be started: %s'):format(path, tostring(opened)))
   end
-  opened.persistent = config.get().persist
+  opened.persistent, opened.path = config.get().persist, path
   shake.its, shake.attempts = opened, shake.attempts + 1
   introduce(shake, opened)
 end

@@ -1,4 +1,21 @@
 --- `:checkhealth termi`
+
+-- A Neovim that is too old lacks what the rest of the plugin needs as it is loaded, and has other names for these.
+if vim.fn.has('nvim-0.10') == 0 then
+  ---@diagnostic disable-next-line: unresolved-require
+  local health = vim.health or require('health')
+  return {
+    check = function()
+      local its = vim.version(); --[[@as vim.Version]]
+      (health.start or health.report_start)('Neovim');
+      (health.error or health.report_error)(
+        ('Neovim %d.%d.%d is too old'):format(its.major, its.minor, its.patch),
+        { 'Install Neovim 0.10 or newer.' }
+      )
+    end,
+  }
+end
+
 local actions = require('termi.actions')
 local binary = require('termi.binary')
 local client = require('termi.client')
@@ -12,11 +29,7 @@ local M = {}
 local function check_neovim()
   health.start('Neovim')
   local version = tostring(vim.version())
-  if vim.fn.has('nvim-0.10') == 1 then
-    health.ok('Neovim ' .. version)
-  else
-    health.error('Neovim ' .. version .. ' is too old', 'Install Neovim 0.10 or newer.')
-  end
+  health.ok('Neovim ' .. version)
   if vim.o.termguicolors then
     health.ok("'termguicolors' is on: programs show in their own colours")
   else
@@ -53,6 +66,10 @@ local function check_binary()
   if not ok or result.code ~= 0 then
     local why = ok and vim.trim((result.stdout or '') .. (result.stderr or '')) or tostring(result)
     health.error(path .. ' does not run: ' .. why, corrected() or 'Build it again: `:Termi build`.')
+    return false
+  end
+  if not vim.startswith(result.stdout or '', 'termi ') then
+    health.error(path .. ' is not termi', corrected() or 'Build it again: `:Termi build`.')
     return false
   end
   local version = (result.stdout or ''):match('(%d+%.%d+%.%d+%S*)')
@@ -104,9 +121,9 @@ end
 
 local function check_help()
   if vim.tbl_contains(vim.fn.getcompletion('termi-troubleshooting', 'help'), 'termi-troubleshooting') then
-    health.ok('`:help termi` is there')
+    health.ok('the tags of the help are there')
   else
-    health.warn('the help has no tags: `:help termi` opens another page or none', 'Make them: `:helptags ALL`.')
+    health.warn('the help has no tags: it is not found', 'Make them: `:helptags ALL`.')
   end
 end
 

@@ -366,7 +366,7 @@ open = function(remote)
   if not started then
     local what = settings.cmd[1]
     local is_there = vim.fn.executable(what) == 1
-    local why = is_there and tostring(its):gsub('^.-E%d+: *', '') or ('`%s` is no program'):format(what)
+    local why = is_there and tostring(its):gsub('^.-E%d+: *', '') or ('`%s` is not executable'):format(what)
     return failed(remote, ('cannot connect to %s: %s'):format(remote.name, why), true)
   end
   its.persistent = true

@@ -53,16 +53,19 @@ local function count(value, key)
   return number --[[@as integer]]
 end
 
+---@type table<string, integer>
+local FACTORS = { k = 1000, M = 1000000, G = 1000000000 }
+
 ---@param value string
 ---@param key string
 ---@return integer
 local function size(value, key)
-  local number, unit = value:match('^(%d+%.?%d*)([kMG]?)B?$')
-  local factor = ({ [''] = 1, k = 1e3, M = 1e6, G = 1e9 })[unit or '']
-  if not number or tonumber(number) <= 0 then
+  local digits, unit = value:match('^(%d+%.?%d*)([kMG]?)B?$')
+  local number = tonumber(digits) or 0
+  if number <= 0 then
     message.fail('++%s=%s is not a size. Write 500k, 16M or 2G; a plain number is bytes.', key, value)
   end
-  return math.floor(tonumber(number) * factor)
+  return math.floor(number * (FACTORS[unit] or 1))
 end
 
 ---@param value string
@@ -71,10 +74,10 @@ end
 ---@return string name
 local function variable(value, key)
   local name, its = value:match('^([^=]+)=(.*)$')
-  if not name then
+  if not name or not its then
     message.fail('++%s=%s is not a variable. Write ++%s=NAME=value.', key, value, key)
   end
-  return its --[[@as string]], name --[[@as string]]
+  return tostring(its), tostring(name)
 end
 
 ---@param value string
@@ -183,10 +186,11 @@ local function complaint_about(option, value)
   if complaint then
     return ('`%s` %s'):format(option.field, complaint)
   end
+  local members = option.members or {}
   for member, its in pairs(option.members and value or {}) do
-    local wanted = option.members[member]
+    local wanted = members[member]
     if not wanted then
-      local advice = unknown(tostring(member), vim.tbl_keys(option.members))
+      local advice = unknown(tostring(member), vim.tbl_keys(members))
       return ('`%s.%s` is not an option%s'):format(option.field, tostring(member), advice and '. ' .. advice or '')
     end
     complaint = mistyped({ wanted }, its)

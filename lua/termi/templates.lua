@@ -45,6 +45,35 @@ local function of_project()
   return client.call('parse_templates', { text = text, path = path }).templates
 end
 
+--- What a template comes after.
+---@param template table
+---@return string[]
+local function leaders(template)
+  local after = template.after or {}
+  local list = vim.islist(after) and after or { after }
+  return vim.tbl_map(function(one)
+    return type(one) == 'table' and one.template or nil
+  end, list)
+end
+
+--- Leaves out what comes after a template that is left out: it could never be started.
+---@param templates table<string, table>
+local function leave_out_followers(templates)
+  local faulty = config.faulty_templates
+  local again = next(faulty) ~= nil
+  while again do
+    again = false
+    for name, template in pairs(templates) do
+      for _, leader in ipairs(leaders(template)) do
+        if faulty[leader] and not templates[leader] then
+          faulty[name] = ('it comes after `%s`, which is left out'):format(leader)
+          templates[name], again = nil, true
+        end
+      end
+    end
+  end
+end
+
 --- Makes all templates known to the host, in place of those it knew.
 ---@return table<string, table>
 ---@return string? distrusted the project's file, when it is left out
@@ -55,6 +84,7 @@ function M.sync()
   for name, template in pairs(its) do
     templates[name] = template
   end
+  leave_out_followers(templates)
   client.call('templates', { set = as_map(templates), replace = true })
   known = templates
   return templates, distrusted
@@ -71,7 +101,10 @@ end
 function M.need(name)
   local templates, distrusted = M.sync()
   if not templates[name] then
-    if distrusted then
+    local fault = config.faulty_templates[name]
+    if fault then
+      message.fail('the template `%s` is left out: %s. See :help termi-templates', name, fault)
+    elseif distrusted then
       distrust(distrusted, 'try again')
     end
     local names = vim.tbl_keys(templates)
@@ -149,6 +182,11 @@ function M.up(group)
       end
       if distrusted then
         parts[#parts + 1] = distrusted .. ' is not trusted'
+      end
+      local left_out = vim.tbl_keys(config.faulty_templates)
+      if #left_out > 0 then
+        table.sort(left_out)
+        parts[#parts + 1] = 'left out for mistakes: ' .. table.concat(left_out, ', ')
       end
       if #result.failed > 0 then
         complain(result.failed)

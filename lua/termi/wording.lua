@@ -61,6 +61,19 @@ local function distance(a, b)
   return rows[#a][#b]
 end
 
+--- Whether one word abbreviates another, as `cmd` does `command`.
+---@param short string
+---@param word string
+---@return boolean
+local function abbreviates(short, word)
+  if #short < 3 or short:sub(1, 1) ~= word:sub(1, 1) or short:sub(-1) ~= word:sub(-1) then
+    return false
+  end
+  return word:find((short:gsub('.', function(letter)
+    return vim.pesc(letter) .. '.*'
+  end))) == 1
+end
+
 --- The word that a misspelled one was most likely to be.
 ---@param word string
 ---@param words string[]
@@ -70,7 +83,7 @@ function M.nearest(word, words)
   for _, candidate in ipairs(words) do
     local its = distance(word, candidate)
     -- The beginning of a word is as good as one letter wrong.
-    if #word > 1 and vim.startswith(candidate, word) then
+    if #word > 1 and vim.startswith(candidate, word) or abbreviates(candidate, word) then
       its = math.min(its, 1)
     end
     if its < least and its <= math.max(1, math.floor(#word / 3)) and its < #word then

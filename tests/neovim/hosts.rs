@@ -122,6 +122,8 @@ in_each_neovim! {
                end
              end)",
         );
+        // What a program prints may be seen before the event of its start.
+        editor.eventually_lua("both are known", "vim.tbl_count(require('termi.state').runs()) == 2");
         machine.stop();
         editor.sees("[Connection to gpu lost, trying again]");
         editor.input("while away<CR>");
@@ -182,7 +184,7 @@ in_each_neovim! {
         assert!(said.contains("Connection refused"), "{said}");
         editor.set_up("{ hosts = { gpu = { cmd = { 'no-such-ssh' } } } }");
         editor.ex("Termi connect gpu");
-        editor.hears("cannot connect to gpu: `no-such-ssh` is no program");
+        editor.hears("cannot connect to gpu: `no-such-ssh` is not executable");
         editor.set_up("{ hosts = { gpu = { cmd = { 'sleep', '100' } } } }");
         editor.ex("TermiRun ++host=gpu true");
         editor.sees("[Connecting to gpu");

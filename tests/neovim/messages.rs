@@ -123,7 +123,42 @@ in_each_neovim! {
         assert!(said.contains("Correct the option binary of setup(), or leave it out"), "{said}");
         assert!(!said.contains(":Termi build"), "building does not help: {said}");
         editor.ex("TermiRun ls");
-        editor.hears("termi: `binary` is no program: /no/such/termi. Correct it or leave it out.");
+        editor.hears("termi: `binary` is not executable: /no/such/termi. Correct it or leave it out.");
+    }
+
+    /// It was told twice, as a host whose programs had ended with it.
+    fn a_binary_that_is_not_termi_is_reported_as_that_and_once(editor) {
+        for binary in ["/bin/true", "/bin/echo", "/bin/false"] {
+            editor.lua(&format!("require('termi').setup({{ binary = '{binary}' }})"));
+            editor.ex("TermiRun ls");
+            let said = editor.hears("Correct it or leave it out.");
+            assert_eq!(said.trim(), format!("termi: `binary` is not termi: {binary}. Correct it or leave it out."));
+            let said = health(editor);
+            assert!(said.contains("is not termi") || said.contains("does not run"), "{said}");
+            editor.ex("bwipeout");
+        }
+    }
+
+    /// Debian 12 has 0.7: what the plugin loads there fails, and so did the check that would have told why.
+    fn the_check_of_health_says_that_a_neovim_is_too_old_and_needs_nothing_to_do_so(editor) {
+        let said = editor.lua_text(
+            "local said = {}
+             local has, uv, health = vim.fn.has, vim.uv, vim.health
+             vim.fn.has = function() return 0 end
+             vim.uv = nil
+             vim.health = {
+               report_start = function(text) said[#said + 1] = 'start: ' .. text end,
+               report_error = function(text, advice) said[#said + 1] = 'error: ' .. text .. ': ' .. advice[1] end,
+             }
+             local ok, why = pcall(function()
+               dofile(vim.api.nvim_get_runtime_file('lua/termi/health.lua', false)[1]).check()
+             end)
+             vim.fn.has, vim.uv, vim.health = has, uv, health
+             assert(ok, why)
+             return table.concat(said, '\\n')",
+        );
+        assert!(said.starts_with("start: Neovim\nerror: Neovim 0."), "{said}");
+        assert!(said.ends_with("is too old: Install Neovim 0.10 or newer."), "{said}");
     }
 
     fn the_check_of_health_misses_the_tags_of_the_help(editor) {
@@ -147,6 +182,6 @@ in_each_neovim! {
         assert!(said.contains(":helptags ALL"), "{said}");
         editor.ex("helptags runtime/doc");
         let said = editor.lua_text(check);
-        assert!(said.contains("ok: `:help termi` is there"), "{said}");
+        assert!(said.contains("ok: the tags of the help are there"), "{said}");
     }
 }

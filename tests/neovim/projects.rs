@@ -241,6 +241,30 @@ in_each_neovim! {
         editor.hears("Killed 1/1 processes");
     }
 
+    fn a_mistake_in_a_template_of_setup_disables_that_one_alone(editor) {
+        editor.set_up(
+            "{ templates = {
+                web = { comand = 'x' },
+                limited = { cmd = 'true', limits = { memory = 1 } },
+                after = { cmd = 'true', after = { template = 'web' } },
+                ok = { cmd = 'exec sleep 1000', group = 'app', transcript_bytes = 100000, log = false },
+            } }",
+        );
+        editor.hears("the template `limited` is left out: `limits.memory` is not an option");
+        editor.set_up("{ templates = { web = { comand = 'x' }, after = { cmd = 'true', after = { template = 'web' } },
+            ok = { cmd = 'exec sleep 1000', group = 'app' } } }");
+        editor.hears("setup(): the template `web` is left out: `comand` is not an option of templates. Did you mean `cmd`?");
+        editor.ex("TermiRun ++template=web");
+        editor.hears("termi: the template `web` is left out: `comand` is not an option of templates");
+        editor.ex("TermiRun ++template=after");
+        editor.hears("termi: the template `after` is left out: it comes after `web`, which is left out");
+        editor.ex("Termi up");
+        editor.hears("started ok; left out for mistakes: after, web");
+        assert_eq!(active(editor), ["ok"]);
+        editor.ex("TermiKill ok");
+        editor.hears("Killed 1/1 processes");
+    }
+
     fn a_mistake_in_the_file_is_told_with_its_line(editor) {
         editor.home.write("work/.termi.json", "{\n  \"templates\": {\n    \"web\": {\"comand\": \"x\"}\n  }\n}\n");
         trust(editor);

@@ -75,7 +75,7 @@ in_each_neovim! {
         editor.lua("good = require('termi.config').get().binary require('termi').setup({ binary = '/bin/true' })");
         editor.lua("for at = 1, 3 do vim.schedule(start('s' .. at)) end start('direct')()");
         editor.eventually_lua("all calls are answered", "#errors == 4");
-        let wanted = "termi: the host could not be used: it ended before it answered (exit code 0)";
+        let wanted = "termi: `binary` is not termi: /bin/true. Correct it or leave it out.";
         for error in editor.lua_texts("return errors") {
             assert_eq!(error, wanted);
         }
