@@ -37,7 +37,7 @@ local function finish(shake, err)
     current = nil
   end
   if not err then
-    return shake.on_ready(shake.its)
+    return shake.on_ready(shake.its --[[@as termi.Connection]])
   end
   if shake.its then
     connection.fail_calls(shake.its, { code = 'host_ended', message = err })

@@ -37,8 +37,10 @@ local receivers = {
   end,
   event = function(params, host)
     params.host = host
-    origin.learn(params.run_id, host)
-    origin.learn(params.session_id, host)
+    if not (origin.learn(params.session_id, host) and origin.learn(params.run_id, host)) then
+      -- Of what is another host's it has nothing to say.
+      return true
+    end
     -- Later, outside of the request: the host has its acknowledgement at once, and windows may change.
     vim.schedule(function()
       events.handle(without_nil(params) --[[@as termi.proto.Event]])

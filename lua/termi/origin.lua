@@ -11,14 +11,25 @@ local M = {}
 --- How this machine is called in a target: `build@local`.
 M.LOCAL = 'local'
 
-local hosts = {} ---@type table<string, string> by id of a session or run, of those on other machines
+local hosts = {} ---@type table<string, string> by id of a session or run
 
----@param id? string of a session or a run
+--- Notes where a session or a run is. This machine's host, or else the first one to name an id, keeps it: what another one
+--- says of it is not believed, or it could have keys and answers that are not meant for it. Another name of a host that is
+--- not connected any more may be the same machine.
+---@param id any of a session or a run; anything else names nothing
 ---@param host string
+---@return boolean is_its false: it is another host's
 function M.learn(id, host)
-  if id then
-    hosts[id] = host ~= '' and host or nil
+  if type(id) ~= 'string' then
+    return true
   end
+  local known = hosts[id]
+  local is_others = host ~= '' and known ~= nil and known ~= host
+  if is_others and (known == '' or require('termi.remote').is_wanted(known)) then
+    return false
+  end
+  hosts[id] = host
+  return true
 end
 
 ---@param id? string of a session or a run

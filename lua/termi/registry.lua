@@ -90,13 +90,13 @@ function M.of_run(run_id)
   return view and vim.api.nvim_buf_is_valid(view.buf) and view or nil
 end
 
---- The view that a frame is for. A frame that begins a view names its run too.
+--- The view that a frame is for, of the host that sends it. A frame that begins a view names its run too.
 ---@param frame termi.proto.Frame
 ---@param host string
 ---@return termi.View?
 function M.of_frame(frame, host)
   local view = frame.run_id and M.of_run(frame.run_id) or by_id[key(host, frame.view_id)]
-  return view and vim.api.nvim_buf_is_valid(view.buf) and view or nil
+  return view and view.host == host and vim.api.nvim_buf_is_valid(view.buf) and view or nil
 end
 
 --- The view used last, else any.

@@ -48,12 +48,13 @@ local function take(host, sessions, asked)
   if not sessions then
     return
   end
-  for id, session in pairs(host ~= '' and sessions or {}) do
-    session.host = host
-    origin.learn(id, host)
+  for id, session in pairs(sessions) do
+    local is_its = origin.learn(id, host)
     for _, process in ipairs(session.processes) do
-      origin.learn(process.run_id, host)
+      is_its = origin.learn(process.run_id, host) and is_its
     end
+    session.host = host ~= '' and host or nil
+    sessions[id] = is_its and session or nil
   end
   if host ~= '' then
     last[host] = sessions

@@ -166,6 +166,17 @@ local function keep_up(its, row)
   look()
 end
 
+--- A directory as an item of 'path'. A program says where it is (OSC 7): what stands there for many directories, such as
+--- `**`, upward ones or a variable is left out, for |gf| would search them all.
+---@param cwd string
+---@return string?
+local function searchable(cwd)
+  if not vim.startswith(cwd, '/') or cwd:find('[%c*?;$`%[%]{}~]') then
+    return nil
+  end
+  return (cwd:gsub('[ ,\\]', '\\%0'))
+end
+
 --- Opens the whole text of a run in a scratch buffer: as of now, which it says, or kept up to date.
 ---@param target string
 ---@param opts? { follow?: boolean }
@@ -181,8 +192,10 @@ function M.open(target, opts)
   vim.bo[buf].bufhidden = 'wipe'
   vim.bo[buf].swapfile = false
   -- Names of files are the program's: relative to where it is.
-  local cwd = row.process.cwd ~= '' and row.process.cwd or row.session.cwd
-  vim.bo[buf].path = cwd:gsub('[ ,\\]', '\\%0') .. ',' .. vim.go.path
+  local cwd = searchable(row.process.cwd) or searchable(row.session.cwd)
+  if cwd then
+    vim.bo[buf].path = cwd .. ',' .. vim.go.path
+  end
   local its = { buf = buf, lines = {}, version = 0 } ---@type termi.Transcript
   write(its, lines_of(snapshot))
   vim.bo[buf].filetype = 'termi-transcript'

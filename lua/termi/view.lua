@@ -157,14 +157,15 @@ end
 ---@param view termi.View
 ---@param run { run_id: string, session_id: string, session_name: string, view_id?: integer }
 function M.bind(view, run)
+  if not (origin.learn(run.session_id, view.host) and origin.learn(run.run_id, view.host)) then
+    message.fail('%s answered with a run that is not its own', origin.word(view.host))
+  end
   local before = registry.of_run(run.run_id)
   view.run_id, view.session_id, view.session_name = run.run_id, run.session_id, run.session_name
   M.named(view, run.view_id)
   registry.used(view)
   local host = view.host ~= '' and view.host or nil
   vim.b[view.buf].termi = { session_id = run.session_id, run_id = run.run_id, host = host }
-  origin.learn(run.session_id, view.host)
-  origin.learn(run.run_id, view.host)
   if before and before ~= view then
     api.nvim_buf_delete(before.buf, { force = true })
   end

@@ -57,6 +57,37 @@ in_each_neovim! {
         assert_eq!(look(editor, "link", "url").as_str(), Some("https://example.org/x"));
     }
 
+    fn a_transcript_does_not_have_every_directory_searched_for_a_program(editor) {
+        let plain = editor.home.work().join("with space");
+        std::fs::create_dir(&plain).unwrap();
+        for (said, wanted) in [
+            ("/**".to_owned(), None),
+            ("/;".to_owned(), None),
+            ("/$HOME".to_owned(), None),
+            (plain.to_str().unwrap().to_owned(), Some(plain.to_str().unwrap().replace(' ', "\\ "))),
+        ] {
+            let program = editor.home.write("work/says.sh", format!("printf '\\033]7;file://%s\\007said' '{said}'; exec sleep 1000"));
+            editor.lua(&format!("_G.run = require('termi').run({{ cmd = {{ 'sh', [[{}]] }} }})", program.display()));
+            editor.sees("said");
+            editor.eventually_lua(
+                "the host knows",
+                &format!("select(2, next(vim.tbl_filter(function(s) return s.processes[1].run_id == run.run_id end, require('termi').sessions()))).processes[1].cwd == [[{said}]]"),
+            );
+            editor.lua("require('termi.transcript').open(run.session_id)");
+            let path = editor.lua_text("return vim.bo.path");
+            let default = editor.lua_text("return vim.go.path");
+            let first = path.strip_suffix(&default).unwrap().trim_end_matches(',');
+            assert!(!first.contains("**") && !first.contains(';') && !first.contains('$'), "{said}: {path}");
+            if let Some(wanted) = wanted {
+                assert_eq!(first, wanted);
+            }
+            editor.ex("bwipeout!");
+            editor.lua("require('termi').kill(run.session_id)");
+            editor.sees("[Process ");
+            editor.ex("bwipeout!");
+        }
+    }
+
     fn a_transcript_that_follows_is_kept_up_to_date_and_leaves_a_reader_alone(editor) {
         editor.ex("TermiRun ++name=it stty -echo; seq 1 100; while read x; do seq -f \"$x %g\" 1 100; done");
         editor.sees("100");

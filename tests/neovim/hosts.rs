@@ -39,6 +39,42 @@ in_each_neovim! {
         editor.eventually_lua("the text is there", "vim.iter(vim.api.nvim_buf_get_lines(0, 0, -1, false)):any(function(l) return l == 'got over ssh' end)");
     }
 
+    fn what_another_machine_says_of_a_run_here_is_not_believed(editor) {
+        let machine = Machine::new();
+        editor.set_up(&machine.options(""));
+        editor.ex("TermiRun ++name=here cat");
+        editor.lua("here = vim.b.termi here.buf = vim.api.nvim_get_current_buf()");
+        start_script(editor, &machine);
+        editor.lua(
+            "there = vim.b.termi
+             local receive = require('termi.host').receive
+             local function event(fields)
+               return receive('event', vim.tbl_extend('force', { session_id = here.session_id, run_id = here.run_id }, fields), 'gpu')
+             end
+             event({ type = 'run_exited', status = 'exited', exit = { code = 0 }, session_name = 'here' })
+             event({ type = 'session_renamed', session_name = 'forged' })
+             event({ type = 'session_removed' })
+             -- Its own run and the other's session; what names neither is the host's own affair.
+             event({ type = 'run_exited', run_id = there.run_id, status = 'exited', exit = { code = 0 } })
+             event({ type = 'events_lost', session_id = vim.NIL, run_id = vim.NIL })
+             local frame = { view_id = 4711, run_id = here.run_id, seq = 1, reset = true, data = 'FORGED' }
+             assert(receive('frame', frame, 'gpu') == false)",
+        );
+        editor.settle();
+        editor.lua(
+            "assert(require('termi.origin').of(here.run_id) == '')
+             local its = require('termi.registry').of_run(here.run_id)
+             assert(not its.ended and its.session_name == 'here')
+             assert(not require('termi.registry').of_run(there.run_id).ended)
+             assert(vim.tbl_count(require('termi').sessions()) == 2)",
+        );
+        editor.ex("lua vim.api.nvim_set_current_buf(here.buf)");
+        editor.input("itypedhere<CR>");
+        editor.eventually_lua("it is typed here", "vim.tbl_contains(require('termi').snapshot('here').lines, 'typedhere')");
+        assert!(!editor.screen().contains("FORGED"));
+        editor.lua("assert(not vim.tbl_contains(require('termi').snapshot('there@gpu').lines, 'typedhere'))");
+    }
+
     fn what_is_done_to_a_session_is_done_on_its_host(editor) {
         let machine = Machine::new();
         editor.set_up(&machine.options(""));
