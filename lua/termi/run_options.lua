@@ -125,7 +125,7 @@ M.list = {
     members = { memory_bytes = 'number', cpu_seconds = 'number', processes = 'number', open_files = 'number' },
     args = {
       { key = 'memory', member = 'memory_bytes', read = size, desc = 'end it when all its processes take more memory' },
-      { key = 'cpu', member = 'cpu_seconds', read = count, desc = 'seconds of processor time for each process' },
+      { key = 'cpu', member = 'cpu_seconds', read = count, desc = 'seconds of processor time for all its processes' },
       { key = 'processes', member = 'processes', read = count, desc = 'end it when it has more processes' },
       { key = 'open_files', member = 'open_files', read = count, desc = 'open files of each process' },
     } },

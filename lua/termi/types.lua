@@ -25,7 +25,7 @@
 
 ---@class termi.proto.Limits
 ---@field memory_bytes? integer of all its processes
----@field cpu_seconds? integer of each process
+---@field cpu_seconds? integer of the whole process tree
 ---@field processes? integer
 ---@field open_files? integer of each process
 

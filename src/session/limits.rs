@@ -131,7 +131,7 @@ pub struct Watcher(mpsc::UnboundedSender<Change>);
 
 #[derive(Debug)]
 enum Change {
-    Watch(Watched),
+    Watch(Box<Watched>),
     Forget(i32),
 }
 
@@ -181,7 +181,7 @@ impl Watcher {
         let (limits, run) = (limits.clone(), asks.clone());
         let due = Instant::now();
         let watched = Watched { shim, limits, run, measured: None, last: None, quiet: 0, time, due };
-        self.0.send(Change::Watch(watched)).ok()?;
+        self.0.send(Change::Watch(Box::new(watched))).ok()?;
         debug!(shim, "its tree is watched for its limits");
         Some(Watch { watcher: self.clone(), shim })
     }
@@ -199,7 +199,7 @@ async fn watch(mut changed: mpsc::UnboundedReceiver<Change>) {
         };
         tokio::select! {
             change = changed.recv() => match change {
-                Some(Change::Watch(watched)) => all.push(watched),
+                Some(Change::Watch(watched)) => all.push(*watched),
                 Some(Change::Forget(shim)) => all.retain(|watched| watched.shim != shim),
                 None => return,
             },

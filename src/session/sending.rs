@@ -28,6 +28,13 @@ const CHECK_PATIENCE: Duration = Duration::from_secs(2);
 /// Until a run with a full queue of requests is tried again: it answers in microseconds.
 const QUEUE_RETRY: Duration = Duration::from_millis(2);
 
+/// A restart that a run has been told to do.
+struct Ordered {
+    answer: oneshot::Receiver<Result<Restarted>>,
+    terminal_name: String,
+    session_name: String,
+}
+
 impl Supervisor {
     /// Types into every active run that the target names.
     ///
@@ -124,7 +131,7 @@ impl Supervisor {
             checked?;
         }
         self.kill_runs(std::slice::from_ref(run), Kill { signal: None, grace: DEFAULT_GRACE }).await?;
-        let (answer, terminal_name, session_name) = self.order_restart(run).await?;
+        let Ordered { answer, terminal_name, session_name } = self.order_restart(run).await?;
         let restarted = answer.await.map_err(|_| run_gone())??;
         Ok(RunReply {
             session_id: run.session_id.clone(),
@@ -139,7 +146,7 @@ impl Supervisor {
 
     /// Tells a run to start its program, unless it was killed meanwhile or the host ends: a kill from here on comes
     /// behind the order, and ends what that has started.
-    async fn order_restart(&self, run: &RunHandle) -> Result<(oneshot::Receiver<Result<Restarted>>, String, String)> {
+    async fn order_restart(&self, run: &RunHandle) -> Result<Ordered> {
         loop {
             let run = run.clone();
             let ordered = self.with(move |table| table.order_restart(&run)).await??;
@@ -167,10 +174,7 @@ impl Table {
     }
 
     /// Sends a run the order to start its program again; none when its queue is full.
-    fn order_restart(
-        &mut self,
-        run: &RunHandle,
-    ) -> Result<Option<(oneshot::Receiver<Result<Restarted>>, String, String)>> {
+    fn order_restart(&mut self, run: &RunHandle) -> Result<Option<Ordered>> {
         if self.closing {
             return Err(Error::new(Code::ShuttingDown, "the host is ending; start another"));
         }
@@ -182,7 +186,7 @@ impl Table {
         let terminal_name = self.next_terminal_name(&run.session_id);
         let (reply, answer) = oneshot::channel();
         match run.asks.try_send(Ask::Restart { terminal_name: terminal_name.clone(), reply }) {
-            Ok(()) => Ok(Some((answer, terminal_name, session_name))),
+            Ok(()) => Ok(Some(Ordered { answer, terminal_name, session_name })),
             Err(TrySendError::Full(_)) => Ok(None),
             Err(TrySendError::Closed(_)) => Err(run_gone()),
         }

@@ -60,7 +60,7 @@ in_each_neovim! {
         let schema: serde_json::Value = serde_json::from_str(&read("doc/protocol.schema.json")).unwrap();
         let params = schema["$defs"]["RunParams"]["properties"].as_object().unwrap();
         let mut of_the_protocol: Vec<&str> =
-            params.keys().map(String::as_str).filter(|name| !["size", "attach", "stream"].contains(name)).collect();
+            params.keys().map(String::as_str).filter(|name| !["size", "attach", "stream", "echo"].contains(name)).collect();
         let mut sent = editor.lua_texts(&format!(
             "{table} local sent = {{}}
              for _, option in ipairs(o.list) do sent[#sent + 1] = option.wire and option.field or nil end
