@@ -29,6 +29,7 @@ pub use join::{JoinError, Joined, PATIENCE, join};
 pub use place::{ClaimError, Place};
 use record::Keeper;
 pub use replace::{check_state, replace_running};
+use restore::Restorer;
 pub use stop::stop_running;
 
 use crate::{
@@ -109,8 +110,11 @@ async fn serve(inherited: Inherited, log: Option<&Log>, options: Options, ready:
     let signals = Signals::watch()?;
     ready.say();
     let keeper = Keeper::start(&host.supervisor, options.keep_text, generation > 0);
+    let restorer =
+        Restorer { supervisor: host.supervisor.clone(), restorable: keeper.restorable.clone(), busy: Arc::default() };
     let serving = Serving {
         keeper,
+        restorer,
         host,
         place,
         inherited,
@@ -136,6 +140,7 @@ fn settings(inherited: Inherited, socket: PathBuf) -> Settings {
 struct Serving {
     host: Host,
     keeper: Keeper,
+    restorer: Restorer,
     place: Place,
     inherited: Inherited,
     generation: u32,
@@ -205,8 +210,8 @@ impl Serving {
             }
             DaemonAsk::Restorable(reply) => _ = reply.send(self.restorable()),
             DaemonAsk::Restore(params, origin, reply) => {
-                let restored = self.restore(params, &origin).await;
-                let _ = reply.send(restored);
+                let restorer = self.restorer.clone();
+                tokio::spawn(async move { _ = reply.send(restorer.restore(params, &origin).await) });
             }
         }
     }

@@ -146,6 +146,9 @@ impl Serving {
     async fn try_replace(&self, binary: &Path) -> Result<Infallible, Error> {
         let refused = |why: String| Error::new(Code::Unsupported, format!("the daemon stays as it is: {why}"));
         check_binary(binary).map_err(refused)?;
+        let Ok(_not_restoring) = self.restorer.busy.try_lock() else {
+            return Err(refused("sessions are just being restored; try again when they are".to_owned()));
+        };
         // Who types waits from now on, if it knows how to.
         self.host.supervisor.announce(Event::Replacing { begins: true });
         let _going_on = GoingOn(&self.host.supervisor);

@@ -1,13 +1,26 @@
 //! Starting again what an earlier daemon ran when it ended without being told to.
 
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, watch};
+
 use super::Serving;
 use crate::{
     protocol::{
         Error, RestorableReply, RestorableSession, RestoreFailure, RestoreParams, RestoreReply, RunParams, RunReply,
     },
     rpc::Origin,
-    session::{RunOutline, SessionOutline},
+    session::{RunOutline, SessionOutline, Supervisor},
 };
+
+/// Restores sessions, beside whatever else the daemon does: each program may take long to start.
+#[derive(Clone)]
+pub(super) struct Restorer {
+    pub supervisor: Supervisor,
+    pub restorable: watch::Sender<Vec<SessionOutline>>,
+    /// Held while sessions are being restored: one by one, and not while another binary takes over.
+    pub busy: Arc<Mutex<()>>,
+}
 
 impl Serving {
     /// What could be started again.
@@ -21,30 +34,31 @@ impl Serving {
         };
         RestorableReply { sessions: self.keeper.restorable.borrow().iter().map(session).collect() }
     }
+}
 
+impl Restorer {
     /// Starts the named ones, or all. One that cannot be started stays to be tried again.
     pub(super) async fn restore(&self, params: RestoreParams, origin: &Origin) -> RestoreReply {
+        let _busy = self.busy.lock().await;
         let mut reply = RestoreReply { restored: Vec::new(), failed: Vec::new() };
-        let all = self.keeper.restorable.borrow().clone();
-        let (wanted, mut left): (Vec<_>, Vec<_>) = all
-            .into_iter()
-            .partition(|session| params.names.as_ref().is_none_or(|names| names.contains(&session.name)));
+        let mut wanted = self.restorable.borrow().clone();
+        wanted.retain(|session| params.names.as_ref().is_none_or(|names| names.contains(&session.name)));
         for name in params.names.iter().flatten() {
             if !wanted.iter().any(|session| session.name == *name) {
                 let message = "there is no such session to restore; `restorable` lists them".to_owned();
                 reply.failed.push(RestoreFailure { name: name.clone(), message });
             }
         }
-        for session in wanted.into_iter().filter(|_| !params.forget) {
-            match self.restore_session(&session, origin).await {
-                Ok(runs) => reply.restored.extend(runs),
-                Err(error) => {
-                    reply.failed.push(RestoreFailure { name: session.name.clone(), message: error.message });
-                    left.push(session);
+        for session in wanted {
+            let restored = if params.forget { Ok(Vec::new()) } else { self.restore_session(&session, origin).await };
+            match restored {
+                Ok(runs) => {
+                    reply.restored.extend(runs);
+                    self.restorable.send_modify(|left| left.retain(|other| *other != session));
                 }
+                Err(error) => reply.failed.push(RestoreFailure { name: session.name, message: error.message }),
             }
         }
-        self.keeper.restorable.send_replace(left);
         reply
     }
 
@@ -66,7 +80,7 @@ impl Serving {
                 ..RunParams::default()
             };
             origin.complete(&mut params);
-            runs.push(self.host.supervisor.run_under(params, old_text(run)).await?);
+            runs.push(self.supervisor.run_under(params, old_text(run)).await?);
         }
         Ok(runs)
     }

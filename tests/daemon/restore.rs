@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::support::{Client, Daemon, Home, eventually, eventually_some, proc};
+use crate::support::{Client, Daemon, Home, Lease, eventually, eventually_some, proc};
 
 fn start(daemon: &Daemon) -> Client {
     let mut command: Command = daemon.command(&["daemon", "--detach", "--keep-text"]);
@@ -99,4 +99,32 @@ fn what_was_ended_on_purpose_does_not_come_back() {
     assert_eq!(client.ask("restorable", json!({}))["sessions"], json!([]));
     eventually("it is said", || home.log().contains("no sessions of an earlier daemon"));
     eventually_some("it is whole again", || serde_json::from_str::<serde_json::Value>(&record(&home)).ok());
+}
+
+#[test]
+fn a_restore_that_takes_long_holds_up_no_other_client() {
+    let home = Home::new();
+    let daemon = Daemon::of(&home);
+    let client = start(&daemon);
+    let program = home.write("slow", "#!/bin/sh\nexec sleep 1000\n");
+    client.ask("run", json!({"cmd": [program], "name": "slow"}));
+    client.ask("run", json!({"cmd": "exec sleep 1000", "name": "quick"}));
+    eventually("both are written", || record(&home).contains("\"slow\"") && record(&home).contains("\"quick\""));
+    let pid = daemon.pid();
+    proc::signal(pid, Signal::SIGKILL);
+    eventually("all is over", || proc::gone(pid) && home.processes().is_empty());
+
+    let client = start(&daemon);
+    let lease = Lease::of(&program);
+    let restore = client.begin("restore", json!({}));
+    let other = daemon.connect();
+    let run = other.ask("run", json!({"cmd": "echo well", "name": "other"}));
+    other.wait_exited(run["run_id"].as_str().unwrap());
+    assert_eq!(other.ask("restorable", json!({}))["sessions"].as_array().unwrap().len(), 2);
+    let refusal = other.refusal("replace", json!({"binary": crate::support::TERMI}));
+    assert!(refusal.message.ends_with("sessions are just being restored; try again when they are"), "{refusal:?}");
+    assert!(!restore.is_answered(), "it still waits for the program");
+    drop(lease);
+    assert_eq!(restore.answer().unwrap()["restored"].as_array().unwrap().len(), 2);
+    assert_eq!(other.ask("restorable", json!({}))["sessions"], json!([]));
 }
