@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use crate::driver::{Editor, repository};
 
 /// Makes the copy, and the editor use it. `cargo` is a script that stands in for cargo; its first argument is `build`.
-fn install(editor: &mut Editor, cargo: &str) -> std::path::PathBuf {
+pub fn install(editor: &mut Editor, cargo: &str) -> std::path::PathBuf {
     let copy = editor.home.path().join("termi");
     std::fs::create_dir_all(copy.join("doc")).unwrap();
     for name in ["lua", "plugin", "Cargo.toml", "build.lua"] {
@@ -29,7 +29,7 @@ fn install(editor: &mut Editor, cargo: &str) -> std::path::PathBuf {
 }
 
 /// Builds as cargo does, into the directory that it is given.
-fn copying() -> String {
+pub fn copying() -> String {
     format!(
         "while [ $# -gt 1 ]; do case $1 in --target-dir) to=$2/release;; esac; shift; done
          mkdir -p \"$to\" && cp '{}' \"$to/termi\"",

@@ -57,5 +57,6 @@ mod projects;
 mod reading;
 mod run;
 mod screen;
+mod snippets;
 mod starting;
 mod typing;
