@@ -54,8 +54,9 @@ fn the_example_reports_each_line_that_it_did_not_print() {
 
 #[test]
 fn the_example_ends_with_one_clear_line() {
-    let (printed, said, _) = example("CLIENT seq 200000 | head -3");
-    assert_eq!(printed, "1\n2\n3\n");
+    // A program without an end: what one that ends prints may fit into the pipe before `head` is gone.
+    let (printed, said, _) = example("CLIENT yes | head -3");
+    assert_eq!(printed, "y\ny\ny\n");
     let said: Vec<_> = said.lines().filter(|line| !line.ends_with(" lines skipped]")).collect();
     assert_eq!(said, ["nobody reads the output any more"]);
     let (_, said, code) = example("TERMI=/nowhere/termi CLIENT true");
