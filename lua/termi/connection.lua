@@ -23,7 +23,6 @@ local HELD_BYTES = 1024 * 1024
 ---@field chan integer
 ---@field info? termi.proto.InitializeResult nil until the handshake is done, or after a reload
 ---@field stderr string its end
----@field path? string its program
 ---@field stopping? boolean a person wants it to end
 ---@field persistent? boolean it is a bridge to the daemon, whose sessions go on without it
 

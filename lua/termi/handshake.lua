@@ -47,18 +47,19 @@ end
 
 ---@param shake termi.Handshake
 ---@param its termi.Connection
-local function introduce(shake, its)
+---@param path string of its program
+local function introduce(shake, its, path)
   connection.post(its, 'initialize', connection.introduction(its), function(err, info)
     if shake.its ~= its then
       return
-    elseif err and not binary.is_termi(its.path) then
+    elseif err and not binary.is_termi(path) then
       local set = config.get().binary and '`binary` is not termi: %s. Correct it or leave it out.'
-      return finish(shake, (set or '%s is not termi. Build termi: `:Termi build`.'):format(its.path))
+      return finish(shake, (set or '%s is not termi. Build termi: `:Termi build`.'):format(path))
     elseif err then
       return finish(shake, 'the host could not be used: ' .. err.message)
     elseif info.protocol ~= connection.PROTOCOL then
       local text = 'the binary %s speaks protocol %s, this plugin speaks %d. Bring both to one version: `:Termi build`.'
-      return finish(shake, text:format(its.path, tostring(info.protocol), connection.PROTOCOL))
+      return finish(shake, text:format(path, tostring(info.protocol), connection.PROTOCOL))
     end
     its.info = info
     finish(shake)
@@ -76,9 +77,9 @@ local function open(shake)
   if not ok then
     return finish(shake, ('%s cannot be started: %s'):format(path, tostring(opened)))
   end
-  opened.persistent, opened.path = config.get().persist, path
+  opened.persistent = config.get().persist
   shake.its, shake.attempts = opened, shake.attempts + 1
-  introduce(shake, opened)
+  introduce(shake, opened, path)
 end
 
 --- The process of a host that is being started has ended.

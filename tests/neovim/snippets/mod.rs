@@ -39,6 +39,8 @@ const SNIPPETS: &[Entry] = &[
     ("README.md", "lua", "vim.api.nvim_create_autocmd('User', {", How::Lua("said('tests ended with signal ')")),
     ("README.md", "lua", "require('termi').setup({ hosts", How::Lua("require('termi.remote').names()[1] == 'gpu'")),
     ("README.md", "console", "$ termi run --name web", How::ItsOwn),
+    ("README.md", "vim", "Plug 'file:///home/me/src/termi', {'rtp'", How::ItsOwn),
+    ("README.md", "lisp", "(load ", How::Listed("the tests of editors execute it in Emacs")),
     ("README.md", "text", "keys  : ", How::Listed("a drawing")),
     ("doc/termi.txt", "lua", "{ url = ", How::ParsedLua("needs lazy.nvim, from the network; it executes build.lua")),
     ("doc/termi.txt", "lua", "vim.api.nvim_create_autocmd('PackChanged', {", How::ItsOwn),
@@ -295,9 +297,12 @@ in_each_neovim! {
         // vim-plug's command takes its arguments so; the rest of it is from the network.
         editor.ex("command! -nargs=+ Plug let g:plug = [<args>]");
         for document in ["README.md", "doc/termi.txt"] {
-            editor.ex(snippet(document, "Plug ", "").text.trim());
+            editor.ex(snippet(document, "Plug ", "{ 'do'").text.trim());
             assert_eq!(editor.lua_text("return vim.g.plug[2]['do']"), "cargo build --release --locked");
         }
+        editor.ex(snippet("README.md", "Plug ", "'rtp'").text.trim());
+        let of_vim = editor.lua_text("return vim.g.plug[2]['do'] .. ' in ' .. vim.g.plug[2].rtp");
+        assert_eq!(of_vim, "cargo build --release --locked in clients/vim");
     }
 }
 
