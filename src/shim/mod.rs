@@ -67,6 +67,8 @@ struct Shim {
     signals: SignalFd,
     unread: Vec<u8>,
     program: Pid,
+    /// When its start began.
+    begun: Instant,
     exited: bool,
     ending: Option<Ending>,
     /// Processes below that were reaped.
@@ -94,6 +96,7 @@ impl Shim {
         }
         mask.thread_block().ok()?;
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).ok()?;
+        let begun = Instant::now();
         match start::program(plan) {
             Ok(program) => {
                 release_terminal();
@@ -104,6 +107,7 @@ impl Shim {
                     signals,
                     unread: Vec::new(),
                     program,
+                    begun,
                     exited: false,
                     ending: None,
                     reaped: 0,
@@ -218,7 +222,9 @@ impl Shim {
         self.reaped += 1;
         if pid == self.program.as_raw() && !self.exited {
             self.exited = true;
-            self.tell(&Report::Exited { code, signal, cpu_ms: millis(used.ru_utime) + millis(used.ru_stime) });
+            let cpu_ms = millis(used.ru_utime) + millis(used.ru_stime);
+            let lasted_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.tell(&Report::Exited { code, signal, cpu_ms, lasted_ms });
             if self.ending.is_none() {
                 self.end(Scope::Session(pid), None, LEFTOVER_GRACE);
             }

@@ -127,6 +127,9 @@ pub enum Report {
         signal: Option<i32>,
         /// Processor time that it and the children it waited for have used.
         cpu_ms: u64,
+        /// How long it ran, in milliseconds.
+        #[serde(default)]
+        lasted_ms: u64,
     },
     /// After the program's own end: what shared its terminal is gone too.
     Settled {

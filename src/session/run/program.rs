@@ -204,8 +204,13 @@ impl Run {
 
     pub(super) fn reported(&mut self, report: Report) {
         match report {
-            Report::Exited { code, signal, cpu_ms } => {
-                let until = Instant::now() + DRAIN_PATIENCE;
+            Report::Exited { code, signal, cpu_ms, lasted_ms } => {
+                let now = Instant::now();
+                let until = now + DRAIN_PATIENCE;
+                // On a busy machine the host hears of a start some time after it.
+                if let Some(begun) = now.checked_sub(Duration::from_millis(lasted_ms)) {
+                    self.started = self.started.min(begun);
+                }
                 let exit = Exit { code, signal };
                 self.name_limit(exit, cpu_ms);
                 self.life = Life::Draining { exit, until };
