@@ -110,16 +110,17 @@ impl Supervisor {
     /// Restarts a run that is in the state for it, and takes it out of that whatever comes of it.
     async fn restart_one(&self, run: &RunHandle) -> Result<RunReply> {
         let outcome = self.end_and_start(run).await;
-        let (run_id, restarted) = (run.run_id.clone(), outcome.is_ok());
-        self.with(move |table| {
-            if restarted {
-                let _ = table.lifecycle.apply(&run_id, Transition::Restarted);
-            }
-            let _ = table.lifecycle.apply(&run_id, Transition::RestartEnds);
-            // It may be one that was not to be kept.
-            table.dismiss_old();
-        })
-        .await?;
+        if outcome.is_err() {
+            let run_id = run.run_id.clone();
+            self.with(move |table| {
+                let _ = table.lifecycle.apply(&run_id, Transition::RestartEnds);
+                // It may be one that was not to be kept.
+                table.dismiss_old();
+            })
+            .await?;
+        }
+        // Of one that succeeded the run has told by itself, before its answer: by now it may have ended again, or
+        // another restart may have it.
         outcome
     }
 

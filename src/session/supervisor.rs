@@ -66,13 +66,15 @@ impl Supervisor {
             loop {
                 let expiry = table.next_expiry();
                 tokio::select! {
-                    // What a run has told comes before what its answers have led to: an end and a restart that are
-                    // known to whoever asks are known here.
-                    biased;
                     Some(announcement) = announced.recv() => table.tell(&announcement),
-                    job = jobs_in.recv() => match job {
-                        Some(job) => job(&mut table),
-                        None => return,
+                    job = jobs_in.recv() => {
+                        let Some(job) = job else { return };
+                        // What a run has told comes before what its answers have led to: an end and a restart that are
+                        // known to whoever asks are known here.
+                        while let Ok(announcement) = announced.try_recv() {
+                            table.tell(&announcement);
+                        }
+                        job(&mut table);
                     },
                     () = until(expiry) => table.dismiss_old(),
                 }

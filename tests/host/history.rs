@@ -206,8 +206,8 @@ fn where_what_is_written_to_leaves_no_room_the_new_output_is_not_kept_and_that_i
     let run = ended(&host, json!({"cmd": "echo more", "log": true}));
     host.ask("history", json!({}));
     assert!(full.exists());
-    assert_eq!(host.info(&run)["output_path"], Json::Null);
-    assert!(home.log().contains("a new one is not kept"), "{}", home.log());
+    eventually("it has no file", || host.info(&run)["output_path"] == Json::Null);
+    eventually("the log says why", || home.log().contains("a new one is not kept"));
     let health = host.ask("health", json!({}));
     let check = health["checks"].as_array().unwrap().iter().find(|check| check["name"] == "history").unwrap();
     assert_eq!(check["status"], "warn", "{check}");
@@ -223,7 +223,7 @@ fn an_output_whose_file_is_removed_says_so_and_is_named_no_more() {
     fs::remove_file(&path).unwrap();
     host.ask("send", json!({"target": run.run_id, "data": "one", "enter": true}));
     eventually("it is named no more", || host.info(&run)["output_path"] == Json::Null);
-    assert!(home.log().contains(&format!("{path} was removed")), "{}", home.log());
+    eventually("the log says why", || home.log().contains(&format!("{path} was removed")));
     host.ask("send", json!({"target": run.run_id, "data": "two", "enter": true}));
     host.wait_pattern(&run, "heard two");
 }
