@@ -257,8 +257,8 @@ fn with_persist_sessions_outlive_vim() {
 #[test]
 fn what_floats_has_its_own_size_and_is_kept_up_to_date() {
     let vim = Editor::vim();
-    vim.press(":TermiRun ++open=float stty size; i=0; while sleep 0.05; do echo \"line $((i=i+1))\"; done\r");
-    vim.sees("19 90");
+    vim.press(":TermiRun ++open=float i=0; while sleep 0.05; do echo \"line $((i=i+1)) of $(stty size)\"; done\r");
+    vim.sees("of 19 90");
     // Windows beside it are none of its own.
     vim.press(":split\r");
     vim.sees("line 40");
