@@ -1,10 +1,14 @@
 //! `termi up` and `termi down`: the runs that a project needs, by templates.
 
 use std::{
+    fs::OpenOptions,
     io::Read,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     process::ExitCode,
 };
+
+use nix::unistd::Uid;
 
 use super::{FAILED, Failure, Outcome, complain, connect, connect_or_start, output};
 use crate::{
@@ -21,7 +25,7 @@ const MAX_BYTES: u64 = 1 << 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "The templates of the .termi.json in this directory, or in the nearest one above it, are made \
     known to the host first, and without names these are started. To run `termi up` in a directory says that you trust \
-    its file, as with make.")]
+    its file, as with make; one in a directory above must be yours, or root's.")]
 pub struct UpArgs {
     /// Templates by name; default: all of the project here, or all that the host knows where there is none
     templates: Vec<String>,
@@ -101,19 +105,57 @@ async fn make_known(client: &Client, path: &Path, text: &str) -> Result<Vec<Stri
 /// The nearest project's file, here or above.
 fn project_file() -> Result<Option<(PathBuf, String)>, Failure> {
     let here = std::env::current_dir().map_err(|source| Failure::Io { what: "the current directory", source })?;
+    nearest_file(&here, Uid::effective())
+}
+
+/// The file in a directory, or in the nearest one above it. Who enters a directory may be taken to know what is in it,
+/// but not what others put above it, as in /tmp: a file there that belongs to neither the user nor root is refused.
+fn nearest_file(here: &Path, user: Uid) -> Result<Option<(PathBuf, String)>, Failure> {
     for directory in here.ancestors() {
         let path = directory.join(FILE);
         if !path.is_file() {
             continue;
         }
         let failed = |why: String| Failure::Asked(format!("{}: {why}", path.display()));
-        let file = std::fs::File::open(&path).map_err(|error| failed(error.to_string()))?;
+        let io = |error: std::io::Error| failed(error.to_string());
+        // By now it may be a pipe, which would be waited for.
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path).map_err(io)?;
+        let owner = Uid::from_raw(file.metadata().map_err(io)?.uid());
+        if directory != here && owner != user && !owner.is_root() {
+            let why = format!("belongs to another user (uid {owner}); if you trust it, run this in its directory");
+            return Err(failed(why));
+        }
         let mut text = String::new();
-        file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(|error| failed(error.to_string()))?;
+        file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(io)?;
         if text.len() as u64 > MAX_BYTES {
             return Err(failed("is larger than 1 MiB".to_owned()));
         }
         return Ok(Some((path, text)));
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Anyone may put a file into /tmp, and `termi up` in a directory below it ran what that said.
+    #[test]
+    fn a_file_above_that_belongs_to_others_is_refused_and_one_here_is_trusted() {
+        let top = tempfile::tempdir().unwrap();
+        let below = top.path().join("project/src");
+        std::fs::create_dir_all(&below).unwrap();
+        std::fs::write(top.path().join(FILE), "{}").unwrap();
+        // Root's own would be trusted; who is not root cannot give it away, and need not.
+        let _ = std::os::unix::fs::chown(top.path().join(FILE), Some(1234), None);
+        let owner = Uid::from_raw(std::fs::metadata(top.path().join(FILE)).unwrap().uid());
+        let stranger = Uid::from_raw(owner.as_raw() + 1);
+        let (path, text) = nearest_file(&below, owner).unwrap().unwrap();
+        assert_eq!((path, text.as_str()), (top.path().join(FILE), "{}"));
+        assert!(nearest_file(top.path(), stranger).unwrap().is_some(), "in the directory itself");
+        let why = nearest_file(&below, stranger).unwrap_err().to_string();
+        assert!(why.contains(&format!("uid {owner}")) && why.contains("in its directory"), "{why}");
+        std::fs::write(below.join(FILE), "{}").unwrap();
+        assert_eq!(nearest_file(&below, stranger).unwrap().unwrap().0, below.join(FILE), "the nearest counts");
+    }
 }
