@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 pub use file::{FILE, OLD_FILE};
-pub use output::{DEFAULT_BYTES, FOLDER, Output, SavedOutput};
+pub use output::{DEFAULT_BYTES, FOLDER, KeptPath, Output, SavedOutput};
 pub use search::{search, stats};
 
 use crate::protocol::HistoryRecord;

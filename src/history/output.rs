@@ -49,6 +49,27 @@ pub struct Output {
     kept: Arc<AtomicBool>,
 }
 
+/// Where an output is kept. That it cannot be is known a moment later, when its run may have ended.
+#[derive(Debug, Clone)]
+pub struct KeptPath {
+    path: PathBuf,
+    kept: Arc<AtomicBool>,
+}
+
+impl KeptPath {
+    /// Of an output that was closed before this process began.
+    #[must_use]
+    pub fn of_closed(path: String) -> Self {
+        Self { path: path.into(), kept: Arc::new(AtomicBool::new(true)) }
+    }
+
+    /// The path; none when nothing is kept there.
+    #[must_use]
+    pub fn get(&self) -> Option<String> {
+        self.kept.load(Ordering::Relaxed).then(|| self.path.to_string_lossy().into_owned())
+    }
+}
+
 /// An output put down as data, for a process that goes on with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedOutput {
@@ -102,15 +123,14 @@ impl Output {
         SavedOutput { path: self.path.clone(), limit: self.limit, written: self.written, lost: self.lost }
     }
 
-    /// Where it is kept.
+    /// Where it is kept, which holds after it was closed too.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn path(&self) -> KeptPath {
+        KeptPath { path: self.path.clone(), kept: Arc::clone(&self.kept) }
     }
 
     /// False once its file could not be made, or written, or was removed.
-    #[must_use]
-    pub fn is_kept(&self) -> bool {
+    fn is_kept(&self) -> bool {
         self.kept.load(Ordering::Relaxed)
     }
 
@@ -292,7 +312,7 @@ mod tests {
         output.push(b"\r\ncdefgh");
         output.push(b"never");
         disk.flush().await;
-        let text = fs::read_to_string(output.path()).unwrap();
+        let text = fs::read_to_string(&output.path).unwrap();
         assert_eq!(text, "\x1b[1mab\r\ncd\n[termi: the output goes on, 10 bytes of it are kept]\n");
         assert_eq!(disk.trouble(), None);
     }

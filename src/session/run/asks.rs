@@ -387,7 +387,7 @@ impl Run {
         let now = Instant::now();
         (self.started, self.started_at, self.last_output, self.last_activity) = (now, SystemTime::now(), now, now);
         self.output = begin_output(&self.services, &self.identity, self.started_at);
-        self.output_path = self.output.as_ref().map(|output| output.path().to_string_lossy().into_owned());
+        self.output_path = self.output.as_ref().map(crate::history::Output::path);
         self.changed();
         let (session_id, session_name, run_id) = self.who();
         let pid = self.pid.unsigned_abs();

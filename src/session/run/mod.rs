@@ -38,7 +38,7 @@ pub use report::unix_ms;
 
 use super::json::{Follower, Lines};
 use crate::{
-    history::Output,
+    history::{KeptPath, Output},
     protocol::{CommandSpec, Event, Exit, Limits, RunId, SessionId, Size, Status, Stream},
     pty::{Master, ShimLink, Spawn, Spawned},
     shim::Report,
@@ -185,7 +185,7 @@ pub struct Run {
     /// Keeps its whole output.
     output: Option<Output>,
     /// Where it is kept, after its end too.
-    output_path: Option<String>,
+    output_path: Option<KeptPath>,
     cuts: u64,
 }
 
@@ -208,7 +208,7 @@ impl Run {
         let lines = (identity.stream == Stream::Json).then(|| Lines::new(transcript_limit));
         let output = begin_output(&services, &identity, started_at);
         Self {
-            output_path: output.as_ref().map(|output| output.path().to_string_lossy().into_owned()),
+            output_path: output.as_ref().map(Output::path),
             output,
             watch: services.watcher.watch(spawned.shim_pid, &identity, &own),
             identity,

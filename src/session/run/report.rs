@@ -7,7 +7,7 @@ use std::{
 
 use super::{Identity, Life, Run};
 use crate::{
-    history::Output,
+    history::KeptPath,
     process,
     protocol::{
         Event, Exit, HistoryRecord, RunId, RunInfo, SessionId, SnapshotFormat, SnapshotLine, SnapshotReply, Status,
@@ -65,7 +65,6 @@ impl Run {
 
     /// Writes this end into the history, and closes the file of the whole output.
     pub(super) fn remember(&mut self, exit: Exit, at: SystemTime, lasted: Duration) {
-        self.output_path = self.kept_output();
         self.output = None;
         let Some(disk) = &self.services.disk else { return };
         let Identity { session_id, run_id, command, spawn, group, label, .. } = &self.identity;
@@ -86,14 +85,14 @@ impl Run {
             reason: self.reason.clone(),
             bytes: self.bytes,
             template: self.identity.template.clone(),
-            output_path: self.output_path.clone(),
+            output_path: self.kept_output(),
             host_pid: std::process::id(),
         });
     }
 
     /// The file of the whole output, unless it is known that nothing is kept in it.
-    fn kept_output(&self) -> Option<String> {
-        self.output_path.clone().filter(|_| self.output.as_ref().is_none_or(Output::is_kept))
+    pub(super) fn kept_output(&self) -> Option<String> {
+        self.output_path.as_ref().and_then(KeptPath::get)
     }
 
     pub(super) fn snapshot(&self, format: SnapshotFormat, scrollback: usize) -> SnapshotReply {

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Ask, Desired, Flow, Heard, Identity, Life, Run, unix_ms};
 use crate::{
-    history::Output,
+    history::{KeptPath, Output},
     protocol::SessionId,
     pty::{Master, ShimLink, Spawn},
     session::{
@@ -66,7 +66,7 @@ impl Run {
             resume: self.identity.resume.clone(),
             output_limit: self.identity.output_limit,
             output: self.output.as_ref().map(Output::save),
-            output_path: self.output_path.clone(),
+            output_path: self.kept_output(),
             lines: self.lines.clone(),
             settled: self.settled,
             terminal_name: self.terminal_name.clone(),
@@ -140,8 +140,8 @@ impl Run {
         let watch = saved.shim.and_then(|_| services.watcher.watch(saved.shim_pid, &identity, &own));
         let output = services.disk.as_ref().zip(saved.output).map(|(disk, saved)| disk.restore_output(saved));
         Ok(Self {
+            output_path: output.as_ref().map(Output::path).or(saved.output_path.map(KeptPath::of_closed)),
             output,
-            output_path: saved.output_path,
             lines: saved.lines,
             followers: Vec::new(),
             settled: saved.settled,
