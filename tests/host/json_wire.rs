@@ -254,3 +254,31 @@ fn a_client_that_sends_calls_and_reads_no_answers_is_cut_off() {
     host.wait().unwrap();
     assert!(home.log().contains("does not read them"), "{}", home.log());
 }
+
+/// Parsed, a value takes up to a hundred times the bytes that it came in: 16 MiB of them were 1.6 GB, whoever sent them.
+#[test]
+fn a_message_of_millions_of_values_is_refused_before_it_is_parsed() {
+    let (host, run) = with_reader();
+    let many = format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"sessions\",\"params\":{{\"x\":[{}0]}}}}",
+        "{\"\":0},".repeat(2_000_000)
+    );
+    let mut guest = UnixStream::connect(host.socket()).unwrap();
+    guest.write_all(&framed(many)).unwrap();
+    let mut answer = String::new();
+    let mut reader = std::io::BufReader::new(guest);
+    while !answer.contains('}') {
+        std::io::BufRead::read_line(&mut reader, &mut answer).unwrap();
+        if answer.ends_with("\r\n\r\n") {
+            let length: usize =
+                answer.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse().ok()).unwrap();
+            let mut content = vec![0; length];
+            std::io::Read::read_exact(&mut reader, &mut content).unwrap();
+            answer = String::from_utf8(content).unwrap();
+        }
+    }
+    assert!(answer.contains("more than 500000 values") && answer.contains("-32600"), "{answer:.300}");
+    let peak = proc::peak_bytes(host.pid());
+    assert!(peak < 200 << 20, "{peak} bytes");
+    assert_works(&host, &run, "after it");
+}

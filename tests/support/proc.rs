@@ -134,6 +134,12 @@ pub fn resident_bytes(pid: i32) -> u64 {
     text.split(' ').next().unwrap().parse::<u64>().unwrap() * 1024
 }
 
+/// The most memory that a process has had at a time, in bytes.
+pub fn peak_bytes(pid: i32) -> u64 {
+    let text = status(pid, "VmHWM").expect("the process is there");
+    text.split(' ').next().unwrap().parse::<u64>().unwrap() * 1024
+}
+
 /// Sends a signal to a process that the caller started.
 pub fn signal(pid: i32, signal: Signal) {
     kill(Pid::from_raw(pid), signal).unwrap_or_else(|error| panic!("{signal} to {pid}: {error}"));

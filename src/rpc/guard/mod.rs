@@ -12,7 +12,7 @@ mod traffic;
 mod writer;
 
 pub use reader::GuardedReader;
-pub use skipper::{MAX_BYTES, MAX_DEPTH, Refusal, Skipper};
+pub use skipper::{MAX_BYTES, MAX_DEPTH, MAX_VALUES, Refusal, Skipper};
 pub use traffic::{Introduced, OPENING, Replying, Taking, Traffic};
 pub use writer::GuardedWriter;
 

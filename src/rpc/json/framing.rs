@@ -6,7 +6,7 @@ use std::io;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
-use crate::rpc::guard::{MAX_BYTES, MAX_DEPTH};
+use crate::rpc::guard::{MAX_BYTES, MAX_DEPTH, MAX_VALUES};
 
 /// All headers of a message together. There are two in use, and neither is long.
 const MAX_HEADER_BYTES: u64 = 4096;
@@ -119,26 +119,32 @@ pub fn framed(content: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Whether JSON is nested deeper than a message may be; tells so before any of it is parsed.
+/// What of JSON a message may not have, told before any of it is parsed: it is nested too deeply, or holds more values
+/// than a message may. Parsed, a value of two bytes takes up to hundreds.
 #[must_use]
-pub fn is_too_deep(json: &[u8]) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+pub fn excess(json: &[u8]) -> Option<String> {
+    let (mut depth, mut values, mut in_string, mut escaped) = (0_usize, 1_u64, false, false);
     for byte in json {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if in_string => escaped = true,
             b'"' => in_string = !in_string,
             b'[' | b'{' if !in_string => {
-                depth += 1;
+                (depth, values) = (depth + 1, values + 1);
                 if depth > MAX_DEPTH {
-                    return true;
+                    return Some(format!("the message is nested deeper than {MAX_DEPTH} levels"));
                 }
             }
             b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            // A key counts as a value, as in msgpack.
+            b',' | b':' if !in_string => values += 1,
             _ => {}
         }
+        if values > MAX_VALUES {
+            return Some(format!("the message holds more than {MAX_VALUES} values"));
+        }
     }
-    false
+    None
 }
 
 #[cfg(test)]
@@ -184,9 +190,23 @@ mod tests {
     #[test]
     fn depth_is_counted_outside_of_strings() {
         let nested = |levels: usize| ["[".repeat(levels), "]".repeat(levels)].concat();
-        assert!(!is_too_deep(nested(MAX_DEPTH).as_bytes()));
-        assert!(is_too_deep(nested(MAX_DEPTH + 1).as_bytes()));
-        assert!(!is_too_deep(format!("[{:?}, \"\\\"{}\"]", "[".repeat(100), "{".repeat(100)).as_bytes()));
-        assert!(!is_too_deep("[],".repeat(100).as_bytes()));
+        let is_too_deep = |json: &str| excess(json.as_bytes()).is_some_and(|why| why.contains("deeper than 64"));
+        assert!(!is_too_deep(&nested(MAX_DEPTH)));
+        assert!(is_too_deep(&nested(MAX_DEPTH + 1)));
+        assert!(!is_too_deep(&format!("[{:?}, \"\\\"{}\"]", "[".repeat(100), "{".repeat(100))));
+        assert!(!is_too_deep(&"[],".repeat(100)));
+    }
+
+    #[test]
+    fn values_are_counted_outside_of_strings() {
+        let limit = usize::try_from(MAX_VALUES).unwrap();
+        let many = |unit: &str, count: usize| excess(format!("[{}]", unit.repeat(count)).as_bytes());
+        assert_eq!(many("0,", limit - 10), None);
+        for (unit, values) in [("0,", 1), ("[],", 2), ("{\"\":0},", 3)] {
+            let why = many(unit, limit / values + 1).unwrap();
+            assert!(why.contains("more than 500000 values"), "{why}");
+        }
+        let text = format!("[\"{}\"]", ",:[{".repeat(limit));
+        assert_eq!(excess(text.as_bytes()), None, "a long text is one value");
     }
 }

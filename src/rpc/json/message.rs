@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::framing::is_too_deep;
+use super::framing::excess;
 use crate::{
     protocol::{Code, Error},
-    rpc::{dispatch::CALLS_UNDER_WAY, guard::MAX_DEPTH},
+    rpc::dispatch::CALLS_UNDER_WAY,
 };
 
 /// The standard's codes.
@@ -68,8 +68,8 @@ pub enum Message {
 /// The answer to content that is no JSON, too deep, or a batch that cannot be one.
 pub fn parse(content: &[u8]) -> Result<Content, String> {
     let refuse = |code, why: &str| Err(failed(&Value::Null, code, why, &Error::new(Code::InvalidParams, why)));
-    if is_too_deep(content) {
-        return refuse(INVALID_REQUEST, &format!("the message is nested deeper than {MAX_DEPTH} levels"));
+    if let Some(why) = excess(content) {
+        return refuse(INVALID_REQUEST, &why);
     }
     let value = match serde_json::from_slice(content) {
         Ok(value) => value,
