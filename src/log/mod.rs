@@ -29,7 +29,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::paths;
+use crate::{paths, protocol::printable};
 use repeats::Repeats;
 
 /// Set to 1, it turns on detailed session and stream logging.
@@ -37,6 +37,9 @@ pub const DEBUG_VARIABLE: &str = "TERMI_STREAM_DEBUG";
 
 /// Days of logs that are kept.
 const KEEP_FILES: usize = 7;
+
+/// What is written of an event's text, in bytes. A client may name a method of 16 MiB.
+const LONGEST_TEXT: usize = 4096;
 
 /// An open log. Dropping it writes out what waits.
 pub struct Log {
@@ -164,7 +167,32 @@ where
             Some(session) => write!(writer, "[Session {session}] ")?,
             None => write!(writer, "[Default] ")?,
         }
-        context.field_format().format_fields(writer.by_ref(), event)?;
-        writeln!(writer, "{note}")
+        let mut text = String::new();
+        context.field_format().format_fields(Writer::new(&mut text), event)?;
+        writeln!(writer, "{}{note}", on_one_line(&text))
+    }
+}
+
+/// An event's text as one line, and no longer than a line should be. Names of methods and programs are others' words:
+/// with line ends in them they would write lines of the log.
+fn on_one_line(text: &str) -> String {
+    let end = (0..=LONGEST_TEXT.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    let mut line = printable(&text[..end]);
+    if end < text.len() {
+        line.push_str(&format!("… ({} bytes)", text.len()));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_events_text_is_one_line_and_not_without_end() {
+        assert_eq!(on_one_line("a\n2026-11-30 ERROR b\r\u{9b}\u{1b}c"), r"a\n2026-11-30 ERROR b\r\u{9b}\u{1b}c");
+        assert_eq!(on_one_line("ä€ plain"), "ä€ plain");
+        let long = on_one_line(&"€".repeat(1 << 20));
+        assert!(long.len() < LONGEST_TEXT + 40 && long.ends_with("… (3145728 bytes)"), "{}", long.len());
     }
 }

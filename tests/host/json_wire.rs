@@ -282,3 +282,23 @@ fn a_message_of_millions_of_values_is_refused_before_it_is_parsed() {
     assert!(peak < 200 << 20, "{peak} bytes");
     assert_works(&host, &run, "after it");
 }
+
+/// The name of a method is the client's word: it wrote lines of the log, of any length.
+#[test]
+fn a_methods_name_writes_no_lines_of_the_log() {
+    let (host, run) = with_reader();
+    let call = |method: &str| {
+        host.connect_speaking(Speech::Json)
+            .send_bytes(&framed(json!({"jsonrpc": "2.0", "method": method, "params": {}}).to_string()));
+    };
+    call("x\n2026-11-30T00:00:00Z ERROR [Default] forged");
+    call(&"y".repeat(8 << 20));
+    eventually("both are in the log", || {
+        let log = host.home().log();
+        log.contains(r"x\n2026-11-30") && log.contains("yyyy")
+    });
+    let log = host.home().log();
+    assert!(!log.lines().any(|line| line.ends_with("forged") && line.starts_with("2026-11-30T00:00:00Z")), "{log}");
+    assert!(log.len() < 1 << 16, "{} bytes", log.len());
+    assert_works(&host, &run, "after it");
+}
