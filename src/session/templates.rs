@@ -47,13 +47,7 @@ impl Supervisor {
                     .map_err(|error| Error { message: format!("template {name:?}: {}", error.message), ..error })?;
                 all.insert(name, one);
             }
-            if all.len() > template::MOST {
-                return Err(Error::invalid(
-                    "set",
-                    all.len(),
-                    "at most 1000 templates are kept; replace = true forgets the others",
-                ));
-            }
+            template::check_room(&all)?;
             let order = template::order(&all)?;
             table.templates.clone_from(&all);
             Ok(TemplatesReply { templates: all, order })

@@ -3,6 +3,8 @@
 mod file;
 mod order;
 
+use std::collections::BTreeMap;
+
 pub use file::parse;
 pub use order::{levels, order, with_dependencies};
 
@@ -10,6 +12,27 @@ use crate::protocol::{Code, Error, Result, RunParams, Stream, Template, check_na
 
 /// The most templates a host knows.
 pub const MOST: usize = 1000;
+
+/// What they may take together, as JSON. An answer lists them all, and must be one that a client reads, which has limits
+/// of its own on bytes and values.
+pub const MOST_BYTES: usize = 2 << 20;
+
+/// Checks that templates can be kept together.
+///
+/// # Errors
+/// `invalid_params` when they are too many, or too large.
+pub fn check_room(all: &BTreeMap<String, Template>) -> Result<()> {
+    let rule = "replace = true forgets the others";
+    if all.len() > MOST {
+        return Err(Error::invalid("set", all.len(), &format!("at most {MOST} templates are kept; {rule}")));
+    }
+    let bytes = serde_json::to_vec(all).map_or(usize::MAX, |text| text.len());
+    if bytes > MOST_BYTES {
+        let rule = format!("all templates together take at most {} MiB; {rule}", MOST_BYTES >> 20);
+        return Err(Error::invalid("set", format!("{bytes} bytes"), &rule));
+    }
+    Ok(())
+}
 
 /// The parameters of a run of a template: what is given wins, and variables are put together.
 #[must_use]

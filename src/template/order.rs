@@ -41,17 +41,38 @@ pub fn with_dependencies<'a>(
 /// # Errors
 /// `not_found` as above, and `invalid_params` with the names of a circle.
 pub fn levels<'a>(all: &'a Templates, names: impl IntoIterator<Item = &'a String>) -> Result<Vec<Vec<&'a String>>> {
-    let mut left = with_dependencies(all, names)?;
-    let mut levels = Vec::new();
-    while !left.is_empty() {
-        let is_free =
-            |name: &&String| all.get(*name).is_none_or(|template| !before(template).any(|other| left.contains(other)));
-        let free: Vec<&String> = left.iter().copied().filter(is_free).collect();
-        if free.is_empty() {
-            return Err(circle(all, &left));
+    let wanted = with_dependencies(all, names)?;
+    let leaders = |name: &String| -> BTreeSet<&'a String> {
+        all.get(name).map(|template| before(template).collect()).unwrap_or_default()
+    };
+    // What each still waits for, and who waits for each: every `after` is looked at once, however long the chain.
+    let mut waits: BTreeMap<&String, usize> = BTreeMap::new();
+    let mut followers: BTreeMap<&String, Vec<&'a String>> = BTreeMap::new();
+    for name in &wanted {
+        let leaders = leaders(name);
+        waits.insert(name, leaders.len());
+        leaders.into_iter().for_each(|leader| followers.entry(leader).or_default().push(name));
+    }
+    let mut free: Vec<&'a String> = wanted.iter().copied().filter(|name| waits[name] == 0).collect();
+    let (mut levels, mut left) = (Vec::new(), wanted);
+    while !free.is_empty() {
+        let mut next = Vec::new();
+        for name in &free {
+            left.remove(name);
+            for follower in followers.remove(name).unwrap_or_default() {
+                if let Some(count) = waits.get_mut(follower) {
+                    *count -= 1;
+                    if *count == 0 {
+                        next.push(follower);
+                    }
+                }
+            }
         }
-        left.retain(|name| !free.contains(name));
-        levels.push(free);
+        next.sort();
+        levels.push(std::mem::replace(&mut free, next));
+    }
+    if !left.is_empty() {
+        return Err(circle(all, &left));
     }
     Ok(levels)
 }
@@ -104,6 +125,23 @@ mod tests {
         let only = ["server".to_owned()];
         let steps = levels(&all, &only).unwrap();
         assert_eq!(steps, [vec!["cache", "db"], vec!["server"]]);
+    }
+
+    #[test]
+    fn a_long_chain_in_which_each_names_many_is_in_order() {
+        let mut all: Templates = BTreeMap::new();
+        all.insert("a".into(), Template::default());
+        let mut names = vec!["a".to_owned()];
+        for n in 0..900 {
+            let name = format!("t{n:03}");
+            let mut after = names.clone();
+            // Twice is as good as once.
+            after.push("a".into());
+            let after: Vec<_> = after.iter().map(|name| serde_json::json!({"template": name})).collect();
+            all.insert(name.clone(), serde_json::from_value(serde_json::json!({"after": after})).unwrap());
+            names.push(name);
+        }
+        assert_eq!(order(&all).unwrap(), names);
     }
 
     #[test]

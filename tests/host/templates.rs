@@ -177,3 +177,16 @@ fn a_projects_file_is_read_as_text_or_refused_at_its_line() {
     assert!(refusal.message.contains("unknown field `timeout`"), "{}", refusal.message);
     assert_eq!(refusal.data["line"], 3);
 }
+
+/// What all templates take together was without a bound, and then no client could read the answer that lists them.
+#[test]
+fn templates_are_kept_only_as_far_as_an_answer_can_list_them() {
+    let host = Host::start();
+    let large = |name: &str| json!({"set": {name: {"cmd": "true", "env": {"X": "x".repeat(900 << 10)}}}});
+    host.ask("templates", large("one"));
+    host.ask("templates", large("two"));
+    let refusal = host.refusal("templates", large("three"));
+    assert_eq!(refusal.code, "invalid_params");
+    assert!(refusal.message.contains("at most 2 MiB") && refusal.message.contains("replace"), "{}", refusal.message);
+    assert_eq!(host.ask("templates", json!({}))["order"], json!(["one", "two"]));
+}
