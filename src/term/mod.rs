@@ -365,6 +365,25 @@ mod tests {
     }
 
     #[test]
+    fn the_narrowest_window_loses_nothing_of_the_largest() {
+        for wide in [false, true] {
+            let mut term = Terminal::new(Size { rows: 60, cols: 400 }, 64_000_000);
+            // One line, as long as the whole screen, of which each word is another.
+            let text: String = if wide {
+                ('\u{4e00}'..).take(60 * 200).collect()
+            } else {
+                (0..60 * 400 / 6).map(|n| format!("{n:06}")).collect()
+            };
+            term.feed(text.as_bytes());
+            assert!(term.resize(Size { rows: 2, cols: 2 }));
+            let rows = term.transcript().rows_from(0).map(|row| row.line.text.clone());
+            let all: String = rows.chain(term.rows().map(|row| row.text)).collect();
+            assert_eq!(all.len(), text.len(), "of {} rows", term.transcript().end());
+            assert!(all == text);
+        }
+    }
+
+    #[test]
     fn a_larger_window_takes_its_lines_back_with_their_looks() {
         let mut term = terminal(4, 20);
         for n in 0..10 {

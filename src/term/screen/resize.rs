@@ -12,9 +12,6 @@ use crate::{
     term::{line, prompts::Prompt},
 };
 
-/// History the emulator gets for the moment of a resize, so that what a smaller screen pushes out can be read.
-const RESIZE_HISTORY: usize = 10_000;
-
 impl Screen {
     pub fn resize(&mut self, size: Size) -> bool {
         let before = self.size();
@@ -30,7 +27,7 @@ impl Screen {
             touch_rows(self.term.grid_mut());
         }
         let prompts = self.take_prompts();
-        self.term.grid_mut().update_history(RESIZE_HISTORY);
+        self.term.grid_mut().update_history(most_rows(before, size));
         self.term.resize(Cells(size));
         let pushed_out = i32::try_from(self.term.grid().history_size()).unwrap_or(i32::MAX);
         for row in -pushed_out..0 {
@@ -105,6 +102,13 @@ impl Screen {
             }),
         }
     }
+}
+
+/// The most rows that a screen may become in another size: the history that the emulator gets for the moment of a resize,
+/// so that what a smaller screen pushes out can be read. A wide character may leave a column empty at each row's end.
+fn most_rows(before: Size, size: Size) -> usize {
+    let columns = usize::from(size.cols - 1).max(1);
+    usize::from(before.rows) * usize::from(before.cols).div_ceil(columns)
 }
 
 /// The emulator wipes of a row only what was written since it was wiped last, unless its last cell has another
