@@ -90,7 +90,8 @@ pub(super) async fn read_all(
     messages: &mpsc::UnboundedSender<Arrival>,
     acks: &mpsc::UnboundedSender<Vec<u8>>,
 ) {
-    let mut skipper = Skipper::default();
+    // The limits are for clients of a host. This host is the user's own, and a transcript may hold millions of lines.
+    let mut skipper = Skipper::unlimited();
     let (mut unread, mut message) = (Vec::new(), Vec::new());
     loop {
         if unread.is_empty() && !matches!(reader.read_buf(&mut unread).await, Ok(1..)) {

@@ -136,3 +136,17 @@ fn a_target_that_fits_several_runs_is_refused_where_one_is_needed() {
     assert_eq!(home.done(&["tail", "one"]), "");
     assert_eq!(home.done(&["tail", "two"]), "later");
 }
+
+/// An answer of more than half a million values was taken for a broken connection.
+#[test]
+fn all_lines_of_the_largest_transcript_can_be_printed() {
+    let home = Home::new();
+    home.done(&["run", "-n", "first", "sleep 1000"]);
+    let client = home.daemon.connect();
+    let cmd = "seq 1 1500000; echo done; sleep 1000";
+    client.ask("run", serde_json::json!({"cmd": cmd, "name": "big", "transcript_bytes": 64_000_000}));
+    home.done(&["wait", "big", "--pattern", "^done$"]);
+    let lines = home.done(&["tail", "-n", "10000000", "big"]);
+    assert!(lines.ends_with("\n1500000\ndone"));
+    assert!(lines.lines().count() > 500_000, "{}", lines.lines().count());
+}
