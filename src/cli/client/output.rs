@@ -32,7 +32,21 @@ pub fn lines(lines: &[impl AsRef<str>]) -> Result<(), Failure> {
 pub fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text =
         if io::stdout().is_terminal() { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
-    line(&text.map_err(|error| Failure::Asked(format!("the answer cannot be JSON: {error}")))?)
+    line(&escaped(&text.map_err(|error| Failure::Asked(format!("the answer cannot be JSON: {error}")))?))
+}
+
+/// JSON without the control characters that it may hold as they are, and that a terminal carries out: DEL and C1. They
+/// can only stand in its strings.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if matches!(c, '\u{7f}'..='\u{9f}') {
+            text.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 /// A table with a head. On a terminal the last column is cut to what there is room for.
@@ -107,6 +121,14 @@ mod tests {
         let rows = [["日本".to_owned(), "x".to_owned()], ["a".to_owned(), "a long command".to_owned()]];
         assert_eq!(render(["N", "C"], &rows, None), "N     C\n日本  x\na     a long command\n");
         assert_eq!(render(["N", "C"], &rows, Some(10)), "N     C\n日本  x\na     a lo\n");
+    }
+
+    #[test]
+    fn json_holds_no_character_that_a_terminal_carries_out() {
+        let value = serde_json::json!({"a": "\u{9b}31m\u{7f}\u{1b}\u{80}\u{a0}ä"});
+        let text = escaped(&value.to_string());
+        assert_eq!(text, "{\"a\":\"\\u009b31m\\u007f\\u001b\\u0080\u{a0}ä\"}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 
     #[test]
