@@ -18,6 +18,8 @@ const THREADS_A_PROCESS: u64 = 16;
 #[derive(Debug)]
 pub struct Cgroup {
     folder: PathBuf,
+    /// Processes that the kernel had ended there for their memory when the run began.
+    killed_before: u64,
 }
 
 /// Where control groups of the user's own can be made, and what they can hold.
@@ -81,7 +83,7 @@ impl Delegated {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return None,
             _ => {}
         }
-        let group = Cgroup { folder };
+        let group = Cgroup::take_over(folder);
         let set = |file: &str, value: u64| fs::write(group.folder.join(file), value.to_string()).is_ok();
         // Older kernels cannot end the whole group at once, and then end its largest process.
         let _ = set("memory.oom.group", 1);
@@ -94,7 +96,14 @@ impl Delegated {
 impl Cgroup {
     /// The group that another process has made for a run.
     pub fn take_over(folder: PathBuf) -> Self {
-        Self { folder }
+        let mut group = Self { folder, killed_before: 0 };
+        group.begin();
+        group
+    }
+
+    /// A program is started in it, perhaps another than before: what the kernel has counted until now is not its.
+    pub fn begin(&mut self) {
+        self.killed_before = self.killed();
     }
 
     /// Where it is.
@@ -102,10 +111,15 @@ impl Cgroup {
         &self.folder
     }
 
-    /// Whether the kernel has ended it for its memory.
+    /// Whether the kernel has ended a process of it for its memory since it began.
     pub fn ran_out_of_memory(&self) -> bool {
+        self.killed() > self.killed_before
+    }
+
+    fn killed(&self) -> u64 {
         let events = fs::read_to_string(self.folder.join("memory.events")).unwrap_or_default();
-        events.lines().filter_map(|line| line.strip_prefix("oom_kill ")).any(|count| count.trim() != "0")
+        let count = events.lines().find_map(|line| line.strip_prefix("oom_kill "));
+        count.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
     }
 }
 
@@ -119,8 +133,19 @@ pub fn cpu_ms(folder: &Path) -> Option<u64> {
 impl Drop for Cgroup {
     fn drop(&mut self) {
         // The kernel refuses while a process is in it; then it stays until the session's manager cleans up.
-        let _ = fs::remove_dir(&self.folder);
+        let _ = remove(&self.folder);
     }
+}
+
+/// Removes a group and those that its programs have made below it, as rootless containers do: the kernel removes none
+/// that has others in it.
+fn remove(folder: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)?.filter_map(Result::ok) {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let _ = remove(&entry.path());
+        }
+    }
+    fs::remove_dir(folder)
 }
 
 #[cfg(test)]
@@ -156,8 +181,26 @@ mod tests {
         assert!(!made.ran_out_of_memory());
         fs::write(made.folder().join("memory.events"), "oom 1\noom_kill 1\n").unwrap();
         assert!(made.ran_out_of_memory());
+        let mut again = Cgroup::take_over(made.folder().to_owned());
+        assert!(!again.ran_out_of_memory(), "that was an earlier life");
+        fs::write(made.folder().join("memory.events"), "oom 2\noom_kill 2\n").unwrap();
+        assert!(again.ran_out_of_memory());
+        again.begin();
+        assert!(!again.ran_out_of_memory());
+        std::mem::forget(again);
         assert_eq!(cpu_ms(made.folder()), None);
         fs::write(made.folder().join("cpu.stat"), "usage_usec 1234567\nuser_usec 1000000\n").unwrap();
         assert_eq!(cpu_ms(made.folder()), Some(1234));
+    }
+
+    /// Of a real group nothing but groups can be removed, and its files need not be.
+    #[test]
+    fn a_group_goes_with_those_that_its_programs_made_in_it() {
+        let mount = tempfile::tempdir().unwrap();
+        let folder = mount.path().join("termi-x");
+        fs::create_dir_all(folder.join("container/init")).unwrap();
+        fs::create_dir(folder.join("other")).unwrap();
+        drop(Cgroup::take_over(folder.clone()));
+        assert!(!folder.exists());
     }
 }

@@ -358,6 +358,9 @@ impl Run {
         if self.killing.is_some() || !matches!(self.life, Life::Ended { .. }) {
             return Err(Error::new(Code::StillRunning, "the run is still ending; try again in a moment"));
         }
+        if let Some(group) = &mut self.identity.cgroup {
+            group.begin();
+        }
         let what = &mut self.identity.spawn;
         what.size = self.terminal.size();
         for (key, value) in &mut what.env {
