@@ -3,7 +3,7 @@
 local client = require('termi.client')
 local format = require('termi.format')
 local layout = require('termi.layout')
-local styles = require('termi.styles')
+local style = require('termi.style')
 
 local api = vim.api
 local M = {}
@@ -100,7 +100,7 @@ local function fill(lines)
   api.nvim_buf_clear_namespace(buf, namespace, 0, -1)
   for index, line in ipairs(visible) do
     for _, span in ipairs(line.spans or {}) do
-      local mark = { end_col = math.min(span['end'], #texts[index]), hl_group = styles.group(span) }
+      local mark = { end_col = math.min(span['end'], #texts[index]), hl_group = style.group(span) }
       pcall(api.nvim_buf_set_extmark, buf, namespace, index - 1, span.start, mark)
     end
   end

@@ -1,5 +1,15 @@
---- Highlight groups for how a program's text looks.
+--- Highlight groups for how a program's text looks. Neovim never frees a group, and has room for some 20,000 of all
+--- plugins together (E849): their number is bounded, whatever a program prints.
 local M = {}
+
+--- The most groups there are, and how many of them are given new looks at once when more are wanted: those that were
+--- not asked for the longest.
+local MOST = 2000
+local FREED = 500
+
+--- From so many groups on, colours of 24 bits are rounded: a picture has more of them than anyone tells apart.
+local EXACT = 500
+local STEP = 17
 
 --- xterm's first sixteen colours, where a colour scheme sets no |g:terminal_color_x|.
 -- stylua: ignore
@@ -47,7 +57,14 @@ local function color(paint)
   return ('#%02x%02x%02x'):format(rgb[1] or 0, rgb[2] or 0, rgb[3] or 0)
 end
 
-local known = {} ---@type table<string, { name: string, span: termi.proto.Span }> by look
+---@class termi.Look
+---@field name string of its group
+---@field span termi.proto.Span
+---@field used integer when it was asked for last, in calls
+
+local known = {} ---@type table<string, termi.Look> by look
+local count, made, calls = 0, 0, 0
+local free = {} ---@type string[] names of groups without a look
 
 ---@param paint? termi.proto.Paint
 ---@return string
@@ -90,19 +107,75 @@ local function define(name, span)
   )
 end
 
---- The group that looks so.
+--- A colour as it is shown while there are many.
+---@param paint? termi.proto.Paint
+---@return termi.proto.Paint?
+local function rounded(paint)
+  if type(paint) ~= 'table' or not paint.rgb then
+    return paint
+  end
+  return {
+    rgb = vim.tbl_map(function(level)
+      return math.floor(level / STEP + 0.5) * STEP
+    end, paint.rgb),
+  }
+end
+
 ---@param span termi.proto.Span
 ---@return string
-function M.group(span)
+local function look_of(span)
   local parts = { key(span.fg), key(span.bg), key(span.underline_color), span.underline or '' }
   for _, flag in ipairs(FLAGS) do
     parts[#parts + 1] = span[flag] and '1' or '0'
   end
-  local look = table.concat(parts, '_')
+  return table.concat(parts, '_')
+end
+
+--- Takes the groups back that were not asked for the longest.
+local function free_some()
+  local looks = vim.tbl_keys(known)
+  table.sort(looks, function(one, other)
+    return known[one].used < known[other].used
+  end)
+  for index = 1, FREED do
+    free[#free + 1] = known[looks[index]].name
+    known[looks[index]] = nil
+  end
+  count = count - FREED
+end
+
+---@return string
+local function next_name()
+  if #free == 0 and made == MOST then
+    free_some()
+  end
+  count = count + 1
+  if #free > 0 then
+    return table.remove(free) --[[@as string]]
+  end
+  made = made + 1
+  return ('TermiText%d'):format(made)
+end
+
+--- The group that looks so.
+---@param span termi.proto.Span
+---@return string
+function M.group(span)
+  calls = calls + 1
+  local look = look_of(span)
+  if not known[look] and count >= EXACT then
+    span = vim.tbl_extend('force', span, {
+      fg = rounded(span.fg),
+      bg = rounded(span.bg),
+      underline_color = rounded(span.underline_color),
+    })
+    look = look_of(span)
+  end
   if not known[look] then
-    known[look] = { name = ('TermiText%d'):format(vim.tbl_count(known) + 1), span = span }
+    known[look] = { name = next_name(), span = span, used = calls }
     define(known[look].name, span)
   end
+  known[look].used = calls
   return known[look].name
 end
 

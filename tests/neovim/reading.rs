@@ -152,6 +152,22 @@ in_each_neovim! {
         assert_eq!(lines.last().unwrap(), "50");
     }
 
+    /// Neovim has room for some 20,000 groups of all plugins together, and frees none of them.
+    fn a_picture_of_many_colours_leaves_other_plugins_their_highlight_groups(editor, start => start.size(130, 20)) {
+        let cells = "for (n = 0; n < 24000; n++) printf \"\\033[38;2;%d;%d;%dm#%s\", n % 256, n / 256, n % 251, n % 100 == 99 ? \"\\n\" : \"\"";
+        let program = editor.home.write("work/picture.awk", format!("BEGIN {{ {cells}; print \"\\033[m\\033[31mplain red\" }}\n"));
+        editor.ex(&format!("TermiRun awk -f {}", program.display()));
+        editor.sees("[Process exited 0");
+        editor.ex("Termi transcript");
+        editor.eventually_lua("the last line has its colour",
+            "#vim.api.nvim_buf_get_extmarks(0, vim.api.nvim_create_namespace('termi.transcript'), {vim.fn.line('$') - 1, 0}, -1, {}) > 0");
+        let groups = "return #vim.tbl_filter(function(name) return name:find('^TermiText') end, vim.tbl_keys(vim.api.nvim_get_hl(0, {})))";
+        let count = editor.lua_number(groups);
+        assert!((1000..=2000).contains(&count), "{count} groups");
+        editor.ex("highlight OthersOwn guifg=#123456");
+        assert_eq!(editor.lua_number("return vim.api.nvim_get_hl(0, { name = 'OthersOwn' }).fg"), 0x12_3456);
+    }
+
     fn restart_runs_the_program_again_in_the_same_buffer(editor) {
         editor.ex("TermiRun echo run >> runs; wc -l < runs; test $(wc -l < runs) -gt 1 && sleep 100");
         editor.sees("[Process exited 1");
