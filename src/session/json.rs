@@ -16,10 +16,13 @@ use tokio::sync::mpsc;
 use serde::{Deserialize, Serialize};
 
 use super::client::{Ack, Acked, Client};
-use crate::protocol::{Event, JsonLine, RunId, SessionId, ViewId};
+use crate::protocol::{Event, JsonLine, RunId, SessionId, ViewId, json_excess};
 
 /// When a client has so many events waiting that there is no room for a line: how soon to look again.
 const RETRY: Duration = Duration::from_millis(50);
+
+/// The most values that a line may hold to be parsed: a value of a few bytes takes hundreds.
+const MOST_VALUES: u64 = 100_000;
 
 /// What even a small limit lets wait for a follower.
 const LEAST_BACKLOG: usize = 1 << 20;
@@ -77,10 +80,11 @@ impl Lines {
             (line.text, line.truncated_bytes) = (Some(text), Some(beyond));
             return line;
         }
-        // What is nested too deeply to be parsed is text, like everything else that is not JSON.
-        match serde_json::from_slice::<Value>(bytes) {
-            Ok(value) => (line.value, line.raw) = (Some(value), Some(text)),
-            Err(_) => line.text = Some(text),
+        // What is nested too deeply to be parsed, or holds too much, is text, like everything else that is not JSON.
+        let is_fit = json_excess(bytes, usize::MAX, MOST_VALUES).is_none();
+        match is_fit.then(|| serde_json::from_slice::<Value>(bytes)) {
+            Some(Ok(value)) => (line.value, line.raw) = (Some(value), Some(text)),
+            _ => line.text = Some(text),
         }
         line
     }

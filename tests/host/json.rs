@@ -79,6 +79,20 @@ fn a_line_of_a_hundred_megabytes_is_held_to_the_limit() {
     assert_eq!(host.info(&run)["exit"]["code"], 0);
 }
 
+/// Parsed, a line of 8 MB took 1.4 GB.
+#[test]
+fn a_line_of_millions_of_values_is_text() {
+    let host = Host::start();
+    let program =
+        "awk 'BEGIN { printf \"[\"; for (n = 0; n < 1000000; n++) printf \"{\\\"\\\":0},\"; print \"0]\"; print 7 }'";
+    let run = host.run(json!({"cmd": program, "stream": "json", "transcript_bytes": 8_000_000}));
+    let lines = lines_to_the_end(&host, &run);
+    let text = lines[0]["text"].as_str().unwrap();
+    assert_eq!((text.len(), lines[0].get("value"), &lines[1]["value"]), (7_000_003, None, &json!(7)));
+    let peak = proc::peak_bytes(host.pid());
+    assert!(peak < 400 << 20, "{peak} bytes");
+}
+
 #[test]
 fn lines_nested_too_deeply_or_not_utf8_are_text() {
     let host = Host::start();

@@ -37,7 +37,7 @@ pub struct JsonLine {
     /// That line as the program wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
-    /// A line that is not JSON, or is too long to be parsed.
+    /// A line that is not JSON, or is too long, too deeply nested or of too many values (100,000) to be parsed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// How many bytes of it are missing at its end.

@@ -6,7 +6,10 @@ use std::io;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
-use crate::rpc::guard::{MAX_BYTES, MAX_DEPTH, MAX_VALUES};
+use crate::{
+    protocol::{JsonExcess, json_excess},
+    rpc::guard::{MAX_BYTES, MAX_DEPTH, MAX_VALUES},
+};
 
 /// All headers of a message together. There are two in use, and neither is long.
 const MAX_HEADER_BYTES: u64 = 4096;
@@ -119,32 +122,13 @@ pub fn framed(content: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What of JSON a message may not have, told before any of it is parsed: it is nested too deeply, or holds more values
-/// than a message may. Parsed, a value of two bytes takes up to hundreds.
+/// What of JSON a message may not have, told before any of it is parsed.
 #[must_use]
 pub fn excess(json: &[u8]) -> Option<String> {
-    let (mut depth, mut values, mut in_string, mut escaped) = (0_usize, 1_u64, false, false);
-    for byte in json {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                (depth, values) = (depth + 1, values + 1);
-                if depth > MAX_DEPTH {
-                    return Some(format!("the message is nested deeper than {MAX_DEPTH} levels"));
-                }
-            }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            // A key counts as a value, as in msgpack.
-            b',' | b':' if !in_string => values += 1,
-            _ => {}
-        }
-        if values > MAX_VALUES {
-            return Some(format!("the message holds more than {MAX_VALUES} values"));
-        }
-    }
-    None
+    Some(match json_excess(json, MAX_DEPTH, MAX_VALUES)? {
+        JsonExcess::Depth => format!("the message is nested deeper than {MAX_DEPTH} levels"),
+        JsonExcess::Values => format!("the message holds more than {MAX_VALUES} values"),
+    })
 }
 
 #[cfg(test)]
