@@ -524,6 +524,8 @@ fn five_hundred_sessions_are_listed() {
         editor.ex("TermiSessions");
         editor.input("s");
         editor.eventually_lua("all are listed", "vim.api.nvim_buf_line_count(0) == 500");
+        // The cursor stays on the run that was listed first, whichever of them started first.
+        editor.input("gg");
         editor.sees("job-001");
         editor.input("G");
         editor.sees("job-500");
