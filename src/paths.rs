@@ -31,6 +31,15 @@ pub enum FolderError {
     },
 }
 
+/// This process's directory. Of one that is gone it is what the kernel says, "/its/path (deleted)", which cannot be entered:
+/// what is to run there is refused, and does not run elsewhere in silence.
+///
+/// # Errors
+/// When it cannot be told at all.
+pub fn current_directory() -> io::Result<PathBuf> {
+    env::current_dir().or_else(|_| fs::read_link("/proc/self/cwd"))
+}
+
 /// `$XDG_STATE_HOME/termi`, else `~/.local/state/termi`: logs and history. Made if missing, mode 0700.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{Client, ClientError, Inbox, Stream, wire};
 use crate::{
+    paths,
     protocol::{Code, Error, Join, JoinParams, JoinReply, Method, PROTOCOL, Peer},
     rpc::{
         guard::{MAX_BYTES, Skipper},
@@ -36,9 +37,7 @@ pub fn whereabouts(name: &str) -> JoinParams {
 /// This process's directory. One that is gone, or that is not UTF-8, is named by what cannot be entered, so that runs in
 /// it are refused: they must not start elsewhere in silence.
 fn directory() -> String {
-    // Of one that is gone, the kernel says "/its/path (deleted)".
-    let here = std::env::current_dir().or_else(|_| std::fs::read_link("/proc/self/cwd"));
-    here.map_or_else(|_| "/proc/self/cwd".to_owned(), |path| path.to_string_lossy().into_owned())
+    paths::current_directory().map_or_else(|_| "/proc/self/cwd".to_owned(), |path| path.to_string_lossy().into_owned())
 }
 
 /// Which variables of this process's environment programs will not have, as they cannot be told; none: all are.

@@ -55,10 +55,7 @@ impl Settings {
         ];
         env.extend(own.map(|(key, value)| (key.into(), value.into())));
         Self {
-            // Of a directory that is gone, the path is one that cannot be entered: no run starts elsewhere in silence.
-            cwd: std::env::current_dir()
-                .or_else(|_| std::fs::read_link("/proc/self/cwd"))
-                .unwrap_or_else(|_| "/".into()),
+            cwd: paths::current_directory().unwrap_or_else(|_| "/".into()),
             env,
             socket: None,
             umask,

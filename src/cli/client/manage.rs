@@ -57,7 +57,7 @@ pub async fn restart(args: RestartArgs) -> Outcome {
         output::json(&reply)?;
     } else {
         for run in &reply.restarted {
-            output::line(&format!("{}:{}", run.session_name, run.run_id.short()))?;
+            output::line(&output::run_name(run))?;
         }
     }
     for failure in &reply.failed {
@@ -93,8 +93,8 @@ pub async fn rm(args: RmArgs) -> Outcome {
 pub async fn restore(args: RestoreArgs) -> Outcome {
     let (client, _inbox) = connect_or_start().await?;
     if args.list {
-        let rows: Vec<_> = client.call::<Restorable>(Empty {}).await?.sessions.into_iter().collect();
-        let rows: Vec<[String; 3]> = rows
+        let sessions = client.call::<Restorable>(Empty {}).await?.sessions;
+        let rows: Vec<[String; 3]> = sessions
             .into_iter()
             .map(|session| [session.name, session.cwd, session.commands.join("; ")].map(|text| output::one_line(&text)))
             .collect();
@@ -108,7 +108,7 @@ pub async fn restore(args: RestoreArgs) -> Outcome {
     let names = (!args.names.is_empty()).then_some(args.names);
     let reply = client.call::<Restore>(RestoreParams { names, forget: args.forget }).await?;
     for run in &reply.restored {
-        output::line(&format!("{}:{}", run.session_name, run.run_id.short()))?;
+        output::line(&output::run_name(run))?;
     }
     for failure in &reply.failed {
         complain(&format!("session {:?}: {}", failure.name, failure.message));

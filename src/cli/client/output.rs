@@ -6,6 +6,7 @@ use serde::Serialize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Failure;
+use crate::protocol::RunReply;
 
 /// Writes bytes to standard output as they are.
 pub fn write(bytes: &[u8]) -> Result<(), Failure> {
@@ -47,6 +48,11 @@ fn escaped(json: &str) -> String {
         }
     }
     text
+}
+
+/// A run as commands take it for a target: `SESSION:RUN`.
+pub fn run_name(run: &RunReply) -> String {
+    format!("{}:{}", run.session_name, run.run_id.short())
 }
 
 /// A table with a head. On a terminal the last column is cut to what there is room for.

@@ -49,22 +49,13 @@ pub struct DownArgs {
 pub async fn up(args: UpArgs) -> Outcome {
     let file = project_file()?;
     let (client, _inbox) = connect_or_start().await?;
-    let own = match &file {
-        Some((path, text)) => Some(make_known(&client, path, text).await?),
-        None => None,
-    };
-    let templates = chosen(args.templates, own);
+    let templates = chosen(&client, args.templates, file).await?;
     let reply = client.call::<Up>(UpParams { group: args.group, templates }).await?;
     if args.json {
         output::json(&reply)?;
     } else {
         for started in &reply.started {
-            output::line(&format!(
-                "{}: started {}:{}",
-                started.template,
-                started.run.session_name,
-                started.run.run_id.short()
-            ))?;
+            output::line(&format!("{}: started {}", started.template, output::run_name(&started.run)))?;
         }
         for name in &reply.running {
             output::line(&format!("{name}: is already running"))?;
@@ -79,27 +70,27 @@ pub async fn up(args: UpArgs) -> Outcome {
 pub async fn down(args: DownArgs) -> Outcome {
     let file = project_file()?;
     let (client, _inbox) = connect().await?;
-    let own = match &file {
-        Some((path, text)) => Some(make_known(&client, path, text).await?),
-        None => None,
-    };
-    let templates = chosen(args.templates, own);
+    let templates = chosen(&client, args.templates, file).await?;
     let reply = client.call::<Down>(DownParams { group: args.group, templates }).await?;
     output::line(&format!("Killed {}/{} processes", reply.killed.killed, reply.killed.total))?;
     Ok(if reply.killed.killed == reply.killed.total { ExitCode::SUCCESS } else { FAILED.into() })
 }
 
-/// The templates that were named, else those of the project.
-fn chosen(named: Vec<String>, own: Option<Vec<String>>) -> Option<Vec<String>> {
-    if named.is_empty() { own } else { Some(named) }
-}
-
-/// Makes a file's templates known to the host; gives their names.
-async fn make_known(client: &Client, path: &Path, text: &str) -> Result<Vec<String>, Failure> {
-    let path = path.display().to_string();
-    let parsed = client.call::<ParseTemplates>(ParseTemplatesParams { text: text.to_owned(), path }).await?;
-    client.call::<Templates>(TemplatesParams { set: Some(parsed.templates), replace: false }).await?;
-    Ok(parsed.order)
+/// The templates that were named, else those of the project's file, if there is one. Its templates are made known to the
+/// host first.
+async fn chosen(
+    client: &Client,
+    named: Vec<String>,
+    file: Option<(PathBuf, String)>,
+) -> Result<Option<Vec<String>>, Failure> {
+    let mut own = None;
+    if let Some((path, text)) = file {
+        let path = path.display().to_string();
+        let parsed = client.call::<ParseTemplates>(ParseTemplatesParams { text, path }).await?;
+        client.call::<Templates>(TemplatesParams { set: Some(parsed.templates), replace: false }).await?;
+        own = Some(parsed.order);
+    }
+    Ok(if named.is_empty() { own } else { Some(named) })
 }
 
 /// The nearest project's file, here or above.

@@ -112,7 +112,7 @@ pub async fn run(args: Args) -> Outcome {
     if args.json {
         output::json(&started)?;
     } else if args.quiet || !args.wait && !args.attach {
-        output::line(&format!("{}:{}", started.session_name, started.run_id.short()))?;
+        output::line(&output::run_name(&started))?;
     }
     if args.attach {
         let watched = attach::Watched { run_id: started.run_id, name: started.session_name };

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
-    client::{Client, ClientError},
+    client::Client,
     protocol::{Bytes, RunId, SendInput, SendParams, SendReply, Target},
 };
 
@@ -72,7 +72,6 @@ async fn send(client: &Client, run_id: &RunId, data: Vec<u8>) -> bool {
         match client.call::<SendInput>(params).await {
             Ok(SendReply { refused: 0, .. }) => return true,
             Ok(_) => tokio::time::sleep(RETRY_DELAY).await,
-            Err(ClientError::Refused(_) | ClientError::Closed) => return false,
             Err(_) => return false,
         }
     }
