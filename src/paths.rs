@@ -84,6 +84,22 @@ pub fn daemon_socket() -> Result<PathBuf, FolderError> {
     Ok(runtime()?.join("daemon.sock"))
 }
 
+/// The record of what the daemon ran, which a restore reads.
+#[must_use]
+pub fn session_record() -> PathBuf {
+    state_path().join("sessions.json")
+}
+
+/// The names under which session records are kept that could not be read, in the order in which they are taken:
+/// `sessions.json.bad`, `sessions.json.bad.2` to `.bad.10`.
+pub fn unreadable_records(record: &Path) -> impl Iterator<Item = PathBuf> {
+    let base = record.with_extension("json.bad");
+    (1..=10).map(move |number| match number {
+        1 => base.clone(),
+        number => base.with_extension(format!("bad.{number}")),
+    })
+}
+
 fn home() -> PathBuf {
     absolute("HOME").unwrap_or_else(|| "/".into())
 }

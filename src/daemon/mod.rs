@@ -20,7 +20,11 @@ use std::{
 };
 
 use anyhow::Context;
-use tokio::sync::mpsc;
+use futures::{FutureExt, future::BoxFuture};
+use tokio::{
+    net::{UnixListener, UnixStream, unix::SocketAddr},
+    sync::{mpsc, watch},
+};
 use tracing::{error, info};
 
 pub use bridge::{Bridged, REPLACED_EXIT_CODE, bridge};
@@ -34,7 +38,7 @@ pub use stop::stop_running;
 
 use crate::{
     log::Log,
-    protocol::CrossSession,
+    protocol::{Code, CrossSession, Error},
     rpc::{Daemon, DaemonAsk, Host},
     server::{self, Inherited, Signals},
     session::{Settings, Supervisor},
@@ -123,6 +127,8 @@ async fn serve(inherited: Inherited, log: Option<&Log>, options: Options, ready:
         asks: asks_in,
         open: Arc::new(()),
         quiet_since: Instant::now(),
+        frozen: watch::Sender::new(false),
+        replacing: None,
     };
     serving.run(signals).await;
     Ok(())
@@ -150,6 +156,10 @@ struct Serving {
     open: Arc<()>,
     /// Since when nobody has needed it.
     quiet_since: Instant,
+    /// Every run stands still, for another binary to take over.
+    frozen: watch::Sender<bool>,
+    /// Another binary is just being put in this one's place.
+    replacing: Option<BoxFuture<'static, ()>>,
 }
 
 impl Serving {
@@ -157,9 +167,10 @@ impl Serving {
         let mut ending = self.host.ending.subscribe();
         let mut look = tokio::time::interval((self.options.idle_exit / 4).clamp(LEAST_LOOK, MOST_LOOK));
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut frozen = self.frozen.subscribe();
         let why = loop {
             tokio::select! {
-                accepted = self.place.listener().accept() => match accepted {
+                accepted = next_client(self.place.listener(), &mut frozen) => match accepted {
                     Ok((stream, _)) => self.accept(stream),
                     Err(error) => {
                         error!("the socket: {error}");
@@ -167,19 +178,23 @@ impl Serving {
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 },
-                Some(ask) = self.asks.recv() => self.answer(ask).await,
-                _ = look.tick() => if self.is_done().await { break "nobody needs it" },
+                Some(ask) = self.asks.recv() => self.answer(ask),
+                () = finished(&mut self.replacing) => {}
+                // It asks the table, which stands still while another binary takes over.
+                _ = look.tick(), if self.replacing.is_none() => if self.is_done().await { break "nobody needs it" },
                 _ = ending.wait_for(|asked| *asked) => break "a client asked for it",
                 () = signals.any() => break "a signal",
             }
         };
+        // Runs that stand still go on, to be ended.
+        self.replacing = None;
         // Whoever comes from now on starts another, which waits for the lock only.
         self.host.ending.send_replace(true);
         self.place.leave();
         match why {
             // As at a shutdown of the machine: what runs can be started again.
             "a signal" => self.keeper.stop().await,
-            _ => self.keeper.forget_live(),
+            _ => self.keeper.forget_live().await,
         }
         let killed = self.host.supervisor.shutdown(server::SHUTDOWN_GRACE).await;
         if why == "a client asked for it" {
@@ -192,7 +207,7 @@ impl Serving {
         info!(?killed, "daemon ends: {why}");
     }
 
-    fn accept(&self, stream: tokio::net::UnixStream) {
+    fn accept(&self, stream: UnixStream) {
         let (host, open) = (self.host.clone(), Arc::clone(&self.open));
         tokio::spawn(async move {
             let _open = open;
@@ -200,13 +215,21 @@ impl Serving {
         });
     }
 
-    async fn answer(&mut self, ask: DaemonAsk) {
+    fn answer(&mut self, ask: DaemonAsk) {
         match ask {
+            DaemonAsk::Replace(_, reply) if self.replacing.is_some() => {
+                let why = "the daemon stays as it is: another replacement is under way; try again in a moment";
+                let _ = reply.send(Err(Error::new(Code::Unsupported, why)));
+            }
             DaemonAsk::Replace(params, reply) => {
-                // It comes back only when it could not be done.
-                let error = self.replace(&params.binary).await;
-                error!("not replaced: {error}");
-                let _ = reply.send(Err(error));
+                let replacement = self.replacer().replace(params.binary);
+                let replacing = async {
+                    // It comes back only when it could not be done.
+                    let error = replacement.await;
+                    error!("not replaced: {error}");
+                    let _ = reply.send(Err(error));
+                };
+                self.replacing = Some(replacing.boxed());
             }
             DaemonAsk::Restorable(reply) => _ = reply.send(self.restorable()),
             DaemonAsk::Restore(params, origin, reply) => {
@@ -224,6 +247,33 @@ impl Serving {
         }
         let patience = if sessions == 0 { self.options.idle_exit } else { self.options.idle_exit.max(UNREAD_EXIT) };
         self.quiet_since.elapsed() >= patience
+    }
+}
+
+/// The next client that connects; none while every run stands still.
+async fn next_client(
+    listener: &UnixListener,
+    frozen: &mut watch::Receiver<bool>,
+) -> std::io::Result<(UnixStream, SocketAddr)> {
+    loop {
+        // Its sender lives as long as the daemon.
+        let _ = frozen.wait_for(|frozen| !frozen).await;
+        tokio::select! {
+            biased;
+            Ok(()) = frozen.changed() => {}
+            accepted = listener.accept() => return accepted,
+        }
+    }
+}
+
+/// Carries on with what is under way, until it is over; for ever when nothing is.
+async fn finished(under_way: &mut Option<BoxFuture<'static, ()>>) {
+    match under_way {
+        Some(future) => {
+            future.await;
+            *under_way = None;
+        }
+        None => std::future::pending().await,
     }
 }
 

@@ -19,6 +19,7 @@ use std::{
     },
     path::Path,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -32,11 +33,13 @@ use nix::{
     unistd::{Pid, execv},
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
 use super::{
     Options, Place, Serving, join,
     join::{own_executable, with_running},
+    record::Flusher,
 };
 use crate::{
     client::{Client, ClientError, whereabouts},
@@ -134,43 +137,72 @@ fn stays_open(fd: i32, stays: bool) -> nix::Result<()> {
     fcntl(fd, FcntlArg::F_SETFD(flags)).map(drop)
 }
 
+/// All that a replacement needs of the daemon: it is done beside whatever else that does.
+pub(super) struct Replacer {
+    supervisor: Supervisor,
+    /// Held while sessions are being restored.
+    restoring: Arc<Mutex<()>>,
+    record: Flusher,
+    /// True once every run stands still. Who connects from then on is left to whoever serves afterwards.
+    frozen: watch::Sender<bool>,
+    head: Head,
+    options: Options,
+}
+
 impl Serving {
-    /// Puts another binary in this one's place. Returns only when that could not be done; everything goes on then.
-    pub(super) async fn replace(&self, binary: &str) -> Error {
-        match self.try_replace(Path::new(binary)).await {
+    pub(super) fn replacer(&self) -> Replacer {
+        let (listener, lock) = self.place.descriptors();
+        Replacer {
+            supervisor: self.host.supervisor.clone(),
+            restoring: self.restorer.busy.clone(),
+            record: self.keeper.flusher(),
+            frozen: self.frozen.clone(),
+            head: Head {
+                generation: self.generation + 1,
+                socket: self.place.path().to_owned().into_os_string(),
+                listener,
+                lock,
+                umask: self.inherited.umask,
+                open_files: self.inherited.open_files,
+                cross_session: CrossSession::default(),
+            },
+            options: self.options.clone(),
+        }
+    }
+}
+
+impl Replacer {
+    /// Puts another binary in this one's place. Returns only when that could not be done; everything goes on then, and
+    /// so it does when this is dropped.
+    pub(super) async fn replace(self, binary: String) -> Error {
+        match self.try_replace(Path::new(&binary)).await {
             Ok(never) => match never {},
             Err(error) => error,
         }
     }
 
-    async fn try_replace(&self, binary: &Path) -> Result<Infallible, Error> {
+    async fn try_replace(self, binary: &Path) -> Result<Infallible, Error> {
         let refused = |why: String| Error::new(Code::Unsupported, format!("the daemon stays as it is: {why}"));
         check_binary(binary).map_err(refused)?;
-        let Ok(_not_restoring) = self.restorer.busy.try_lock() else {
+        let Ok(_not_restoring) = self.restoring.try_lock() else {
             return Err(refused("sessions are just being restored; try again when they are".to_owned()));
         };
+        // What has been restored by now is not restorable to the next process.
+        self.record.flush().await;
         // Who types waits from now on, if it knows how to.
-        self.host.supervisor.announce(Event::Replacing { begins: true });
-        let _going_on = GoingOn(&self.host.supervisor);
+        self.supervisor.announce(Event::Replacing { begins: true });
+        let _going_on = GoingOn(&self.supervisor, &self.frozen);
         tokio::time::sleep(NOTICE).await;
         // Runs go on when this is dropped, at the end of every way but the last.
-        let frozen = self.host.supervisor.freeze().await?;
-        let (listener, lock) = self.place.descriptors();
-        let head = Head {
-            generation: self.generation + 1,
-            socket: self.place.path().to_owned().into_os_string(),
-            listener,
-            lock,
-            umask: self.inherited.umask,
-            open_files: self.inherited.open_files,
-            cross_session: self.host.supervisor.cross_session(),
-        };
+        let frozen = self.supervisor.freeze().await?;
+        self.frozen.send_replace(true);
+        let head = Head { cross_session: self.supervisor.cross_session(), ..self.head };
         let file = put_down(&head, &frozen.state).map_err(|error| refused(format!("{error:#}")))?;
         let copy = file.try_clone().map_err(|error| refused(error.to_string()))?;
         ask_binary(binary, copy).await.map_err(refused)?;
         (&file).rewind().map_err(|error| refused(error.to_string()))?;
         info!(binary = %binary.display(), "gives its place to another binary");
-        let kept: Vec<i32> = frozen.state.descriptors().chain([listener, lock, file.as_raw_fd()]).collect();
+        let kept: Vec<i32> = frozen.state.descriptors().chain([head.listener, head.lock, file.as_raw_fd()]).collect();
         let result = exec(binary, file.as_raw_fd(), &self.options, &kept);
         for fd in kept {
             if let Err(errno) = stays_open(fd, false) {
@@ -182,10 +214,11 @@ impl Serving {
 }
 
 /// Tells clients that everything goes on as it was, when it is dropped: it is not, when another binary has taken over.
-struct GoingOn<'a>(&'a Supervisor);
+struct GoingOn<'a>(&'a Supervisor, &'a watch::Sender<bool>);
 
 impl Drop for GoingOn<'_> {
     fn drop(&mut self) {
+        self.1.send_replace(false);
         self.0.announce(Event::Replacing { begins: false });
     }
 }

@@ -67,7 +67,7 @@ impl Caller {
     }
 
     /// Whether it may read a session under a policy.
-    fn reads(&self, policy: CrossSession, session: &SessionId) -> bool {
+    pub(super) fn reads(&self, policy: CrossSession, session: &SessionId) -> bool {
         self.place == CallerPlace::Outside || self.own() == Some(session) || policy != CrossSession::Off
     }
 
@@ -116,6 +116,10 @@ impl Permit {
             permit.check_host(policy)?;
         }
         Ok(permit)
+    }
+
+    pub(super) fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// For what the host does by itself.

@@ -18,7 +18,7 @@ use nix::{
 use super::{Supervisor, access::Permit, cgroup::Delegated, limits::bytes_text, past::on_disk, supervisor::gone};
 use crate::{
     history::Disk,
-    process,
+    paths, process,
     protocol::{
         HealthCheck, HealthReply, HealthStatus, Result, RunInfo, SessionId, SessionInfo, SessionsReply, Status,
     },
@@ -75,7 +75,9 @@ impl Supervisor {
         let folder = disk.as_ref().map(|disk| disk.folder().to_owned()).unwrap_or_default();
         let of_files = move || {
             let (log, disk) = (log.as_deref(), disk.as_ref());
-            vec![log_check(log), labels(log), history(disk), runtime_folder(socket.as_deref())]
+            let mut checks = vec![log_check(log), labels(log), history(disk), runtime_folder(socket.as_deref())];
+            checks.extend(unreadable_records());
+            checks
         };
         let of_files = on_disk(&folder, of_files)
             .await
@@ -130,23 +132,40 @@ impl Supervisor {
 /// What can be seen where no host runs: the folders, the PTYs, what the machine has left.
 #[must_use]
 pub fn health_without_host(socket: &str) -> HealthReply {
-    let folder = |name: &str, found: std::result::Result<std::path::PathBuf, crate::paths::FolderError>| match found
+    let folder = |name: &str, found: std::result::Result<std::path::PathBuf, paths::FolderError>| match found
         .map_err(|error| error.to_string())
         .and_then(|path| writable(&path).map(|()| path))
     {
         Ok(path) => ok(name, path.display().to_string()),
         Err(why) => check(name, HealthStatus::Error, why, Some("make it writable for you alone")),
     };
-    let checks = vec![
+    let mut checks = vec![
         check("daemon", HealthStatus::Ok, format!("does not run: nobody listens at {socket}"), None),
-        folder("state_folder", crate::paths::state()),
-        folder("runtime_folder", crate::paths::runtime()),
+        folder("state_folder", paths::state()),
+        folder("runtime_folder", paths::runtime()),
         terminals(),
         share("ptys", "PTYs of this machine", ptys(), PTYS_ADVICE),
         share("processes", "processes of this machine", processes(), PROCESSES_ADVICE),
     ];
+    checks.extend(unreadable_records());
     let status = checks.iter().map(|check| check.status).max().unwrap_or(HealthStatus::Ok);
     HealthReply { status, checks }
+}
+
+/// The session records that no daemon could read whole; nothing when there are none.
+fn unreadable_records() -> Option<HealthCheck> {
+    let there: Vec<String> = paths::unreadable_records(&paths::session_record())
+        .filter(|path| path.symlink_metadata().is_ok())
+        .map(|path| path.display().to_string())
+        .collect();
+    (!there.is_empty()).then(|| {
+        check(
+            "session_record",
+            HealthStatus::Warn,
+            format!("a daemon could not read all of what an earlier one recorded, and kept it as {}", there.join(", ")),
+            Some("the log says why; mend and rename it to sessions.json while no daemon runs, or delete it"),
+        )
+    })
 }
 
 /// A file's or folder's room, or why it cannot be written.

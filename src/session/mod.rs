@@ -85,6 +85,8 @@ struct Services {
     watcher: limits::Watcher,
     floods: flood::Gate,
     memory: memory::Memory,
+    /// What programs inside a session may do to others.
+    cross_session: tokio::sync::watch::Receiver<crate::protocol::CrossSession>,
     /// What is kept on disk; none where nothing is.
     disk: Option<Disk>,
     /// When the host began.

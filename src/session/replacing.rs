@@ -1,6 +1,9 @@
 //! Handing all sessions to the process that takes this one's place.
 
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, UNIX_EPOCH},
+};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument, info_span};
@@ -11,7 +14,7 @@ use super::{
     run::{Ask, Desired, Run, unix_ms},
     state::{SavedSession, State},
     supervisor::ASKS_WAITING,
-    table::{RunHandle, Session},
+    table::{RunHandle, Session, Table},
 };
 use crate::protocol::{Code, Error, Result};
 
@@ -40,13 +43,31 @@ impl Drop for Frozen {
     }
 }
 
+/// Waits a moment, unless it is too late.
+async fn wait_until(until: Instant, why: &str) -> Result<()> {
+    if Instant::now() > until {
+        return Err(Error::new(Code::StartFailed, why));
+    }
+    tokio::time::sleep(LOOK_EVERY).await;
+    Ok(())
+}
+
 impl Supervisor {
     /// Stops every run where it is, and puts everything down.
     ///
     /// # Errors
     /// When the host is ending, or a program takes too long to start; everything goes on then.
     pub async fn freeze(&self) -> Result<Frozen> {
-        self.with(|table| table.paused = true).await?;
+        let until = Instant::now() + STARTING_PATIENCE;
+        // What is started or ended one after another is begun and over on one side.
+        let paused = |table: &mut Table| {
+            table.paused |= Arc::strong_count(&table.sequences) == 1;
+            table.paused
+        };
+        while !self.with(paused).await? {
+            let why = "an `up` or `down` is still under way; try again when it has returned";
+            wait_until(until, why).await?;
+        }
         let (thaw, frozen) = watch::channel(());
         let mut frozen_state = Frozen {
             state: State {
@@ -59,16 +80,14 @@ impl Supervisor {
             supervisor: self.clone(),
             _thaw: thaw,
         };
-        let until = Instant::now() + STARTING_PATIENCE;
         while self.with(|table| table.lifecycle.is_under_way()).await? {
-            if Instant::now() > until {
-                let why = "a program is still being started or restarted; try again when it runs";
-                return Err(Error::new(Code::StartFailed, why));
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
+            wait_until(until, "a program is still being started or restarted; try again when it runs").await?;
         }
+        let table_thaw = frozen.clone();
         let (sessions, settings, templates, ended, last_terminal) = self
             .with(|table| {
+                // What changes it from here on waits: nobody is to be told of a change that the next process has not.
+                table.frozen = Some(table_thaw);
                 let sessions = table.sessions.iter().map(|session| {
                     let saved = SavedSession {
                         id: session.id.clone(),
@@ -113,8 +132,11 @@ impl Supervisor {
                     }
                 }
             }
-            frozen_state.state.sessions.push(session);
+            if !session.runs.is_empty() {
+                frozen_state.state.sessions.push(session);
+            }
         }
+        frozen_state.state.add_late_ends();
         // What waits for the disk would go with this process.
         if let Some(disk) = &self.services.disk {
             disk.flush().await;

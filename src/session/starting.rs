@@ -7,7 +7,7 @@ use tracing::{Instrument, debug, info, info_span};
 
 use super::{
     Client, Supervisor,
-    access::Permit,
+    access::{Caller, Permit},
     cgroup::Delegated,
     command::{self, Command},
     limits, names,
@@ -86,7 +86,7 @@ impl Supervisor {
         let folder = |named: &String| command::folder(named, &base);
         let (cwd, new_session_cwd) = (params.cwd.as_ref().map(folder), params.origin_cwd.as_ref().map(folder));
         let program = command.program.clone();
-        let permit = permit.clone();
+        let (caller, permit) = (permit.caller().clone(), permit.clone());
         let reserved = self
             .with(move |table| table.reserve(SessionWish { cwd, new_session_cwd, program, ..wish }, &permit))
             .await??;
@@ -94,7 +94,7 @@ impl Supervisor {
         let span = info_span!("session", id = reserved.session_id.short());
         let resume = template.and_then(|template| template.resume);
         let start = Start { params, resume, command, reserved, under };
-        let started = self.start_run(start, client, introduce).instrument(span).await;
+        let started = self.start_run(start, client, &caller, introduce).instrument(span).await;
         if started.is_err() {
             self.with(move |table| table.release(&run_id)).await?;
         }
@@ -105,6 +105,7 @@ impl Supervisor {
         &self,
         start: Start,
         client: Option<&Client>,
+        caller: &Caller,
         introduce: impl FnOnce(SessionId, RunId) + Send,
     ) -> Result<RunReply> {
         let Start { params, resume, command, reserved, under } = start;
@@ -190,17 +191,18 @@ impl Supervisor {
             template: params.template.clone(),
         };
         let view_id = match (params.attach, client) {
-            (Some(format), Some(client)) => Some(queue_attach(&handle, client, format, params.size)?),
+            (Some(format), Some(client)) => Some(queue_attach(&handle, client, format, params.size, caller.clone())?),
             _ => None,
         };
         if let Some(client) = client.filter(|_| stream == Stream::Json) {
             let (reply, _) = oneshot::channel();
             // Nothing can be in its queue before it but an attach.
-            let _ = handle.asks.try_send(Ask::Follow { client: client.clone(), reply });
+            let follow = Ask::Follow { client: client.clone(), caller: caller.clone(), reply };
+            let _ = handle.asks.try_send(follow);
         }
         introduce(reserved.session_id.clone(), reserved.run_id.clone());
         let inserted = handle.clone();
-        self.with(move |table| table.insert(inserted, pid)).await??;
+        let session_name = self.with(move |table| table.insert(inserted, pid)).await??;
         tokio::spawn(run.serve(asks_in).in_current_span());
         let view_id = match view_id {
             Some(answer) => answer.await.ok().map(|reply: AttachReply| reply.view_id),
@@ -212,7 +214,7 @@ impl Supervisor {
             pid,
             terminal_name: reserved.terminal_name,
             process_name,
-            session_name: reserved.session_name,
+            session_name,
             view_id,
         })
     }
@@ -224,10 +226,11 @@ fn queue_attach(
     client: &Client,
     format: Format,
     size: Option<Size>,
+    caller: Caller,
 ) -> Result<oneshot::Receiver<AttachReply>> {
     let (reply, answer) = oneshot::channel();
     let wish = AttachWish { format, size, read_only: false, scrollback: None };
-    let attach = Ask::Attach { client: client.clone(), wish, reply };
+    let attach = Ask::Attach { client: client.clone(), caller, wish, reply };
     run.asks.try_send(attach).map_err(|_| run_gone())?;
     Ok(answer)
 }

@@ -1,10 +1,18 @@
 //! All that a supervisor owns, put down as data: for a process that takes this one's place, descriptors and all.
 
-use std::{collections::BTreeMap, ffi::OsString, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    time::{Duration, SystemTime},
+};
 
 use serde::{Deserialize, Serialize};
 
-use super::{command::Command, json::Lines, run::Focus};
+use super::{
+    command::Command,
+    json::Lines,
+    run::{Focus, unix_ms},
+};
 use crate::{
     history::SavedOutput,
     protocol::{CommandSpec, ConfigureReply, Exit, Keep, Limits, RunId, SessionId, Size, Status, Stream, Template},
@@ -75,6 +83,20 @@ impl State {
     /// The descriptors that the state goes on with.
     pub fn descriptors(&self) -> impl Iterator<Item = i32> + '_ {
         self.runs().flat_map(|run| run.master.into_iter().chain(run.shim.into_iter().flat_map(|(a, b)| [a, b])))
+    }
+
+    /// Adds the runs that ended after the table's list of ended ones was made, and before they stood still.
+    pub(super) fn add_late_ends(&mut self) {
+        let now = unix_ms(SystemTime::now());
+        for session in &self.sessions {
+            for run in &session.runs {
+                let known = self.ended.iter().any(|(_, ended, _)| *ended == run.run_id);
+                if let (SavedLife::Ended { at_ms, .. }, false) = (&run.life, known) {
+                    let ago = Duration::from_millis(now.saturating_sub(*at_ms));
+                    self.ended.push((session.id.clone(), run.run_id.clone(), ago));
+                }
+            }
+        }
     }
 
     fn runs(&self) -> impl Iterator<Item = &SavedRun> {

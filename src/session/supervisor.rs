@@ -75,6 +75,10 @@ impl Supervisor {
                             table.tell(&announcement);
                         }
                         job(&mut table);
+                        if let Some(mut thaw) = table.frozen.take() {
+                            // Nothing is ever sent: it ends with an error when the process goes on after all.
+                            let _ = thaw.changed().await;
+                        }
                     },
                     () = until(expiry) => table.dismiss_old(),
                 }
@@ -85,6 +89,7 @@ impl Supervisor {
             watcher: limits::Watcher::start(),
             floods: super::flood::Gate::new(),
             memory: super::memory::Memory::new(),
+            cross_session: cross_session.subscribe(),
             disk: settings.state.clone().map(Disk::start),
             started: Instant::now(),
         };
@@ -251,12 +256,19 @@ impl Supervisor {
     /// Opens a client's view of a run. Who may only read it gets one that changes nothing, the run's size neither.
     pub async fn attach(&self, params: AttachParams, client: &Client, permit: &Permit) -> Result<Attached> {
         let AttachParams { run_id, format, size, read_only, scrollback } = params;
-        let ReadableRun { handle: run, writable } = self.readable(run_id, permit).await?;
+        let ReadableRun { handle: run, writable } = self.readable(run_id.clone(), permit).await?;
         let read_only = read_only || !writable;
         let wish = AttachWish { format, size, read_only, scrollback };
-        let client = client.clone();
-        let reply = ask(&run, |reply| Ask::Attach { client, wish, reply }).await.ok_or_else(run_gone)?;
-        Ok(Attached { reply, read_only })
+        let (client, caller) = (client.clone(), permit.caller().clone());
+        match ask(&run, |reply| Ask::Attach { client, caller, wish, reply }).await {
+            Some(reply) => Ok(Attached { reply, read_only }),
+            None => Err(self.why_not(run_id, permit).await),
+        }
+    }
+
+    /// Why a run did not open a view: the policy has changed since the call was authorized, or the run is gone.
+    async fn why_not(&self, run_id: RunId, permit: &Permit) -> Error {
+        self.readable(run_id, permit).await.err().unwrap_or_else(run_gone)
     }
 
     /// Sends a client a run's lines.
@@ -265,8 +277,10 @@ impl Supervisor {
     /// `invalid_params` when its output is not JSON lines.
     pub async fn subscribe(&self, run_id: RunId, client: &Client, permit: &Permit) -> Result<SubscribeReply> {
         let run = self.one(run_id.clone(), permit).await?;
-        let client = client.clone();
-        let next_seq = ask(&run, |reply| Ask::Follow { client, reply }).await.ok_or_else(run_gone)?;
+        let (client, caller) = (client.clone(), permit.caller().clone());
+        let Some(next_seq) = ask(&run, |reply| Ask::Follow { client, caller, reply }).await else {
+            return Err(self.why_not(run_id, permit).await);
+        };
         let next_seq = next_seq.ok_or_else(|| {
             Error::invalid(
                 "run_id",

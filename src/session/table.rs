@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     ffi::OsString,
     path::PathBuf,
+    sync::Arc,
     time::{Instant, SystemTime},
 };
 
@@ -90,6 +91,10 @@ pub struct Table {
     pub templates: BTreeMap<String, Template>,
     /// Another binary is being put in this one's place: nothing is started for the moment.
     pub paused: bool,
+    /// It stands still until the other end is dropped.
+    pub frozen: Option<watch::Receiver<()>>,
+    /// One more holder for each call that starts or ends runs one after another: a replacement waits for it.
+    pub sequences: Arc<()>,
     /// The state of each run.
     pub lifecycle: Lifecycle,
     pub last_terminal: u128,
@@ -138,6 +143,8 @@ impl Table {
             closing: false,
             templates: BTreeMap::new(),
             paused: false,
+            frozen: None,
+            sequences: Arc::default(),
             lifecycle: Lifecycle::default(),
             last_terminal: 0,
         }
@@ -279,8 +286,8 @@ impl Table {
         env
     }
 
-    /// The run has started: it is one of its session's from now on.
-    pub fn insert(&mut self, run: RunHandle, pid: u32) -> Result<()> {
+    /// The run has started: it is one of its session's from now on. Returns the name that the session has by now.
+    pub fn insert(&mut self, run: RunHandle, pid: u32) -> Result<String> {
         let closing = self.closing;
         let Some(session) = self.sessions.iter_mut().find(|session| session.id == run.session_id) else {
             return Err(Error::new(Code::NotFound, "the session was removed while its run started"));
@@ -300,8 +307,8 @@ impl Table {
         if is_first {
             self.event(Event::SessionStarted { session_id: session_id.clone(), session_name: session_name.clone() });
         }
-        self.event(Event::RunStarted { session_id, session_name, run_id, pid });
-        Ok(())
+        self.event(Event::RunStarted { session_id, session_name: session_name.clone(), run_id, pid });
+        Ok(session_name)
     }
 
     /// The run was not started: nothing of it stays.

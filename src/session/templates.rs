@@ -1,6 +1,6 @@
 //! Runs of templates: one, or all that a project needs, in order.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use futures::future::join_all;
 use tokio::sync::watch;
@@ -98,8 +98,9 @@ impl Supervisor {
     /// `not_found` and `invalid_params` with the names of templates that there are not or that wait for each other;
     /// what fails later is told in the answer.
     pub async fn up(&self, params: UpParams, client: Option<&Client>, permit: &Permit) -> Result<UpReply> {
-        let (levels, all, running) = self
+        let (levels, all, running, _in_sequence) = self
             .with(move |table| {
+                table.check_open()?;
                 let names = chosen(table, params.group.as_deref(), params.templates.as_deref())?;
                 let levels = template::levels(&table.templates, &names)?;
                 let levels: Vec<Vec<String>> =
@@ -109,7 +110,7 @@ impl Supervisor {
                     .flatten()
                     .filter_map(|name| Some((name.clone(), table.runs_of(name).first()?.run_id.clone())))
                     .collect();
-                Ok::<_, Error>((levels, table.templates.clone(), running))
+                Ok::<_, Error>((levels, table.templates.clone(), running, Arc::clone(&table.sequences)))
             })
             .await??;
         let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
@@ -203,12 +204,15 @@ impl Supervisor {
     /// # Errors
     /// `not_found` with the name of a template or group that there is not.
     pub async fn down(&self, params: DownParams) -> Result<DownReply> {
-        let levels: Vec<Vec<(String, Vec<RunHandle>)>> = self
+        type Level = Vec<(String, Vec<RunHandle>)>;
+        let (levels, _in_sequence): (Vec<Level>, _) = self
             .with(move |table| {
+                table.check_open()?;
                 let names = chosen(table, params.group.as_deref(), params.templates.as_deref())?;
                 let levels = template::levels(&table.templates, &names)?;
                 let of = |name: &&String| names.contains(name).then(|| ((*name).clone(), table.runs_of(name)));
-                Ok::<_, Error>(levels.iter().map(|level| level.iter().filter_map(of).collect()).collect())
+                let levels = levels.iter().map(|level| level.iter().filter_map(of).collect()).collect();
+                Ok::<_, Error>((levels, Arc::clone(&table.sequences)))
             })
             .await??;
         let mut answer = DownReply { templates: Vec::new(), killed: KillReply::default() };

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Client, Daemon, Home, Lease, eventually, eventually_some, proc};
 
@@ -91,14 +91,64 @@ fn what_was_ended_on_purpose_does_not_come_back() {
     eventually("it is over", || daemon.processes().is_empty());
     let client = start(&daemon);
     assert_eq!(client.ask("restorable", json!({}))["sessions"], json!([]));
-    // A record that cannot be read is no obstacle.
+}
+
+/// A record that cannot be read is no obstacle, and is not overwritten: another version may be able to read it.
+#[test]
+fn a_record_that_cannot_be_read_whole_is_kept_aside_and_costs_no_other_session() {
+    let home = Home::new();
+    let daemon = Daemon::of(&home);
+    let client = start(&daemon);
+    for name in ["one", "two"] {
+        client.ask("run", json!({"cmd": "exec sleep 1000", "name": name}));
+    }
+    eventually("both are written", || record(&home).contains("\"one\"") && record(&home).contains("\"two\""));
+    let good: Value = serde_json::from_str(&record(&home)).unwrap();
     client.ask("shutdown", json!({}));
     eventually("it is over", || daemon.processes().is_empty());
-    fs::write(home.state().join("sessions.json"), "{ not json").unwrap();
+    let aside = |number: &str| fs::read_to_string(home.state().join(format!("sessions.json.bad{number}"))).ok();
+    let names = |client: &Client| -> Vec<String> {
+        let sessions = client.ask("restorable", json!({}))["sessions"].clone();
+        sessions.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+
+    // One session of another version's making, as after a downgrade; then files that are no record at all.
+    let mut strange = good.clone();
+    strange["live"][0]["runs"][0]["limits"] = json!("as much as you like");
+    let strange = serde_json::to_string(&strange).unwrap();
+    let cases: [(&str, &str, &[&str]); 4] =
+        [("", &strange, &["two"]), (".2", "{ not json", &[]), (".3", "", &[]), (".4", "[1, 2]", &[])];
+    for (number, text, restorable) in cases {
+        fs::write(home.state().join("sessions.json"), text).unwrap();
+        let client = start(&daemon);
+        assert_eq!(names(&client), restorable, "of {text:?}");
+        assert_eq!(aside(number).as_deref(), Some(text));
+        let written = || serde_json::from_str::<Value>(&record(&home)).ok().filter(|now| now["live"] == json!([]));
+        let now = eventually_some("it is whole again", written);
+        assert_eq!(now["restorable"].as_array().unwrap().len(), restorable.len());
+        let health = client.ask("health", json!({}));
+        let check =
+            health["checks"].as_array().unwrap().iter().find(|check| check["name"] == "session_record").unwrap();
+        assert_eq!(check["status"], "warn");
+        assert!(check["detail"].as_str().unwrap().contains(&format!("sessions.json.bad{number}")), "{check}");
+        client.ask("shutdown", json!({}));
+        eventually("it is over", || daemon.processes().is_empty());
+    }
+    assert!(home.log().contains("session \"one\": invalid type: string"), "{}", home.log());
+    assert_eq!(aside("").as_deref(), Some(strange.as_str()), "the first is as it was");
+
+    // One that can be neither read nor kept aside is not overwritten either.
+    for number in 5..=10 {
+        fs::write(home.state().join(format!("sessions.json.bad.{number}")), "").unwrap();
+    }
+    fs::write(home.state().join("sessions.json"), "the last one").unwrap();
     let client = start(&daemon);
-    assert_eq!(client.ask("restorable", json!({}))["sessions"], json!([]));
-    eventually("it is said", || home.log().contains("no sessions of an earlier daemon"));
-    eventually_some("it is whole again", || serde_json::from_str::<serde_json::Value>(&record(&home)).ok());
+    assert_eq!(names(&client), [""; 0]);
+    client.ask("run", json!({"cmd": "exec sleep 1000", "name": "three"}));
+    client.ask("shutdown", json!({}));
+    eventually("it is over", || daemon.processes().is_empty());
+    assert_eq!(record(&home), "the last one");
+    assert!(home.log().contains("no session is recorded"), "{}", home.log());
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::{
     },
     pty::{Spawn, spawn},
     session::{
+        access::Caller,
         client::{Acked, Client, ClientId},
         input,
         json::Follower,
@@ -84,17 +85,21 @@ pub enum Ask {
         client: ClientId,
         size: Size,
     },
+    /// Not answered when the caller may no longer read the run.
     Attach {
         client: Client,
+        caller: Caller,
         wish: AttachWish,
         reply: oneshot::Sender<AttachReply>,
     },
     /// The shim that watches over its program, while there is one.
     Shim(oneshot::Sender<Option<i32>>),
     Detach(ClientId),
-    /// Sends a client its lines; answered with the number of the next, or nothing when it has no lines.
+    /// Sends a client its lines; answered with the number of the next, or nothing when it has no lines. Not answered
+    /// when the caller may no longer read the run.
     Follow {
         client: Client,
+        caller: Caller,
         reply: oneshot::Sender<Option<u64>>,
     },
     Unfollow(ClientId),
@@ -170,9 +175,11 @@ impl Run {
             }
             Ask::Passed { shim, limit, reason } => self.passed(shim, limit, reason).await,
             Ask::Resize { client, size } => self.sized(client, size),
-            Ask::Attach { client, wish, reply } => self.attach(client, wish, reply),
+            // Whoever tightens the policy closes views behind it, but cannot close what is still in the queue.
+            Ask::Attach { caller, .. } | Ask::Follow { caller, .. } if !self.may_be_read_by(&caller) => {}
+            Ask::Attach { client, wish, reply, .. } => self.attach(client, wish, reply),
             Ask::Shim(reply) => _ = reply.send(self.link.is_some().then_some(self.shim_pid)),
-            Ask::Follow { client, reply } => _ = reply.send(self.follow(client)),
+            Ask::Follow { client, reply, .. } => _ = reply.send(self.follow(client)),
             Ask::Unfollow(client) => self.drop_followers(|follower| follower.client.id() == client),
             Ask::Detach(client) => self.drop_viewers(|viewer| viewer.client.id() == client),
             Ask::Visible { client, visible } => {
@@ -221,6 +228,10 @@ impl Run {
                 let _ = thaw.changed().await;
             }
         }
+    }
+
+    fn may_be_read_by(&self, caller: &Caller) -> bool {
+        caller.reads(*self.services.cross_session.borrow(), &self.identity.session_id)
     }
 
     /// What a client types, as the program is to get it.
