@@ -234,20 +234,30 @@ fn check_binary(binary: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// A process that reads a state. It is ended when this is dropped: nobody waits for its answer any more.
+struct Checker(Option<Proc>);
+
+impl Drop for Checker {
+    fn drop(&mut self) {
+        let is_same = |was: &Proc| Proc::read(was.pid).is_some_and(|now| now.started == was.started);
+        if let Some(process) = self.0.take().filter(is_same) {
+            let _ = kill(Pid::from_raw(process.pid), Signal::SIGKILL);
+        }
+    }
+}
+
 /// Has the new binary read the state, while this process can still go on.
 async fn ask_binary(binary: &Path, state: File) -> Result<(), String> {
     let failed = |error: io::Error| format!("{} could not be asked: {error}", binary.display());
     let mut command = Command::new(binary);
     command.args(["daemon", "--check-state"]).stdin(state).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().map_err(failed)?;
-    let started = Proc::read(child.id().cast_signed());
+    let mut checker = Checker(Proc::read(child.id().cast_signed()));
     let hearing = tokio::task::spawn_blocking(move || hear(child));
     let Ok(heard) = tokio::time::timeout(CHECK_PATIENCE, hearing).await else {
-        if let Some(process) = started.filter(|was| Proc::read(was.pid).is_some_and(|now| now.started == was.started)) {
-            let _ = kill(Pid::from_raw(process.pid), Signal::SIGKILL);
-        }
         return Err(format!("{} did not say within {CHECK_PATIENCE:?} whether it can go on", binary.display()));
     };
+    checker.0 = None;
     let (answer, said) = heard.map_err(|error| error.to_string())?.map_err(failed)?;
     let said = said.trim().trim_start_matches("termi: ");
     match said {

@@ -150,6 +150,7 @@ impl Supervisor {
     /// When a descriptor cannot be watched.
     pub async fn take_over(&self, state: State) -> std::io::Result<()> {
         let mut sessions: Vec<Session> = Vec::new();
+        let mut carried_over = Vec::new();
         for saved in state.sessions {
             let mut session = Session {
                 id: saved.id,
@@ -174,7 +175,7 @@ impl Supervisor {
                 let run = Run::restore(run, session.id.clone(), desires, services, own, share)?;
                 session.runs.push(RunHandle { run_id, session_id: session.id.clone(), asks, desired, template });
                 let span = info_span!("session", id = session.id.short());
-                tokio::spawn(run.serve(asks_in).instrument(span));
+                carried_over.push(run.serve(asks_in).instrument(span));
             }
             sessions.push(session);
         }
@@ -192,6 +193,11 @@ impl Supervisor {
             table.last_terminal = state.last_terminal_ms.into();
         })
         .await
-        .map_err(gone)
+        .map_err(gone)?;
+        // An end that one of them tells of is that of a run which the table has.
+        for run in carried_over {
+            tokio::spawn(run);
+        }
+        Ok(())
     }
 }

@@ -11,6 +11,7 @@ mod life;
 mod many;
 mod place;
 mod replace;
+mod replace_meanwhile;
 mod restore;
 mod sharing;
 mod skew;

@@ -164,3 +164,80 @@ fn a_restart_of_an_ended_run_is_counted_as_a_start() {
     assert_eq!((refusal.code.as_str(), &refusal.data["setting"]), ("resource_exhausted", &json!("max_runs")));
     host.ask("restart", json!({"target": "living"}));
 }
+
+/// Restarts, kills, dismissals and starts by four connections at once, at random: every answer is one of those that
+/// there are, each run's ends and starts alternate, and afterwards each is in a state that can be left again.
+#[test]
+fn four_clients_that_restart_kill_and_remove_at_random_leave_no_run_between_two_states() {
+    for seed in 1..=3_u64 {
+        let host = Host::start();
+        host.ask("configure", json!({"keep_ended": 4}));
+        let lines = ["exec sleep 1000", "exit 3", "trap '' HUP; sleep 1000; exit 0", "sleep 0.02"];
+        let runs: Vec<Run> = lines
+            .iter()
+            .enumerate()
+            .map(|(at, line)| host.run(json!({"cmd": line, "name": format!("n{at}")})))
+            .collect();
+        let clients: Vec<_> = (0..4).map(|_| host.connect()).collect();
+        std::thread::scope(|scope| {
+            for (at, client) in clients.iter().enumerate() {
+                let mut state = seed << 8 | at as u64 | 1 << 40;
+                let mut random = move |below: usize| {
+                    // Xorshift, so that a seed is a sequence.
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    usize::try_from(state % below as u64).unwrap()
+                };
+                let runs = &runs;
+                scope.spawn(move || {
+                    client.initialize();
+                    for step in 0..30 {
+                        let run = &runs[random(runs.len())].run_id;
+                        let answer = match random(8) {
+                            0..=3 => client.call("restart", json!({"target": run})),
+                            4 | 5 => client.call("kill", json!({"target": run, "grace_ms": random(30)})),
+                            6 => client.call("run", json!({"cmd": "exit 1", "name": format!("new{at}-{step}")})),
+                            _ => client.call("remove", json!({"target": run})),
+                        };
+                        if let Err(refusal) = answer {
+                            let known = ["still_running", "not_found", "start_failed"];
+                            assert!(known.contains(&refusal.code.as_str()), "seed {seed}: {refusal:?}");
+                        }
+                    }
+                });
+            }
+        });
+        let infos = || -> Vec<Json> {
+            let sessions = host.ask("sessions", json!({}));
+            sessions
+                .as_object()
+                .unwrap()
+                .values()
+                .flat_map(|one| one["processes"].as_array().unwrap().clone())
+                .collect()
+        };
+        // What is active has a program, and what has ended has none.
+        eventually("each is what it says", || {
+            infos().iter().all(|info| (info["status"] == "active") == proc::alive(pid(info)))
+        });
+        for info in infos() {
+            match host.call("restart", json!({"target": info["run_id"]})) {
+                Ok(answer) => assert_eq!(answer["run_id"], info["run_id"]),
+                // One that ended meanwhile made it one too many.
+                Err(refusal) => assert_eq!(refusal.code, "not_found", "seed {seed}: {info}: {}", refusal.message),
+            }
+        }
+        host.ask("kill", json!({"target": "all", "grace_ms": 10}));
+        host.ask("remove", json!({"target": "all"}));
+        assert_eq!(infos(), [Json::Null; 0], "seed {seed}");
+        for run in &runs {
+            let state = host.state();
+            let of_run = |event: &&Json| event["run_id"] == run.run_id.as_str();
+            let steps = state.events.iter().filter(of_run).filter_map(|event| event["type"].as_str());
+            let mut lives = steps.filter(|step| ["run_started", "run_restarted", "run_exited"].contains(step));
+            let mut is_alive = false;
+            assert!(lives.all(|step| std::mem::replace(&mut is_alive, step != "run_exited") == (step == "run_exited")));
+        }
+    }
+}

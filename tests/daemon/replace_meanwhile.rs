@@ -1,0 +1,161 @@
+//! What happens while another binary is being put in the daemon's place: nothing of it is lost, and nothing waits.
+
+use std::{path::PathBuf, sync::Arc};
+
+use nix::sys::signal::Signal;
+use serde_json::{Value as Json, json};
+
+use crate::support::{Client, Daemon, Home, TERMI, eventually, proc};
+
+/// A binary that goes on with a state once it is released, and the pipe that releases it. Until then every run stands
+/// still.
+fn held(home: &Arc<Home>) -> (PathBuf, PathBuf) {
+    let gate = home.fifo("gate");
+    let text = format!(
+        "#!/bin/sh\nif [ \"$2\" = --check-state ]; then read go <'{}' || exit 1; fi\nexec '{TERMI}' \"$@\"\n",
+        gate.display()
+    );
+    (home.write("held", &text), gate)
+}
+
+/// Whether the daemon has asked the binary whether it can go on.
+fn is_asked(home: &Home) -> bool {
+    home.processes().into_iter().any(|pid| proc::arguments(pid).iter().any(|word| word == "--check-state"))
+}
+
+fn generation(daemon: &Daemon) -> Json {
+    daemon.connect().ask("join", json!({"protocol": 1}))["generation"].clone()
+}
+
+fn name_of(client: &Client, session: &Json) -> Json {
+    client.ask("sessions", json!({}))[session.as_str().unwrap()]["name"].clone()
+}
+
+/// The signal had waited until the replacement was given up.
+#[test]
+fn a_signal_ends_the_daemon_at_any_moment_of_it() {
+    let home = Home::new();
+    let daemon = Daemon::start(&home);
+    let client = daemon.connect();
+    client.ask("run", json!({"cmd": "exec sleep 1000"}));
+    let (binary, _gate) = held(&home);
+    let _replacement = client.begin("replace", json!({"binary": binary}));
+    eventually("it stands still", || is_asked(&home));
+    proc::signal(daemon.pid(), Signal::SIGTERM);
+    eventually("it is over, with all that it ran", || home.processes().is_empty());
+    let log = home.log();
+    assert!(log.contains("daemon ends: a signal") && !log.contains("not replaced"), "{log}");
+}
+
+/// A change was acknowledged, and was not among what the next process took up.
+#[test]
+fn a_change_that_is_acknowledged_is_not_lost() {
+    let home = Home::new();
+    let daemon = Daemon::start(&home);
+    let client = daemon.connect();
+    let run = client.ask("run", json!({"cmd": "exec sleep 1000", "name": "before"}));
+    let over = client.ask("run", json!({"cmd": "true", "name": "over"}));
+    client.wait_exited(over["run_id"].as_str().unwrap());
+    let (binary, gate) = held(&home);
+    let _replacement = client.begin("replace", json!({"binary": binary}));
+    eventually("it stands still", || is_asked(&home));
+    let rename = client.begin("rename", json!({"target": run["session_id"], "name": "after"}));
+    let remove = client.begin("remove", json!({"target": "over"}));
+    let template = client.begin("templates", json!({"set": {"late": {"cmd": "true"}}}));
+    // An answer to this comes behind theirs, if these are answered at all.
+    let _ = client.call("initialize", json!({"protocol": 1}));
+    home.release(&gate);
+    let (rename, remove, template) = (rename.answer(), remove.answer(), template.answer());
+    eventually("the other has taken over", || generation(&daemon) == 1);
+    let client = daemon.connect();
+    if rename.is_ok() {
+        assert_eq!(name_of(&client, &run["session_id"]), "after");
+    }
+    if remove.is_ok() {
+        assert_eq!(name_of(&client, &over["session_id"]), Json::Null);
+    }
+    if template.is_ok() {
+        assert!(client.ask("templates", json!({}))["templates"].as_object().unwrap().contains_key("late"));
+    }
+    // The same again is done.
+    client.ask("rename", json!({"target": run["session_id"], "name": "at last"}));
+    assert_eq!(name_of(&client, &run["session_id"]), "at last");
+}
+
+#[test]
+fn who_comes_while_it_waits_is_served_and_a_restart_is_over_first() {
+    let home = Home::new();
+    let daemon = Daemon::start(&home);
+    let client = daemon.connect();
+    let line = "trap 'echo asked' HUP; trap '' TERM; echo ready; while :; do sleep 1000 & wait; done";
+    let run = client.ask("run", json!({"cmd": line, "name": "stubborn"}));
+    let until = |pattern: &str| json!({"target": "stubborn", "until": {"pattern": pattern}, "timeout_ms": 30_000});
+    client.ask("wait", until("^ready$"));
+    let restart = client.begin("restart", json!({"target": "stubborn"}));
+    client.ask("wait", until("^asked$"));
+    let other = daemon.connect();
+    let _replacement = other.begin("replace", json!({"binary": TERMI}));
+    other.wait_event("it has begun", |event| event["type"] == "replacing" && event["begins"] == true);
+    // The program has its grace, in which the replacement waits, and this one does not.
+    assert_eq!(generation(&daemon), 0);
+    assert_eq!(
+        other.refusal("replace", json!({"binary": TERMI})).message,
+        "the daemon stays as it is: another replacement is under way; try again in a moment"
+    );
+    let restarted = restart.answer().expect("the restart is seen through");
+    eventually("the other has taken over", || generation(&daemon) == 1);
+    let client = daemon.connect();
+    let sessions = client.ask("sessions", json!({}));
+    let info = &sessions[run["session_id"].as_str().unwrap()]["processes"][0];
+    assert_eq!((&info["status"], &info["pid"]), (&json!("active"), &restarted["pid"]));
+    assert!(proc::alive(i32::try_from(info["pid"].as_i64().unwrap()).unwrap()));
+    assert_eq!(client.ask("restart", json!({"target": "stubborn"}))["run_id"], run["run_id"], "it is in no restart");
+}
+
+/// What `up` had still to start was refused, as the daemon was just being replaced.
+#[test]
+fn an_up_is_over_first() {
+    let home = Home::new();
+    let daemon = Daemon::start(&home);
+    let client = daemon.connect();
+    client.ask(
+        "templates",
+        json!({"set": {
+            "first": {"cmd": "read x; sleep 0.5; echo now; exec sleep 1000"},
+            "second": {"cmd": "exec sleep 1000", "after": [{"template": "first", "until": {"pattern": "^now$"}}]},
+        }}),
+    );
+    let up = client.begin("up", json!({}));
+    let event = client.wait_event("the first has started", |event| event["type"] == "run_started");
+    let other = daemon.connect();
+    let _replacement = other.begin("replace", json!({"binary": TERMI}));
+    other.wait_event("it has begun", |event| event["type"] == "replacing" && event["begins"] == true);
+    client.input(event["run_id"].as_str().unwrap(), "\r");
+    let answer = up.answer().expect("it is answered by who was asked");
+    let started: Vec<_> = answer["started"].as_array().unwrap().iter().map(|one| one["template"].clone()).collect();
+    assert_eq!((started, &answer["failed"]), (vec![json!("first"), json!("second")], &json!([])));
+    eventually("the other has taken over", || generation(&daemon) == 1);
+    assert_eq!(daemon.connect().ask("sessions", json!({})).as_object().unwrap().len(), 2);
+}
+
+/// A run that ended between the copy of the table and its own was taken up as one that had not, for ever.
+#[test]
+fn what_ends_during_it_has_ended_afterwards() {
+    let home = Home::new();
+    let daemon = Daemon::start(&home);
+    let client = daemon.connect();
+    for count in 1..=60 {
+        let line = format!("sleep 0.{:03}", 100 + count * 10);
+        client.ask("run", json!({"cmd": line, "name": format!("n{count}")}));
+    }
+    for _ in 0..4 {
+        assert!(daemon.command(&["daemon", "--replace"]).status().unwrap().success());
+    }
+    let client = daemon.connect();
+    eventually("all have ended", || {
+        let sessions = client.ask("sessions", json!({}));
+        sessions.as_object().unwrap().values().all(|session| session["processes"][0]["status"] == "exited")
+    });
+    assert_eq!(client.ask("remove", json!({"target": "all"})), json!({"removed": 60}));
+    assert_eq!(client.ask("sessions", json!({})), json!({}));
+}
