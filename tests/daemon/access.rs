@@ -349,6 +349,12 @@ fn what_was_opened_to_a_program_is_closed_with_the_setting() {
     inside.wait_screen(&victim.run_id, "what was typed meanwhile", |screen| screen.concat().contains("secret"));
     host.ask("rename", json!({"target": "unheard", "name": "heard-of"}));
     inside.wait_event("another's new name", |event| event["session_name"] == "heard-of");
+    // Who looked on because of the policy alone types when the policy allows it, and was told before that it did not.
+    let typed = json!({"target": victim.run_id, "data": "typed", "enter": true});
+    assert_eq!(inside.refusal("send", typed.clone()).data["needed"], "full");
+    host.ask("initialize", json!({"protocol": 1, "cross_session": "full"}));
+    inside.ask("send", typed);
+    inside.wait_screen(&victim.run_id, "it was typed", |screen| screen.concat().contains("typed"));
 }
 
 /// Whose process has gone by the time that the host looks, may be a program of any session: it gets what the least of
