@@ -183,6 +183,8 @@ enum Needs {
     Nothing,
     /// To read, or to change, what a target names.
     Target { target: String, writes: bool },
+    /// To change the one session that is named, by its id, prefix or name; a run's is none.
+    Session(String),
     /// The same of a run, by its whole id.
     Run { run: String, writes: bool },
     /// A run in a session, if there is one of that name, or in a new one of a group.
@@ -275,6 +277,7 @@ impl Rules<'_> {
                 }
                 Some(self.named(target)?.into_iter().all(|session| self.may(session, *writes)))
             }
+            Needs::Session(name) => Some(self.may(self.named_session(name)?, true)),
             Needs::Start { session, group } => {
                 let known = session.as_ref().and_then(|name| self.named_session(name));
                 if let Some(session) = known {
@@ -524,7 +527,7 @@ fn call(choices: &mut Choices, world: &[Session], policy: &str) -> Call {
         1 => ("kill", on_target(true)),
         2 => ("restart", on_target(true)),
         3 => ("remove", on_target(true)),
-        4 | 5 => ("rename", on_target(true)),
+        4 | 5 => ("rename", Needs::Session(target.clone())),
         6 => ("wait", on_target(false)),
         7 => ("input", on_run(true)),
         8 => ("resize", on_run(true)),
@@ -548,7 +551,7 @@ fn call(choices: &mut Choices, world: &[Session], policy: &str) -> Call {
         params.push((key, value));
     };
     match needs {
-        Needs::Target { .. } => {
+        Needs::Target { .. } | Needs::Session(_) => {
             let value = choices.typed(&target);
             add(choices, "target", Some(0), value);
         }

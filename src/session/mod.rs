@@ -18,6 +18,7 @@ mod memory;
 mod names;
 mod outline;
 mod past;
+mod pattern_set;
 mod processor_time;
 mod proportional;
 mod replacing;
@@ -37,6 +38,7 @@ mod tempo;
 mod usage;
 mod viewer;
 mod waiter;
+mod waits;
 
 use tokio::sync::mpsc;
 

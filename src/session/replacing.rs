@@ -173,7 +173,8 @@ impl Supervisor {
                 let (desired, desires) = Desired::new(session.name.clone());
                 let share = session.transcript_share.subscribe();
                 let run = Run::restore(run, session.id.clone(), desires, services, own, share)?;
-                session.runs.push(RunHandle { run_id, session_id: session.id.clone(), asks, desired, template });
+                let (session_id, published) = (session.id.clone(), run.published());
+                session.runs.push(RunHandle { run_id, session_id, asks, desired, published, template });
                 let span = info_span!("session", id = session.id.short());
                 carried_over.push(run.serve(asks_in).instrument(span));
             }

@@ -33,8 +33,21 @@ pub enum Found {
     TooSlow,
 }
 
-/// How far a run's text has been searched for one pattern.
-#[derive(Debug, Default)]
+/// What is searched for.
+pub trait Matcher {
+    /// Whether it is in a text, from there on. A text that is not the line's last may go on: what matches only up to
+    /// its end may not match with what is behind it, and is looked for in the next.
+    fn finds(&mut self, text: &str, from: usize, is_last: bool) -> bool;
+}
+
+impl Matcher for &Regex {
+    fn finds(&mut self, text: &str, from: usize, is_last: bool) -> bool {
+        self.shortest_match_at(text, from).is_some_and(|to| is_last || to < text.len())
+    }
+}
+
+/// How far a run's text has been searched.
+#[derive(Debug, Clone, Default)]
 pub struct Search {
     /// Everything before it stays as it is.
     kept: Place,
@@ -48,7 +61,7 @@ pub struct Search {
 }
 
 /// Where to go on.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     /// The row that the line begins with.
     line: u64,
@@ -71,6 +84,13 @@ struct Seen {
     /// Of the transcript.
     first: u64,
     end: u64,
+}
+
+impl Seen {
+    fn of(terminal: &Terminal) -> Self {
+        let transcript = terminal.transcript();
+        Self { change: terminal.change(), first: transcript.first(), end: transcript.end() }
+    }
 }
 
 /// The part of a line that is being searched.
@@ -112,7 +132,7 @@ impl Part {
 
 impl Search {
     /// Goes on with what has come.
-    pub fn go_on(&mut self, pattern: &Regex, terminal: &Terminal, until: Instant) -> Found {
+    pub fn go_on(&mut self, pattern: &mut impl Matcher, terminal: &Terminal, until: Instant) -> Found {
         self.look(terminal);
         if self.is_done {
             return Found::Nothing;
@@ -122,10 +142,24 @@ impl Search {
         found
     }
 
+    /// Whether all that is there has been searched.
+    pub fn has_seen(&self, terminal: &Terminal) -> bool {
+        self.is_done && self.seen == Some(Seen::of(terminal))
+    }
+
+    /// The one of two that have seen the same which looks further back when that changes.
+    pub fn earlier(self, other: &Self) -> Self {
+        if other.kept < self.kept { other.clone() } else { self }
+    }
+
+    /// The same place, for something else that is searched for.
+    pub fn anew(self) -> Self {
+        Self { spent: Duration::ZERO, bytes: 0, ..self }
+    }
+
     /// Goes back to before what may have changed.
     fn look(&mut self, terminal: &Terminal) {
-        let transcript = terminal.transcript();
-        let now = Seen { change: terminal.change(), first: transcript.first(), end: transcript.end() };
+        let now = Seen::of(terminal);
         if self.seen.is_some_and(|seen| now.end < seen.end) {
             // A larger screen has taken rows back.
             let changed = terminal.line_start(now.end);
@@ -141,7 +175,7 @@ impl Search {
         }
     }
 
-    fn search(&mut self, pattern: &Regex, terminal: &Terminal, until: Instant) -> Found {
+    fn search(&mut self, pattern: &mut impl Matcher, terminal: &Terminal, until: Instant) -> Found {
         let transcript = terminal.transcript();
         let end = transcript.end();
         // The transcript's last line may go on.
@@ -168,7 +202,7 @@ impl Search {
     }
 
     /// Searches the pieces that there are of a line: the full ones, and the last one when there is nothing behind it.
-    fn pieces(&mut self, pattern: &Regex, part: &mut Part, is_end: bool, until: Instant) -> Found {
+    fn pieces(&mut self, pattern: &mut impl Matcher, part: &mut Part, is_end: bool, until: Instant) -> Found {
         loop {
             let at = self.place.at;
             let end = boundary(&part.text, at.saturating_add(PIECE));
@@ -180,9 +214,7 @@ impl Search {
             if begun >= until {
                 return Found::NotYet;
             }
-            // Before the line's end, what matches only up to the end of the piece may not match with what is behind it,
-            // and is looked for in the next.
-            let is_found = pattern.shortest_match_at(&part.text[..end], at).is_some_and(|to| is_last || to < end);
+            let is_found = pattern.finds(&part.text[..end], at, is_last);
             self.spent += begun.elapsed();
             self.bytes += (end - at) as u128;
             if is_found {
@@ -233,7 +265,7 @@ mod tests {
     }
 
     fn find(pattern: &str, terminal: &Terminal) -> Option<String> {
-        match Search::default().go_on(&Regex::new(pattern).unwrap(), terminal, later()) {
+        match Search::default().go_on(&mut &Regex::new(pattern).unwrap(), terminal, later()) {
             Found::Line(line) => Some(line),
             Found::Nothing => None,
             Found::NotYet | Found::TooSlow => panic!("it was given up"),
@@ -262,9 +294,9 @@ mod tests {
         let mut terminal = Terminal::new(Size { rows: 3, cols: 80 }, 1 << 20);
         terminal.feed(format!("{}needle\r\n\r\n\r\n\r\n", "x".repeat(20 * PIECE)).as_bytes());
         let (pattern, mut search) = (Regex::new("needle").unwrap(), Search::default());
-        assert!(matches!(search.go_on(&pattern, &terminal, Instant::now()), Found::NotYet));
+        assert!(matches!(search.go_on(&mut &pattern, &terminal, Instant::now()), Found::NotYet));
         search.place.at = 19 * PIECE;
-        assert!(matches!(search.go_on(&pattern, &terminal, later()), Found::Line(_)));
+        assert!(matches!(search.go_on(&mut &pattern, &terminal, later()), Found::Line(_)));
         assert!(search.bytes < 3 * PIECE as u128, "it began where it had come to");
     }
 
@@ -275,12 +307,12 @@ mod tests {
         let (step, count) = (100, 2000_u128);
         for _ in 0..count {
             terminal.feed("x".repeat(step).as_bytes());
-            assert!(matches!(search.go_on(&pattern, &terminal, later()), Found::Nothing));
-            assert!(matches!(search.go_on(&pattern, &terminal, later()), Found::Nothing));
+            assert!(matches!(search.go_on(&mut &pattern, &terminal, later()), Found::Nothing));
+            assert!(matches!(search.go_on(&mut &pattern, &terminal, later()), Found::Nothing));
         }
         assert!(search.bytes <= count * PIECE as u128, "{} bytes", search.bytes);
         terminal.feed(b"needle");
-        assert!(matches!(search.go_on(&pattern, &terminal, later()), Found::Line(line) if line.len() == 200_006));
+        assert!(matches!(search.go_on(&mut &pattern, &terminal, later()), Found::Line(line) if line.len() == 200_006));
     }
 
     #[test]
@@ -288,9 +320,12 @@ mod tests {
         let mut terminal = Terminal::new(Size { rows: 50, cols: 80 }, 1 << 20);
         terminal.feed(&b"some text\r\n".repeat(30));
         let (pattern, mut search) = (Regex::new("needle").unwrap(), Search::default());
-        assert!(matches!(search.go_on(&pattern, &terminal, later()), Found::Nothing));
+        assert!(matches!(search.go_on(&mut &pattern, &terminal, later()), Found::Nothing));
         let bytes = search.bytes;
-        assert!(matches!(search.go_on(&pattern, &terminal, Instant::now()), Found::Nothing), "there is nothing to do");
+        assert!(
+            matches!(search.go_on(&mut &pattern, &terminal, Instant::now()), Found::Nothing),
+            "there is nothing to do"
+        );
         assert_eq!(search.bytes, bytes);
     }
 
@@ -299,6 +334,6 @@ mod tests {
         let mut terminal = Terminal::new(Size { rows: 3, cols: 80 }, 1 << 20);
         terminal.feed("a".repeat(400_000).as_bytes());
         let pattern = Regex::new("(a{1,100}){1,100}c").unwrap();
-        assert!(matches!(Search::default().go_on(&pattern, &terminal, later()), Found::TooSlow));
+        assert!(matches!(Search::default().go_on(&mut &pattern, &terminal, later()), Found::TooSlow));
     }
 }

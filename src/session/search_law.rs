@@ -95,7 +95,7 @@ fn brief(lines: &[String]) -> Vec<String> {
 }
 
 fn search(search: &mut Search, pattern: &Regex, terminal: &Terminal) -> Option<String> {
-    match search.go_on(pattern, terminal, Instant::now() + Duration::from_secs(60)) {
+    match search.go_on(&mut &*pattern, terminal, Instant::now() + Duration::from_secs(60)) {
         Found::Line(line) => Some(line),
         Found::Nothing => None,
         Found::NotYet | Found::TooSlow => panic!("{pattern} was given up"),

@@ -188,6 +188,7 @@ impl Supervisor {
             session_id: reserved.session_id.clone(),
             asks,
             desired,
+            published: run.published(),
             template: params.template.clone(),
         };
         let view_id = match (params.attach, client) {

@@ -1,6 +1,9 @@
 //! The supervisor: what can be done with sessions, for whatever serves clients.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::future::{join_all, select_all};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -12,7 +15,7 @@ use super::{
     lifecycle::Transition,
     limits,
     resolve::ReadableRun,
-    run::{Ask, AttachWish, DEFAULT_GRACE, Kill, KillOutcome, LinesWish, unix_ms},
+    run::{Ask, AttachWish, DEFAULT_GRACE, Kill, KillOutcome, LinesWish, Published, unix_ms},
     table::{RunHandle, Table},
     waiter::Condition,
 };
@@ -31,6 +34,9 @@ use crate::{
 
 /// Asks that may wait for one run. The run answers in microseconds; a client that asks faster waits.
 pub(super) const ASKS_WAITING: usize = 256;
+
+/// How long a list waits for a run, which answers in microseconds unless it stands still.
+const LISTING_PATIENCE: Duration = Duration::from_millis(250);
 
 /// The longest time a client may name: what a clock can still add.
 pub(super) const LONGEST_MS: u64 = 10 * 365 * 24 * 3600 * 1000;
@@ -168,11 +174,12 @@ impl Supervisor {
             .await?;
         let mut sessions = SessionsReply::new();
         let mut shims = Vec::new();
-        // All are asked at once: hundreds of sessions cost one round.
-        let asked = skeletons.iter().map(|skeleton| join_all(skeleton.runs.iter().map(|run| ask(run, Ask::Info))));
+        // All are asked at once: hundreds of sessions cost one round, and one that does not answer holds up none.
+        let asked = skeletons.iter().map(|skeleton| join_all(skeleton.runs.iter().map(listed)));
         let told = join_all(asked).await;
         for (Skeleton { id, mut info, .. }, runs) in skeletons.into_iter().zip(told) {
-            for (run, shim) in runs.into_iter().flatten() {
+            for copy in runs.into_iter().flatten() {
+                let Published { info: run, shim } = Arc::unwrap_or_clone(copy);
                 info.bytes += run.bytes;
                 info.active_processes += usize::from(run.status == Status::Active);
                 info.run_ids.push(run.run_id.clone());
@@ -432,6 +439,14 @@ pub(super) async fn ask<T>(run: &RunHandle, what: impl FnOnce(oneshot::Sender<T>
     let (reply, answer) = oneshot::channel();
     run.asks.send(what(reply)).await.ok()?;
     answer.await.ok()
+}
+
+/// What a run is. One that does not answer in time is as it was when it last did.
+async fn listed(run: &RunHandle) -> Option<Arc<Published>> {
+    match tokio::time::timeout(LISTING_PATIENCE, ask(run, Ask::Info)).await {
+        Ok(told) => told,
+        Err(_) => run.published.borrow().clone(),
+    }
 }
 
 fn signal_of(spec: &SignalSpec) -> Result<i32> {

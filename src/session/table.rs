@@ -15,7 +15,7 @@ use super::{
     access::{Caller, Permit},
     lifecycle::{Lifecycle, Refusal, Transition},
     names,
-    run::{Ask, Desired},
+    run::{Ask, Desired, Published},
 };
 use crate::{
     protocol::{
@@ -31,6 +31,8 @@ pub struct RunHandle {
     pub session_id: SessionId,
     pub asks: mpsc::Sender<Ask>,
     pub desired: watch::Sender<Desired>,
+    /// What it was when it was last asked.
+    pub published: watch::Receiver<Option<Arc<Published>>>,
     /// The template it was started from.
     pub template: Option<String>,
 }

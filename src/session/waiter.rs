@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 use tokio::sync::oneshot;
 
-use super::search::{Found, Search};
-use crate::{
-    protocol::{Code, Error, Exit, Result, Until, WaitReason, WaitReply, compile_pattern},
-    term::Terminal,
+use super::{
+    search::{Found, Search},
+    waits::Look,
 };
+use crate::protocol::{Code, Error, Exit, Result, Until, WaitReason, WaitReply, compile_pattern};
 
 /// What is waited for, checked.
 #[derive(Debug, Clone)]
@@ -36,15 +36,32 @@ impl Condition {
     }
 }
 
+/// One who waits.
 pub struct Waiter {
+    /// Which it is, in the order of their coming.
+    pub id: u64,
     condition: Condition,
-    search: Search,
+    /// How far it has searched by itself.
+    pub search: Search,
     answer: Option<oneshot::Sender<Result<WaitReply>>>,
 }
 
 impl Waiter {
-    pub fn new(condition: Condition, answer: oneshot::Sender<Result<WaitReply>>) -> Self {
-        Self { condition, search: Search::default(), answer: Some(answer) }
+    pub fn new(id: u64, condition: Condition, answer: oneshot::Sender<Result<WaitReply>>) -> Self {
+        Self { id, condition, search: Search::default(), answer: Some(answer) }
+    }
+
+    /// The same, with what was searched for it together with others.
+    pub fn from(self, search: Search) -> Self {
+        Self { search, ..self }
+    }
+
+    /// What it searches for, if for text.
+    pub fn pattern(&self) -> Option<&Regex> {
+        match &self.condition {
+            Condition::Pattern(pattern) => Some(pattern),
+            Condition::Exit | Condition::Idle(_) => None,
+        }
     }
 
     /// It has its answer, or nobody waits for one any more.
@@ -52,34 +69,50 @@ impl Waiter {
         self.answer.as_ref().is_none_or(oneshot::Sender::is_closed)
     }
 
+    fn answer(&mut self, reply: Result<WaitReply>) {
+        if let Some(answer) = self.answer.take() {
+            let _ = answer.send(reply);
+        }
+    }
+
+    /// What it searches for is in a line.
+    pub fn found(&mut self, line: String) {
+        self.answer(Ok(WaitReply { reason: WaitReason::Pattern, exit: None, line: Some(line) }));
+    }
+
+    /// The program has ended without it.
+    pub fn ended(&mut self, exit: Exit) {
+        self.answer(Ok(WaitReply { reason: WaitReason::Exit, exit: Some(exit), line: None }));
+    }
+
     /// Looks whether what is waited for has come. Returns false when the time was up before all was looked at.
-    pub fn check(&mut self, terminal: &Terminal, last_output: Instant, ended: Option<Exit>, until: Instant) -> bool {
+    pub fn check(&mut self, look: Look<'_>) -> bool {
         if self.is_done() {
             return true;
         }
-        let found = match &self.condition {
-            Condition::Exit => None,
-            Condition::Pattern(pattern) => match self.search.go_on(pattern, terminal, until) {
-                Found::Nothing => None,
-                Found::Line(line) => Some(Ok(WaitReply { reason: WaitReason::Pattern, exit: None, line: Some(line) })),
+        match &self.condition {
+            Condition::Exit => {}
+            Condition::Pattern(pattern) => match self.search.go_on(&mut &*pattern, look.terminal, look.until) {
+                Found::Nothing => {}
+                Found::Line(line) => self.found(line),
                 Found::NotYet => return false,
-                Found::TooSlow => Some(Err(Error::new(
-                    Code::ResourceExhausted,
-                    format!(
+                Found::TooSlow => {
+                    let why = format!(
                         "pattern is {:?}: searching the output for it takes too long; make it simpler, with fewer \
                          repetitions inside repetitions",
                         pattern.as_str()
-                    ),
-                ))),
+                    );
+                    self.answer(Err(Error::new(Code::ResourceExhausted, why)));
+                }
             },
-            Condition::Idle(silence) => (ended.is_none() && last_output.elapsed() >= *silence)
-                .then_some(Ok(WaitReply { reason: WaitReason::Idle, exit: None, line: None })),
-        };
-        let end = || ended.map(|exit| Ok(WaitReply { reason: WaitReason::Exit, exit: Some(exit), line: None }));
-        if let Some(reply) = found.or_else(end)
-            && let Some(answer) = self.answer.take()
-        {
-            let _ = answer.send(reply);
+            Condition::Idle(silence) => {
+                if look.ended.is_none() && look.last_output.elapsed() >= *silence {
+                    self.answer(Ok(WaitReply { reason: WaitReason::Idle, exit: None, line: None }));
+                }
+            }
+        }
+        if let Some(exit) = look.ended {
+            self.ended(exit);
         }
         true
     }

@@ -18,6 +18,33 @@ fn a_line_in_a_flood_is_found_wherever_it_comes() {
     }
 }
 
+/// FAULTS row 39: a run that prints pays for one wait, however many there are, and they are no more than so many.
+#[test]
+fn a_thousand_that_wait_for_one_run_are_each_answered_with_their_own_line() {
+    let host = Host::start();
+    let line = "read x; seq 100000; i=1023; while [ $i -ge 0 ]; do echo \"line $i: é\"; i=$((i-1)); done; read x";
+    let run = host.run_line(line);
+    let other = host.connect();
+    other.initialize();
+    let wait = |number: usize| json!({"target": run.run_id, "until": {"pattern": format!(r"^line {number}\b")}});
+    let pending: Vec<Pending<'_>> = (0..1024)
+        .map(|number| if number < 1000 { host.begin("wait", wait(number)) } else { other.begin("wait", wait(number)) })
+        .collect();
+    // Answered behind them all.
+    host.ask("sessions", json!({}));
+    other.ask("sessions", json!({}));
+    let refusal = other.refusal("wait", wait(1024));
+    assert_eq!(refusal.code, "resource_exhausted");
+    assert!(refusal.message.starts_with("1024 calls wait for this run already"), "{}", refusal.message);
+    host.input(&run.run_id, "\r");
+    for (number, wait) in pending.into_iter().enumerate() {
+        let answer = wait.answer().unwrap();
+        assert_eq!((&answer["reason"], &answer["line"]), (&json!("pattern"), &json!(format!("line {number}: é"))));
+    }
+    // They have made room.
+    assert_eq!(other.ask("wait", wait(7))["line"], "line 7: é");
+}
+
 #[test]
 fn text_that_wraps_is_found_on_the_screen_and_over_its_edge() {
     let host = Host::start();

@@ -1,15 +1,18 @@
 //! The clients' side of a run: what it can be asked, and its answers.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 
 use tokio::sync::{oneshot, watch};
 use tracing::{debug, warn};
 
-use super::{Life, LinesWish, Run, begin_output, focus};
+use super::{Life, LinesWish, Published, Run, begin_output, focus};
 use crate::{
     protocol::{
-        AttachReply, Code, Error, Event, Format, LinkReply, PromptsReply, Result, RunInfo, Size, SnapshotFormat,
-        SnapshotReply, Status, WaitReply,
+        AttachReply, Code, Error, Event, Format, LinkReply, PromptsReply, Result, Size, SnapshotFormat, SnapshotReply,
+        Status, WaitReply,
     },
     pty::{Spawn, spawn},
     session::{
@@ -22,7 +25,7 @@ use crate::{
         start_error,
         state::SavedRun,
         viewer::Viewer,
-        waiter::{Condition, Waiter},
+        waiter::Condition,
     },
 };
 
@@ -140,7 +143,7 @@ pub enum Ask {
         condition: Condition,
         reply: oneshot::Sender<Result<WaitReply>>,
     },
-    Info(oneshot::Sender<(RunInfo, Option<i32>)>),
+    Info(oneshot::Sender<Arc<Published>>),
     /// What it starts, and how.
     Spawn(oneshot::Sender<Spawn>),
     Restart {
@@ -200,14 +203,8 @@ impl Run {
                 let _ = reply.send(self.answer_clipboard(request, data.as_deref()));
             }
             Ask::Kill { kill, reply } => self.begin_kill(kill, Status::Killed, None, Some(reply)).await,
-            Ask::Wait { condition, reply } => {
-                self.waiters.push(Waiter::new(condition, reply));
-                // It has its turn with the others, where these have much to look at.
-                if !self.search_lags {
-                    self.check_waiters();
-                }
-            }
-            Ask::Info(reply) => _ = reply.send((self.info(), self.link.is_some().then_some(self.shim_pid))),
+            Ask::Wait { condition, reply } => self.wait(condition, reply),
+            Ask::Info(reply) => _ = reply.send(self.publish()),
             Ask::Spawn(reply) => _ = reply.send(self.identity.spawn.clone()),
             Ask::Restart { terminal_name, reply } => {
                 let outcome = self.restart(terminal_name).await;

@@ -11,7 +11,10 @@ mod report;
 mod saving;
 mod sizing;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
@@ -25,7 +28,7 @@ use super::{
     input::InputQueue,
     limits::Watch,
     viewer::Viewer,
-    waiter::Waiter,
+    waits::Waits,
 };
 pub use asks::{Ask, AttachWish, Kill, KillOutcome, Restarted};
 pub use desired::Desired;
@@ -34,7 +37,7 @@ use heard::Heard;
 pub use lines::LinesWish;
 #[cfg(test)]
 pub use lines::read as read_lines;
-pub use report::unix_ms;
+pub use report::{Published, unix_ms};
 
 use super::json::{Follower, Lines};
 use crate::{
@@ -129,6 +132,8 @@ pub struct Run {
     session_name: String,
     /// What the table wants it to be.
     desired: watch::Receiver<Desired>,
+    /// What it was when it was last asked, or began or ended, for those who do not wait for it.
+    published: watch::Sender<Option<Arc<Published>>>,
     terminal_name: String,
     services: Services,
     /// The way to this run itself, for those who watch it.
@@ -168,9 +173,7 @@ pub struct Run {
     lines: Option<Lines>,
     followers: Vec<Follower>,
     acks: (mpsc::UnboundedSender<Acked>, mpsc::UnboundedReceiver<Acked>),
-    waiters: Vec<Waiter>,
-    /// Some of them have not looked at all that has come.
-    search_lags: bool,
+    waits: Waits,
     line_wishes: Vec<LinesWish>,
     started: Instant,
     started_at: SystemTime,
@@ -214,6 +217,7 @@ impl Run {
             identity,
             session_name,
             desired,
+            published: watch::Sender::default(),
             terminal_name,
             services,
             own,
@@ -241,8 +245,7 @@ impl Run {
             lines,
             followers: Vec::new(),
             acks: mpsc::unbounded_channel(),
-            waiters: Vec::new(),
-            search_lags: false,
+            waits: Waits::default(),
             line_wishes: Vec::new(),
             started: now,
             started_at,
@@ -263,6 +266,11 @@ impl Run {
         self.terminal.take_asked();
     }
 
+    /// The copies of itself that it publishes.
+    pub fn published(&self) -> watch::Receiver<Option<Arc<Published>>> {
+        self.published.subscribe()
+    }
+
     /// Runs until it is dismissed, or nobody can ask it anything any more.
     pub async fn serve(mut self, mut asks: mpsc::Receiver<Ask>) {
         // A view that was asked for with the run is there before the program's first word, and its last.
@@ -277,7 +285,7 @@ impl Run {
                 Some(acked) = self.acks.1.recv() => Turn::Acked(acked),
                 report = next_report(self.link.as_mut()) => Turn::Reported(report),
                 place = readable(self.master.as_ref(), self.fed < self.unfed.len(), self.closed_until, floods),
-                    if !self.search_lags => Turn::Readable(place),
+                    if !self.waits.lags() => Turn::Readable(place),
                 () = writable(self.master.as_ref(), !self.input.is_empty()) => Turn::Writable,
                 Ok(()) = self.identity.transcript_limit.changed() => Turn::TranscriptLimit,
                 Ok(()) = self.desired.changed() => Turn::Desired,
@@ -312,10 +320,13 @@ impl Run {
                 self.apply_size();
             }
             self.check_clock().await;
+            if self.published.borrow().as_ref().is_none_or(|copy| copy.info.status != self.status()) {
+                self.publish();
+            }
             self.report_focus();
             self.send_lines();
             self.look_around();
-            if flooded || self.search_lags {
+            if flooded || self.waits.lags() {
                 // A program that never stops printing leaves its run always ready: everybody else has a turn
                 // after each batch, this worker's timers and the tasks this run has just woken among them.
                 tokio::task::yield_now().await;
@@ -368,11 +379,11 @@ impl Run {
             self.begin_kill(Kill { signal: None, grace: DEFAULT_GRACE }, Status::TimedOut, Some(reason), None).await;
         }
         self.rejoined_until = self.rejoined_until.filter(|until| now < *until);
-        let is_due = |waiter: &Waiter| waiter.deadline(self.last_output).is_some_and(|deadline| now >= deadline);
-        if self.search_lags || self.waiters.iter().any(is_due) {
-            self.check_waiters();
+        let is_due = self.waits.deadline(self.last_output).is_some_and(|deadline| now >= deadline);
+        if self.waits.lags() || is_due {
+            self.check_waits();
         }
-        self.waiters.retain(|waiter| !waiter.is_done());
+        self.waits.remove_done();
     }
 
     /// Frames that are due, and ends that can be told.
@@ -429,13 +440,13 @@ impl Run {
             self.heard.due(),
             self.timeout().map(|(deadline, _)| deadline),
             self.rejoined_until,
-            self.search_lags.then_some(self.last_output),
+            self.waits.lags().then_some(self.last_output),
+            self.waits.deadline(self.last_output),
         ]
         .into_iter()
         .flatten()
         .chain(self.viewers.iter().filter(|_| whole).filter_map(Viewer::due))
         .chain(self.followers.iter().filter_map(Follower::due))
-        .chain(self.waiters.iter().filter_map(|waiter| waiter.deadline(self.last_output)))
         .min()
     }
 

@@ -16,9 +16,9 @@ use super::{DRAIN_PATIENCE, KILL_PATIENCE, Kill, KillOutcome, Killing, Life, REO
 use crate::session::json::{Follower, Lines, for_terminal};
 use crate::{
     process,
-    protocol::{Event, Exit, JsonLine, Status},
+    protocol::{Event, Exit, JsonLine, Result as Answer, Status, WaitReply},
     pty::{Master, Read},
-    session::{Announcement, cgroup::Cgroup, input, limits, viewer::Viewer},
+    session::{Announcement, cgroup::Cgroup, input, limits, viewer::Viewer, waiter::Condition, waits::Look},
     shim::{Order, Report},
 };
 
@@ -133,7 +133,7 @@ impl Run {
 
     /// The terminal may have changed: what it was asked is answered, and views are behind.
     pub(super) fn changed(&mut self) {
-        if !(self.waiters.is_empty() && self.line_wishes.is_empty()) || self.exit().is_some() {
+        if !(self.waits.is_empty() && self.line_wishes.is_empty()) || self.exit().is_some() {
             self.terminal.settle();
         }
         let asked = self.terminal.take_asked();
@@ -147,18 +147,22 @@ impl Run {
         for viewer in &mut self.viewers {
             viewer.mark();
         }
-        self.check_waiters();
+        self.check_waits();
         self.check_line_wishes();
     }
 
     /// Has everybody who waits for something look at what has come, as far as there is time. Output is not taken in
     /// before all have seen what there is.
-    pub(super) fn check_waiters(&mut self) {
+    pub(super) fn check_waits(&mut self) {
         let (ended, until) = (self.exit(), Instant::now() + SEARCH_TURN);
-        self.search_lags = false;
-        for waiter in &mut self.waiters {
-            self.search_lags |= !waiter.check(&self.terminal, self.last_output, ended, until);
-        }
+        self.waits.check(Look { terminal: &self.terminal, last_output: self.last_output, ended, until });
+    }
+
+    /// Adds one who waits.
+    pub(super) fn wait(&mut self, condition: Condition, reply: oneshot::Sender<Answer<WaitReply>>) {
+        let (ended, until) = (self.exit(), Instant::now() + SEARCH_TURN);
+        let look = Look { terminal: &self.terminal, last_output: self.last_output, ended, until };
+        self.waits.add(condition, reply, look);
     }
 
     pub(super) fn write(&mut self) {

@@ -2,6 +2,7 @@
 
 use std::{
     path::Path,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -155,7 +156,15 @@ impl Run {
         })
     }
 
-    pub(super) fn info(&self) -> RunInfo {
+    /// Publishes a copy of what it is by now.
+    pub(super) fn publish(&mut self) -> Arc<Published> {
+        let shim = self.link.is_some().then_some(self.shim_pid);
+        let copy = Arc::new(Published { info: self.info(), shim });
+        self.published.send_replace(Some(Arc::clone(&copy)));
+        copy
+    }
+
+    fn info(&self) -> RunInfo {
         let active = !matches!(self.life, Life::Ended { .. });
         let (ended_at, lasted) = match self.life {
             Life::Ended { at, lasted, .. } => (Some(unix_ms(at)), lasted),
@@ -196,6 +205,14 @@ impl Run {
             attached: !self.viewers.is_empty(),
         }
     }
+}
+
+/// What a run is, as it is listed.
+#[derive(Debug, Clone)]
+pub struct Published {
+    pub info: RunInfo,
+    /// The shim that watches over its program, while there is one.
+    pub shim: Option<i32>,
 }
 
 fn millis(duration: Duration) -> u64 {
