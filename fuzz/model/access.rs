@@ -203,6 +203,11 @@ fn only<'a>(found: &[&'a Session]) -> Option<&'a Session> {
     if let [one] = found { Some(one) } else { None }
 }
 
+/// Whether a word may be the beginning of an id.
+fn is_prefix(word: &str) -> bool {
+    word.len() >= 4
+}
+
 /// The rules as README and protocol have them.
 struct Rules<'a> {
     world: &'a [Session],
@@ -232,9 +237,10 @@ impl Rules<'_> {
             };
             only(&by(&|session| session.id == name))
                 .or_else(|| only(&by(&|session| session.name == name)))
-                .or_else(|| only(&by(&|session| !name.is_empty() && session.id.starts_with(name))))
+                .or_else(|| only(&by(&|session| is_prefix(name) && session.id.starts_with(name))))
         };
-        let begins = |name: &str| known.iter().filter(|session| session.id.starts_with(name)).count();
+        let begins =
+            |name: &str| known.iter().filter(|session| is_prefix(name) && session.id.starts_with(name)).count();
         match target.split_once(':') {
             _ if target == "all" => Some(known),
             Some(("group", group)) => {
@@ -248,7 +254,7 @@ impl Rules<'_> {
             }
             None => match session(target) {
                 Some(session) => Some(vec![session]),
-                None if target.is_empty() || begins(target) > 1 => None,
+                None if !is_prefix(target) || begins(target) > 1 => None,
                 None => {
                     let runs = known.iter().flat_map(|session| session.runs.iter().map(move |run| (*session, &run.0)));
                     let found: Vec<_> = runs.filter(|(_, id)| id.starts_with(target)).collect();

@@ -16,6 +16,9 @@ local M = {}
 --- How long another machine's answer is waited for when all are asked; then what it said last has to do.
 local REMOTE_MS = 1000
 
+--- The fewest digits of an id that stand for it: as in the host.
+local ID_PREFIX_DIGITS = 4
+
 local last = {} ---@type table<string, termi.proto.Sessions> of other machines, by host
 
 --- Whether this machine can have sessions: not before the first command of an editor that owns its host.
@@ -264,7 +267,7 @@ local function find_session(sessions, name, host)
     if session.name == name then
       on[session.host or ''] = true
       named[#named + 1] = id
-    elseif name ~= '' and vim.startswith(id, name) then
+    elseif #name >= ID_PREFIX_DIGITS and vim.startswith(id, name) then
       prefixed[#prefixed + 1] = id
     end
   end
@@ -319,7 +322,7 @@ function M.resolve(target, sessions)
     complaint = wording.none('run', target)
   end
   local by_run = vim.tbl_filter(function(row)
-    return vim.startswith(row.process.run_id, target)
+    return #target >= ID_PREFIX_DIGITS and vim.startswith(row.process.run_id, target)
   end, every)
   if #by_run == 1 then
     return by_run

@@ -20,7 +20,10 @@ pub use event::{AttentionKind, Event, ProgressState, Selection};
 pub use ids::{RunId, SessionId, ViewId};
 pub use json::{JsonExcess, json_excess};
 pub use methods::*;
-pub use name::{DISPLAY_MAX_CHARS, NAME_RULE, check_display_text, check_name};
+pub use name::{
+    DISPLAY_MAX_CHARS, ID_PREFIX_DIGITS, NAME_RULE, check_display_text, check_name, check_session_name, is_hexadecimal,
+    is_id_prefix,
+};
 pub use schema::schema;
 pub use style::{Paint, Span, SpanLine, Style, Underline};
 pub use target::Target;

@@ -25,6 +25,39 @@ pub fn check_name(key: &str, name: &str) -> Result<()> {
     if fine { Ok(()) } else { Err(Error::invalid(key, shown(name), NAME_RULE)) }
 }
 
+/// The fewest digits of an id that stand for it in a target.
+pub const ID_PREFIX_DIGITS: usize = 4;
+
+/// A name of so many digits that an id may have is refused, as people write that many of an id.
+const ID_LIKE_DIGITS: usize = 6;
+
+/// Checks a session's name: what [`check_name`] checks, and that it is not to be mistaken for an id, or what people
+/// write of one.
+///
+/// # Errors
+/// `invalid_params` with the value and the rule.
+pub fn check_session_name(key: &str, name: &str) -> Result<()> {
+    check_name(key, name)?;
+    if name.len() >= ID_LIKE_DIGITS && is_hexadecimal(name) {
+        let rule = "it could be the beginning of an id; with six or more characters, use at least one that is not a \
+                    digit or a letter from a to f";
+        return Err(Error::invalid(key, name, rule));
+    }
+    Ok(())
+}
+
+/// Whether a text consists of the digits of ids.
+#[must_use]
+pub fn is_hexadecimal(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Whether a word of a target may stand for an id that begins with it.
+#[must_use]
+pub fn is_id_prefix(word: &str) -> bool {
+    word.len() >= ID_PREFIX_DIGITS && is_hexadecimal(word)
+}
+
 /// Checks text that is only ever shown, such as a label.
 ///
 /// # Errors
@@ -52,6 +85,16 @@ mod tests {
     fn names_people_use_are_allowed() {
         for name in ["web", "session-1", "Überblick 2", "a", "x.y_z+@#", "_", "日本語", &"n".repeat(64)] {
             assert_eq!(check_name("name", name), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_not_named_as_an_id_begins() {
+        for name in ["cafe", "3000", "db", "1", "12345", "decades", "Facade", "facade-1", "2026-11-30"] {
+            assert_eq!(check_session_name("name", name), Ok(()), "{name}");
+        }
+        for name in ["123456", "20261130", "facade", "5d1220c3fb424b5eba197c63ecce5b15"] {
+            assert!(check_session_name("name", name).unwrap_err().message.contains("id"), "{name}");
         }
     }
 

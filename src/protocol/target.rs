@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 /// Whom a call is about: a session's id, its unique prefix or its name; `SESSION:RUN`;
 /// `group:NAME`; or `all`.
 ///
-/// A bare word is looked up as a session first, then as a run's id or unique prefix.
+/// A bare word is looked up as a session first, then as a run's id or unique prefix. A prefix has at least 4 digits,
+/// and no session has a name with which an id begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "String", into = "String")]
 #[schemars(with = "String")]

@@ -2,13 +2,13 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::protocol::{RunId, SessionId, check_name};
+use crate::protocol::{RunId, SessionId, check_session_name};
 
 /// A name for a session that was given none: its program's, with a number when that is taken.
 pub fn session_name(program: &str, is_taken: impl Fn(&str) -> bool) -> String {
     let kept: String = program.chars().filter(|c| c.is_alphanumeric() || "._-+@#".contains(*c)).take(40).collect();
     let base = kept.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '_');
-    let base = if check_name("name", base).is_ok() { base } else { "session" };
+    let base = if check_session_name("name", base).is_ok() { base } else { "session" };
     if !is_taken(base) {
         return base.to_owned();
     }
@@ -39,8 +39,9 @@ mod tests {
         assert_eq!(session_name("-weird/:*name", |_| false), "weirdname");
         assert_eq!(session_name("\u{1b}[", |_| false), "session");
         assert_eq!(session_name("all", |_| false), "session");
+        assert_eq!(session_name("20261130", |_| false), "session", "an id could begin so");
         for program in ["..", "a b", "日本", &"x".repeat(500)] {
-            assert!(check_name("name", &session_name(program, |_| false)).is_ok(), "{program}");
+            assert!(check_session_name("name", &session_name(program, |_| false)).is_ok(), "{program}");
         }
     }
 

@@ -7,7 +7,7 @@ use super::{
     access::Permit,
     table::{RunHandle, Session, Table},
 };
-use crate::protocol::{Code, Error, Result, RunId, Target};
+use crate::protocol::{Code, Error, Result, RunId, Target, is_id_prefix};
 
 /// A run that a call may read.
 pub struct ReadableRun {
@@ -50,7 +50,7 @@ impl Table {
                 Ok(at) => Ok(self.sessions[at].runs.clone()),
                 Err(error) if error.code == Code::Ambiguous => Err(error),
                 Err(error) => {
-                    let runs = found().flat_map(|session| &session.runs);
+                    let runs = found().flat_map(|session| &session.runs).filter(|_| is_id_prefix(named));
                     one(runs, named, |handle| handle.run_id.as_str(), "run")
                         .map(|handle| vec![handle.clone()])
                         .map_err(|second| if second.code == Code::Ambiguous { second } else { error })
@@ -103,7 +103,8 @@ impl Table {
         if let Some((at, _)) = found().find(|(_, session)| session.name == named) {
             return Ok(at);
         }
-        one(found(), named, |(_, session)| session.id.as_str(), "session").map(|(at, _)| at)
+        one(found().filter(|_| is_id_prefix(named)), named, |(_, session)| session.id.as_str(), "session")
+            .map(|(at, _)| at)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     history::DEFAULT_BYTES,
     protocol::{
         AttachReply, Code, CommandSpec, Error, Format, Result, RunId, RunParams, RunReply, SessionId, Size, Stream,
-        Template, check_display_text, check_name,
+        Template, check_display_text, check_name, check_session_name,
     },
     pty::{Spawn, spawn},
     term::clamp_size,
@@ -250,7 +250,7 @@ pub(crate) fn check_template(name: &str, template: &Template) -> Result<()> {
 
 fn check_run(params: &RunParams) -> Result<SessionWish> {
     if let Some(name) = &params.name {
-        check_name("name", name)?;
+        check_session_name("name", name)?;
         if let Some(session) = params.session.as_ref().filter(|session| *session != name) {
             return Err(Error::invalid(
                 "name",

@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{
     protocol::{
-        Code, CrossSession, Error, Event, Keep, Limits, Result, RunId, SessionId, Target, Template, check_name,
+        Code, CrossSession, Error, Event, Keep, Limits, Result, RunId, SessionId, Target, Template, check_session_name,
+        is_id_prefix,
     },
     term::Colors,
 };
@@ -211,7 +212,7 @@ impl Table {
                 }
                 Err(error) if error.code == Code::Ambiguous => return Err(error),
                 Err(_) => {
-                    check_name("session", named)?;
+                    check_session_name("session", named)?;
                     None
                 }
             },
@@ -233,7 +234,8 @@ impl Table {
             return Err(Error::invalid("transcript_bytes", bytes, &rule));
         }
         let limits = wish.limits.or(&session.limits).or(&defaults);
-        let run_id = RunId::new();
+        let run_id = self.new_id(RunId::new, RunId::as_str);
+        let session = &self.sessions[at];
         self.lifecycle.reserve(&session.id, &run_id);
         Ok(Reserved {
             session_id: session.id.clone(),
@@ -250,16 +252,49 @@ impl Table {
         })
     }
 
+    /// Whether a session, other than this one, may take a name: no session has it, and no id begins with it.
+    ///
+    /// # Errors
+    /// `name_taken`.
+    fn check_free(&self, name: &str, except: Option<usize>) -> Result<()> {
+        if self.sessions.iter().enumerate().any(|(other, session)| Some(other) != except && session.name == name) {
+            return Err(name_taken(name));
+        }
+        let ids = || {
+            self.sessions.iter().map(|session| session.id.as_str()).chain(self.runs().map(|run| run.run_id.as_str()))
+        };
+        if is_id_prefix(name) && ids().any(|id| id.starts_with(name)) {
+            let why = format!("an id begins with {name:?}, so that it would mean two things; choose another name");
+            return Err(Error::new(Code::NameTaken, why));
+        }
+        Ok(())
+    }
+
+    /// A new id, which begins with no name: with those of sessions that are words of an id's digits.
+    fn new_id<T>(&self, new: impl Fn() -> T, text: impl Fn(&T) -> &str) -> T {
+        let mut id = new();
+        // A name of that kind is the beginning of one id in 65,536.
+        for _ in 0..100 {
+            let begins = |session: &Session| is_id_prefix(&session.name) && text(&id).starts_with(&session.name);
+            if !self.sessions.iter().any(begins) {
+                break;
+            }
+            id = new();
+        }
+        id
+    }
+
     fn make_session(&mut self, wish: &SessionWish) -> Result<usize> {
-        let taken = |name: &str| self.sessions.iter().any(|session| session.name == name);
         let name = match wish.name.as_ref().or(wish.session.as_ref()) {
-            None => names::session_name(&wish.program, taken),
-            Some(name) if taken(name) => return Err(name_taken(name)),
-            Some(name) => name.clone(),
+            None => names::session_name(&wish.program, |name| self.check_free(name, None).is_err()),
+            Some(name) => {
+                self.check_free(name, None)?;
+                name.clone()
+            }
         };
         let transcript_limit = wish.transcript_limit.unwrap_or(self.settings.transcript_limit);
         self.sessions.push(Session {
-            id: SessionId::new(),
+            id: self.new_id(SessionId::new, SessionId::as_str),
             name,
             label: wish.label.clone(),
             group: wish.group.clone(),
@@ -349,15 +384,13 @@ impl Table {
     }
 
     pub fn rename(&mut self, target: &Target, name: String, permit: &Permit) -> Result<SessionId> {
-        check_name("name", &name)?;
+        check_session_name("name", &name)?;
         let Target::Session(named) = target else {
             return Err(Error::invalid("target", target.to_string(), "one session, by its id, prefix or name"));
         };
         let at = self.find_session(named, permit).map_err(|error| self.hide(permit, named, error))?;
         self.check(permit, &self.sessions[at])?;
-        if self.sessions.iter().enumerate().any(|(other, session)| other != at && session.name == name) {
-            return Err(name_taken(&name));
-        }
+        self.check_free(&name, Some(at))?;
         let session = &mut self.sessions[at];
         session.name.clone_from(&name);
         for run in &session.runs {

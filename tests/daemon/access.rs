@@ -246,17 +246,19 @@ fn no_rename_comes_between_the_judgement_and_the_deed() {
     let victim = host.run(json!({"cmd": "exec cat", "name": "victim"}));
     let (own, first) = client_inside(&host, json!({"name": "own"}));
     let (_, second) = client_inside(&host, json!({"session": "own"}));
-    let prefix = &victim.session_id[..5];
     let rounds = if cfg!(debug_assertions) { 500 } else { 3000 };
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            for round in 0..rounds {
-                let name = if round % 2 == 0 { prefix } else { "own" };
-                let _ = first.call("rename", json!({"target": own.session_id, "name": name}));
-            }
-        });
+        // Both sessions have the name in turn.
+        for (client, id, other) in [(&*host, &victim.session_id, "away"), (&first, &own.session_id, "own")] {
+            scope.spawn(move || {
+                for round in 0..rounds {
+                    let name = if round % 2 == 0 { "victim" } else { other };
+                    let _ = client.call("rename", json!({"target": id, "name": name}));
+                }
+            });
+        }
         for _ in 0..rounds {
-            let _ = second.call("send", json!({"target": prefix, "data": "OWNED", "enter": true}));
+            let _ = second.call("send", json!({"target": "victim", "data": "OWNED", "enter": true}));
         }
     });
     // What was typed before this came before it.

@@ -95,3 +95,22 @@ fn a_start_that_is_given_up_leaves_no_process_that_may_wake_later() {
     eventually("nothing is left of it", || proc::below(host.pid()).is_empty());
     assert_eq!(host.output_of(json!({"cmd": "echo well"})), ["well"]);
 }
+
+/// The list of sessions had waited for the run whose program was being started again.
+#[test]
+fn a_slow_restart_holds_up_no_list_and_no_other_call() {
+    let host = Host::start();
+    let program = host.home().write("slow", "#!/bin/sh\necho runs; exec sleep 1000\n");
+    let run = host.run(json!({"cmd": [program], "name": "slow"}));
+    host.wait_pattern(&run, "^runs$");
+    eventually("the script is not read any more", || proc::arguments(run.pid)[0] == "sleep");
+    let lease = Lease::of(&program);
+    let restart = host.begin("restart", json!({"target": "slow"}));
+    starting(&host);
+    let listed = host.ask("sessions", json!({}));
+    assert_eq!(listed[&run.session_id]["processes"][0]["run_id"], run.run_id.as_str());
+    assert!(host.ask("health", json!({}))["checks"].is_array());
+    assert!(!restart.is_answered(), "it still waits for the program");
+    drop(lease);
+    assert_eq!(restart.answer().unwrap()["run_id"], run.run_id.as_str());
+}

@@ -62,38 +62,71 @@ fn a_group_is_all_sessions_that_were_started_in_it() {
 fn what_fits_several_is_ambiguous_and_tells_them() {
     let host = Host::start();
     // Of seventeen ids two begin with the same digit.
-    let runs: Vec<Run> = (0..17).map(|_| start(&host, json!({}))).collect();
-    let same = |id: fn(&Run) -> &str| {
-        let first = |run: &Run| id(run).chars().next().unwrap().to_string();
-        let shared = runs.iter().map(first).find(|digit| runs.iter().filter(|run| first(run) == *digit).count() > 1);
-        let digit = shared.unwrap();
-        let ids: Vec<String> = runs.iter().map(|run| id(run).to_owned()).filter(|id| id.starts_with(&digit)).collect();
-        (digit, ids)
-    };
-    let (prefix, ids) = same(|run| &run.session_id);
+    let runs: Vec<Run> =
+        (0..17).map(|n| start(&host, json!({(if n == 0 { "name" } else { "session" }): "many"}))).collect();
+    let first = |run: &Run| run.run_id[..1].to_owned();
+    let digit =
+        runs.iter().map(first).find(|digit| runs.iter().filter(|run| first(run) == *digit).count() > 1).unwrap();
+    let target = format!("many:{digit}");
     for method in ["kill", "remove", "restart"] {
-        let refusal = host.refusal(method, json!({"target": prefix}));
+        let refusal = host.refusal(method, json!({"target": target}));
         assert_eq!(refusal.code, "ambiguous", "{method}");
-        for id in &ids {
-            assert!(refusal.message.contains(&id[..8]), "{id} is not in: {}", refusal.message);
+        for run in runs.iter().filter(|run| first(run) == digit) {
+            assert!(refusal.message.contains(&run.run_id[..8]), "{} is not in: {}", run.run_id, refusal.message);
         }
     }
-    assert_eq!(host.refusal("run", json!({"cmd": "true", "session": prefix})).code, "ambiguous");
-    assert_eq!(host.refusal("rename", json!({"target": prefix, "name": "x"})).code, "ambiguous");
-    assert_eq!(host.refusal("wait", json!({"target": prefix, "until": "exit"})).code, "ambiguous");
-    let active = host.ask("sessions", json!({}));
-    assert_eq!(active.as_object().unwrap().values().filter(|session| session["active_processes"] == 1).count(), 17);
+    assert_eq!(host.refusal("wait", json!({"target": target, "until": "exit"})).code, "ambiguous");
+    assert_eq!(host.ask("sessions", json!({}))[&runs[0].session_id]["active_processes"], 17);
+}
+
+/// FAULTS row 35: what people write of an id means the id.
+#[test]
+fn no_session_is_named_as_an_id_begins() {
+    let host = Host::start();
+    let victim = start(&host, json!({"name": "victim"}));
+    for id in [&victim.session_id, &victim.run_id] {
+        for digits in 4..=32 {
+            let name = &id[..digits];
+            let expected = if digits < 6 { "name_taken" } else { "invalid_params" };
+            for (method, params) in
+                [("run", json!({"cmd": "true", "name": name})), ("rename", json!({"target": "victim", "name": name}))]
+            {
+                let refusal = host.refusal(method, params);
+                assert_eq!(refusal.code, expected, "{method} {name}: {}", refusal.message);
+                assert!(refusal.message.contains(name) && refusal.message.contains("id"), "{}", refusal.message);
+            }
+        }
+        // A session that is not there is not made under the name of an id.
+        let other: String = id.chars().rev().collect();
+        assert_eq!(host.refusal("run", json!({"cmd": "true", "session": other})).code, "invalid_params");
+    }
+    // Short words of such letters are names, whatever ids begin with: they stand for no id.
+    for letter in "0123456789abcdef".chars() {
+        let name = letter.to_string();
+        let named = start(&host, json!({"name": name}));
+        assert_eq!(killed(&host, &name), one_of(1));
+        assert_eq!(host.info(&named)["status"], "killed");
+    }
+    assert_eq!(host.refusal("kill", json!({"target": victim.session_id[..3]})).code, "not_found");
+    for digits in 4..=32 {
+        let found = host.ask("wait", json!({"target": victim.session_id[..digits], "until": "exit", "timeout_ms": 1}));
+        assert_eq!(found["reason"], "timeout", "it stands for the session");
+    }
 }
 
 #[test]
-fn a_name_wins_over_the_start_of_an_id() {
+fn no_id_begins_with_a_name() {
     let host = Host::start();
-    let by_id = start(&host, json!({}));
-    let prefix = by_id.session_id[..6].to_owned();
-    let by_name = start(&host, json!({"name": prefix}));
-    assert_eq!(killed(&host, &prefix), one_of(1));
-    assert_eq!(host.info(&by_name)["status"], "killed");
-    assert_eq!(host.info(&by_id)["status"], "active");
+    // One id in some three hundred would.
+    for number in 0..100 {
+        start(&host, json!({"cmd": "true", "name": format!("{:04x}", number * 601)}));
+    }
+    let sessions = host.ask("sessions", json!({}));
+    let ids: Vec<&String> = sessions.as_object().unwrap().keys().collect();
+    for session in sessions.as_object().unwrap().values() {
+        let name = session["name"].as_str().unwrap();
+        assert!(!ids.iter().any(|id| id.starts_with(name)), "{name}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Failure;
 use crate::{
     client::Client,
-    protocol::{Empty, RunInfo, SessionId, SessionInfo, Sessions, SessionsReply, Status, Target},
+    protocol::{Empty, RunInfo, SessionId, SessionInfo, Sessions, SessionsReply, Status, Target, is_id_prefix},
 };
 
 /// A run and the session it is in.
@@ -62,8 +62,9 @@ pub fn matching(sessions: SessionsReply, target: &Target) -> Vec<(SessionId, Ses
     };
     let exact = |id: &SessionId, session: &SessionInfo| id.as_str() == wanted || session.name == *wanted;
     let is_exact = sessions.iter().any(|(id, session)| exact(id, session));
-    let has_run = |session: &SessionInfo| session.run_ids.iter().any(|run| run.as_str().starts_with(wanted.as_str()));
-    let is_session = |id: &SessionId| id.as_str().starts_with(wanted.as_str());
+    let begins = |id: &str| is_id_prefix(wanted) && id.starts_with(wanted.as_str());
+    let has_run = |session: &SessionInfo| session.run_ids.iter().any(|run| begins(run.as_str()));
+    let is_session = |id: &SessionId| begins(id.as_str());
     let is_prefix = !is_exact && sessions.keys().any(is_session);
     sessions
         .into_iter()
@@ -84,8 +85,8 @@ fn is_run(found: &Found, target: &Target) -> bool {
     match target {
         Target::Run { run, .. } => id.starts_with(run.as_str()),
         Target::Session(text) => {
-            let means_session = found.session.name == *text || found.session_id.as_str().starts_with(text.as_str());
-            means_session || id.starts_with(text.as_str())
+            let begins = |id: &str| is_id_prefix(text) && id.starts_with(text.as_str());
+            found.session.name == *text || begins(found.session_id.as_str()) || begins(id)
         }
         Target::All | Target::Group(_) => true,
     }
