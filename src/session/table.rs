@@ -211,14 +211,12 @@ impl Table {
                     Some(at)
                 }
                 Err(error) if error.code == Code::Ambiguous => return Err(error),
-                Err(_) => {
-                    check_session_name("session", named)?;
-                    None
-                }
+                Err(_) => None,
             },
         };
         if found.is_none() {
             self.check_new(permit, wish.group.as_ref())?;
+            wish.session.as_ref().map_or(Ok(()), |named| check_session_name("session", named))?;
         }
         let bytes = wish.transcript_limit.unwrap_or(self.settings.transcript_limit);
         let found = self.make_room(found, bytes)?;
