@@ -213,6 +213,41 @@ fn sessions_are_managed_as_in_the_editor() {
     assert_eq!((nothing.code, nothing.err.as_str()), (0, "termi: there is nothing to restore\n"));
 }
 
+/// The first target that was not found ended the command, and those behind it were left as they were.
+#[test]
+fn a_target_that_fails_is_reported_and_the_others_go_on() {
+    let home = Home::new();
+    let active = || {
+        let sessions = home.json(&["ls", "--json"]);
+        let runs = sessions.as_object().unwrap().values();
+        runs.filter(|session| session["active_processes"] != 0).count()
+    };
+    for name in ["a", "b", "c", "d"] {
+        home.done(&["run", "-n", name, "exec sleep 1000"]);
+    }
+    let kill = home.termi(&["kill", "none", "a", "nobody", "b"]);
+    assert_eq!((kill.code, kill.out.as_str()), (125, "Killed 2/2 processes\n"), "{kill:?}");
+    assert_eq!(kill.err.lines().count(), 2, "{kill:?}");
+    assert!(kill.err.contains("\"none\"") && kill.err.contains("\"nobody\""), "{kill:?}");
+    assert_eq!(active(), 2);
+    let rm = home.termi(&["rm", "none", "c", "a"]);
+    assert_eq!((rm.code, rm.out.as_str()), (125, "Removed 1 run\n"), "{rm:?}");
+    assert!(rm.err.contains("\"none\"") && rm.err.contains("`termi kill c`"), "{rm:?}");
+    let restart = home.termi(&["restart", "none", "b", "c"]);
+    let names: Vec<_> = restart.out.lines().map(|line| line.split(':').next().unwrap()).collect();
+    assert_eq!((restart.code, names), (125, vec!["b", "c"]), "{restart:?}");
+    assert!(restart.err.contains("\"none\""), "{restart:?}");
+    let kill = home.termi(&["kill", "--json", "none", "d"]);
+    let answer: serde_json::Value = serde_json::from_str(&kill.out).unwrap();
+    assert_eq!((kill.code, &answer["killed"]), (125, &1.into()), "{kill:?}");
+    assert_eq!(
+        (&answer["failed"][0]["target"], &answer["failed"][0]["error"]["code"]),
+        (&"none".into(), &"not_found".into())
+    );
+    home.refused(125, &["kill", "none", "nobody"]);
+    home.done(&["kill", "b", "c"]);
+}
+
 #[test]
 fn up_starts_the_project_here_and_down_ends_it() {
     let home = Home::new();

@@ -2,12 +2,17 @@
 
 use std::process::ExitCode;
 
-use super::{FAILED, Outcome, connect, output};
+use serde::Serialize;
+
+use super::{
+    FAILED, Outcome, connect, output,
+    target::{Refused, each},
+};
 use crate::protocol::{Kill, KillParams, KillReply, SignalSpec, Target};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Whom: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all
+    /// Targets: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all
     #[arg(required = true)]
     targets: Vec<Target>,
     /// The first signal, by name or number (default: HUP, then TERM)
@@ -16,26 +21,35 @@ pub struct Args {
     /// How long processes have before SIGKILL: 2 (seconds, the default), 500ms
     #[arg(long, value_name = super::duration::VALUE, value_parser = super::duration::parse)]
     grace: Option<u64>,
-    /// The answer as JSON: {killed, total, processes}
+    /// Print the answer as JSON: {killed, total, processes, failed}
     #[arg(long)]
     json: bool,
+}
+
+/// What came of all targets together.
+#[derive(Debug, Serialize)]
+struct Sum {
+    #[serde(flatten)]
+    killed: KillReply,
+    failed: Vec<Refused>,
 }
 
 pub async fn run(args: Args) -> Outcome {
     let (client, _inbox) = connect().await?;
     let signal = args.signal.map(|text| text.parse().map_or(SignalSpec::Name(text), SignalSpec::Number));
+    let params = |target| KillParams { target, signal: signal.clone(), grace_ms: args.grace };
+    let each = each::<Kill>(&client, args.targets, params, |_, _| None).await?;
     let mut sum = KillReply::default();
-    for target in args.targets {
-        let params = KillParams { target, signal: signal.clone(), grace_ms: args.grace };
-        let KillReply { killed, total, processes } = client.call::<Kill>(params).await?;
+    for KillReply { killed, total, processes } in &each.replies {
         sum.killed += killed;
         sum.total += total;
         sum.processes += processes;
     }
+    let all = sum.killed == sum.total && each.failed.is_empty();
     if args.json {
-        output::json(&sum)?;
-    } else {
+        output::json(&Sum { killed: sum, failed: each.failed })?;
+    } else if !each.replies.is_empty() {
         output::line(&format!("Killed {}/{} processes", sum.killed, sum.total))?;
     }
-    Ok(if sum.killed == sum.total { ExitCode::SUCCESS } else { FAILED.into() })
+    Ok(if all { ExitCode::SUCCESS } else { FAILED.into() })
 }

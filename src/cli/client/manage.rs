@@ -2,23 +2,41 @@
 
 use std::process::ExitCode;
 
-use super::{FAILED, Failure, Outcome, complain, connect, connect_or_start, output, status_text};
-use crate::{
-    client::ClientError,
-    protocol::{
-        Code, Empty, Remove, Rename, RenameParams, Restart, Restorable, Restore, RestoreParams, SessionInfo, Status,
-        Target, TargetParams,
-    },
+use serde::Serialize;
+
+use super::{
+    FAILED, Outcome, complain, connect, connect_or_start, output, status_text,
+    target::{Refused, each},
+};
+use crate::protocol::{
+    Code, Empty, Remove, Rename, RenameParams, Restart, RestartFailure, Restorable, Restore, RestoreParams, RunReply,
+    SessionInfo, Status, Target, TargetParams,
 };
 
 #[derive(Debug, clap::Args)]
 pub struct RestartArgs {
-    /// Target: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all. Of a session its active runs,
+    /// Targets: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all. Of a session its active runs,
     /// or its newest when none is active
-    target: Target,
-    /// Print the answer as JSON: {restarted, failed, …}
+    #[arg(required = true)]
+    targets: Vec<Target>,
+    /// Print the answer as JSON: {restarted, failed}
     #[arg(long)]
     json: bool,
+}
+
+/// What came of all targets together.
+#[derive(Debug, Serialize)]
+struct Restarted {
+    restarted: Vec<RunReply>,
+    failed: Vec<NotRestarted>,
+}
+
+/// What could not be started again.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum NotRestarted {
+    Run(RestartFailure),
+    Target(Refused),
 }
 
 #[derive(Debug, clap::Args)]
@@ -33,7 +51,7 @@ pub struct RenameArgs {
 #[command(after_help = "Of one session all runs must have ended; of a group, or of all, those that have ended are \
     dismissed. `termi kill` ends runs.")]
 pub struct RmArgs {
-    /// Target: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all
+    /// Targets: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all
     #[arg(required = true)]
     targets: Vec<Target>,
 }
@@ -52,18 +70,24 @@ pub struct RestoreArgs {
 
 pub async fn restart(args: RestartArgs) -> Outcome {
     let (client, _inbox) = connect().await?;
-    let reply = client.call::<Restart>(TargetParams { target: args.target }).await?;
+    let each = each::<Restart>(&client, args.targets, |target| TargetParams { target }, |_, _| None).await?;
+    let mut sum = Restarted { restarted: Vec::new(), failed: Vec::new() };
+    for reply in each.replies {
+        sum.restarted.extend(reply.restarted);
+        for failure in reply.failed {
+            complain(&format!("run {}: {}", failure.run_id.short(), failure.error));
+            sum.failed.push(NotRestarted::Run(failure));
+        }
+    }
+    sum.failed.extend(each.failed.into_iter().map(NotRestarted::Target));
     if args.json {
-        output::json(&reply)?;
+        output::json(&sum)?;
     } else {
-        for run in &reply.restarted {
+        for run in &sum.restarted {
             output::line(&output::run_name(run))?;
         }
     }
-    for failure in &reply.failed {
-        complain(&format!("run {}: {}", failure.run_id.short(), failure.error));
-    }
-    Ok(if reply.failed.is_empty() { ExitCode::SUCCESS } else { FAILED.into() })
+    Ok(if sum.failed.is_empty() { ExitCode::SUCCESS } else { FAILED.into() })
 }
 
 pub async fn rename(args: RenameArgs) -> Outcome {
@@ -74,20 +98,22 @@ pub async fn rename(args: RenameArgs) -> Outcome {
 
 pub async fn rm(args: RmArgs) -> Outcome {
     let (client, _inbox) = connect().await?;
-    let mut removed = 0;
-    for target in args.targets {
-        let text = target.to_string();
-        match client.call::<Remove>(TargetParams { target }).await {
-            Ok(reply) => removed += reply.removed,
-            Err(ClientError::Refused(error)) if error.code == Code::StillRunning => {
-                return Err(Failure::Asked(format!("{text} is still active; end it with `termi kill {text}` first")));
-            }
-            Err(error) => return Err(error.into()),
-        }
+    let each = each::<Remove>(
+        &client,
+        args.targets,
+        |target| TargetParams { target },
+        |target, error| {
+            let advice = || format!("{target} is still active; end it with `termi kill {target}` first");
+            (error.code == Code::StillRunning).then(advice)
+        },
+    )
+    .await?;
+    if !each.replies.is_empty() {
+        let removed: usize = each.replies.iter().map(|reply| reply.removed).sum();
+        let runs = if removed == 1 { "run" } else { "runs" };
+        output::line(&format!("Removed {removed} {runs}"))?;
     }
-    let runs = if removed == 1 { "run" } else { "runs" };
-    output::line(&format!("Removed {removed} {runs}"))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(if each.failed.is_empty() { ExitCode::SUCCESS } else { FAILED.into() })
 }
 
 pub async fn restore(args: RestoreArgs) -> Outcome {

@@ -2,11 +2,56 @@
 
 use std::collections::BTreeSet;
 
-use super::Failure;
+use serde::Serialize;
+
+use super::{Failure, complain};
 use crate::{
-    client::Client,
-    protocol::{Empty, RunInfo, SessionId, SessionInfo, Sessions, SessionsReply, Status, Target, is_id_prefix},
+    client::{Client, ClientError},
+    protocol::{
+        Empty, Error, Method, RunInfo, SessionId, SessionInfo, Sessions, SessionsReply, Status, Target, is_id_prefix,
+    },
 };
+
+/// What became of a command with several targets.
+pub struct Each<R> {
+    /// The answers, in the targets' order.
+    pub replies: Vec<R>,
+    /// The targets that were refused, each of which has been reported.
+    pub failed: Vec<Refused>,
+}
+
+/// A target that was refused.
+#[derive(Debug, Serialize)]
+pub struct Refused {
+    target: Target,
+    error: Error,
+}
+
+/// Calls a method for each target in turn. A refusal is one target's own: it is reported, in the words that `explain`
+/// has for it, and the others go on.
+///
+/// # Errors
+/// When the host is gone.
+pub async fn each<M: Method>(
+    client: &Client,
+    targets: Vec<Target>,
+    params: impl Fn(Target) -> M::Params,
+    explain: impl Fn(&Target, &Error) -> Option<String>,
+) -> Result<Each<M::Reply>, Failure> {
+    let mut each = Each { replies: Vec::new(), failed: Vec::new() };
+    for target in targets {
+        match client.call::<M>(params(target.clone())).await {
+            Ok(reply) => each.replies.push(reply),
+            Err(ClientError::Refused(error)) => {
+                let why = explain(&target, &error);
+                complain(&why.unwrap_or_else(|| Failure::from(ClientError::Refused(error.clone())).to_string()));
+                each.failed.push(Refused { target, error });
+            }
+            Err(lost) => return Err(lost.into()),
+        }
+    }
+    Ok(each)
+}
 
 /// A run and the session it is in.
 pub struct Found {
