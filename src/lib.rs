@@ -29,7 +29,8 @@
 //! - [`daemon`]: the same at a socket, whose sessions outlive their clients; and the way to it.
 //! - [`client`]: the other end of a connection, for whatever of Termi's own speaks to a host or daemon.
 //! - [`cli`]: the command line.
-//! - [`process`], [`paths`], [`log`]: what the kernel says of processes, where files are, what is logged.
+//! - [`process`], [`paths`], [`log`], [`units`]: what the kernel says of processes, where files are, what is logged, and
+//!   amounts as people read them.
 //!
 //! # What is deliberately absent
 //!
@@ -54,4 +55,5 @@ pub mod session;
 pub mod shim;
 pub mod template;
 pub mod term;
+pub mod units;
 pub mod view;

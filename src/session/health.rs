@@ -15,13 +15,14 @@ use nix::{
     unistd::{AccessFlags, access},
 };
 
-use super::{Supervisor, access::Permit, cgroup::Delegated, limits::bytes_text, past::on_disk, supervisor::gone};
+use super::{Supervisor, access::Permit, cgroup::Delegated, past::on_disk, supervisor::gone};
 use crate::{
     history::Disk,
     paths, process,
     protocol::{
         HealthCheck, HealthReply, HealthStatus, Result, RunInfo, SessionId, SessionInfo, SessionsReply, Status,
     },
+    units,
 };
 
 /// From here on something is said to be nearly used up.
@@ -119,7 +120,14 @@ impl Supervisor {
                 Err(why) => ok("cgroup", format!("{why}; limits are watched from /proc")),
             });
             checks.push(names(&sessions));
-            checks.push(ok("uptime", format!("{} s, pid {}", uptime.as_secs(), std::process::id())));
+            checks.push(ok(
+                "uptime",
+                format!(
+                    "{}, pid {}",
+                    units::age(u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX)),
+                    std::process::id()
+                ),
+            ));
             checks.extend(sessions.iter().flat_map(|(id, session)| of_session(id, session)));
             checks
         });
@@ -173,7 +181,7 @@ fn writable(path: &Path) -> std::result::Result<(), String> {
     access(path, AccessFlags::W_OK).map_err(|errno| format!("{}: {}", path.display(), errno.desc()))?;
     let room = statvfs(path).map(|stat| stat.blocks_available() * stat.fragment_size()).unwrap_or(u64::MAX);
     if room < LITTLE_ROOM {
-        return Err(format!("{}: {} are left on its disk", path.display(), bytes_text(room)));
+        return Err(format!("{}: {} are left on its disk", path.display(), units::bytes(room)));
     }
     Ok(())
 }
@@ -286,7 +294,7 @@ fn share(name: &str, what: &str, used: Option<(u64, u64)>, advice: &str) -> Heal
 
 fn memory(transcripts: u64) -> HealthCheck {
     let used = process::Proc::read(std::process::id().cast_signed()).map_or(0, |own| own.pages * process::page_bytes());
-    let detail = format!("the host takes {}", bytes_text(used));
+    let detail = format!("the host takes {}", units::bytes(used));
     if used > transcripts + LARGE_BEYOND_TRANSCRIPTS {
         let advice =
             "more than its transcripts explain: tell Termi's makers what ran, and restart the host when you can";
@@ -359,7 +367,7 @@ fn of_run(run: &RunInfo) -> Vec<HealthCheck> {
     };
     if let Some((used, limit)) = nearly(run.memory_bytes, run.limits.memory_bytes) {
         say(
-            format!("{program} takes {} of the {} it may", bytes_text(used), bytes_text(limit)),
+            format!("{program} takes {} of the {} it may", units::bytes(used), units::bytes(limit)),
             "raise limits.memory_bytes if it is to live",
         );
     }

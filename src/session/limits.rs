@@ -18,6 +18,7 @@ use crate::{
     process::{self, Usage},
     protocol::{Error, Exit, Limits, Result},
     shim::KernelLimits,
+    units,
 };
 
 /// The fastest a tree is taken to grow. A look is never later than it needs from here to the limit, unless the
@@ -96,17 +97,6 @@ fn cpu_text(cpu_ms: u64, limit: u64) -> String {
     format!("used {seconds:.1} s of processor time, its limit (cpu_seconds) is {limit} s")
 }
 
-/// Bytes for a person, and exactly where that is not the same.
-pub fn bytes_text(bytes: u64) -> String {
-    #[allow(clippy::cast_precision_loss, reason = "shown with one digit")]
-    let shown = bytes as f64;
-    match bytes {
-        0..1_000_000 => format!("{:.1} kB", shown / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", shown / 1e6),
-        _ => format!("{:.2} GB", shown / 1e9),
-    }
-}
-
 /// Which limit a tree has passed, and how for a person.
 fn passed(limits: &Limits, memory: u64, processes: u64, cpu_ms: u64) -> Option<(Limit, String)> {
     if let Some(limit) = limits.processes.filter(|&limit| processes > limit) {
@@ -115,9 +105,9 @@ fn passed(limits: &Limits, memory: u64, processes: u64, cpu_ms: u64) -> Option<(
     if let Some(limit) = limits.memory_bytes.filter(|&limit| memory > limit) {
         let text = format!(
             "used {} of memory in {processes} process{}, its limit (memory_bytes) is {}",
-            bytes_text(memory),
+            units::bytes(memory),
             if processes == 1 { "" } else { "es" },
-            bytes_text(limit),
+            units::bytes(limit),
         );
         return Some((Limit::Space, text));
     }
@@ -302,12 +292,12 @@ mod tests {
 
     #[test]
     fn a_passed_limit_is_told_with_both_numbers() {
-        let both = limits(Some(64_000_000), Some(5));
-        assert_eq!(passed(&both, 64_000_000, 5, 0), None, "up to the limit is within it");
+        let both = limits(Some(64 << 20), Some(5));
+        assert_eq!(passed(&both, 64 << 20, 5, 0), None, "up to the limit is within it");
         let (limit, processes) = passed(&both, 0, 6, 0).unwrap();
         assert_eq!((limit, processes.as_str()), (Limit::Space, "had 6 processes, its limit (processes) is 5"));
-        let (_, memory) = passed(&both, 70_500_000, 1, 0).unwrap();
-        assert_eq!(memory, "used 70.5 MB of memory in 1 process, its limit (memory_bytes) is 64.0 MB");
+        let (_, memory) = passed(&both, 72_192 << 10, 1, 0).unwrap();
+        assert_eq!(memory, "used 70.5 MB of memory in 1 process, its limit (memory_bytes) is 64 MB");
         let cpu = Limits { cpu_seconds: Some(2), ..Limits::default() };
         assert_eq!(passed(&cpu, u64::MAX, u64::MAX, 1990), None);
         let (limit, time) = passed(&cpu, 0, 1, 2100).unwrap();

@@ -8,6 +8,7 @@ use super::{Supervisor, supervisor::gone};
 use crate::{
     history,
     protocol::{Code, Error, HistoryParams, HistoryReply, Result, StatsParams, StatsReply},
+    units,
 };
 
 /// The longest text that is looked for.
@@ -73,7 +74,11 @@ async fn on_disk_within<T: Send + 'static>(
         tokio::task::spawn_blocking(look).await.map_err(|_| gone())
     };
     tokio::time::timeout(patience, looking).await.unwrap_or_else(|_| {
-        let text = format!("the disk of {} did not answer within {} s", folder.display(), patience.as_secs());
+        let text = format!(
+            "the disk of {} did not answer within {}",
+            folder.display(),
+            units::duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))
+        );
         Err(Error::new(Code::ResourceExhausted, format!("{text}; sessions go on without it")))
     })
 }

@@ -21,7 +21,7 @@ use crate::{
         After, Code, DownParams, DownReply, Error, KillReply, ParseTemplatesParams, Result, RunId, RunParams, Started,
         Template, TemplatesParams, TemplatesReply, Until, UpFailure, UpParams, UpReply, WaitReason,
     },
-    template,
+    template, units,
 };
 
 /// How long a template waits for what it comes after, if it does not say.
@@ -183,17 +183,18 @@ impl Supervisor {
             (None, Some(signal)) => format!("was ended by {}", crate::process::signal_name(signal)),
             (None, None) => "was lost".to_owned(),
         };
+        let timeout = units::duration(timeout_ms);
         match (reply.reason, until) {
             (WaitReason::Exit, Until::Exit) if code == Some(0) => Ok(()),
             (WaitReason::Exit, Until::Exit) => failed(ended),
             (WaitReason::Exit, Until::Pattern(pattern)) => failed(format!("{ended} before it printed {pattern:?}")),
             (WaitReason::Exit, Until::IdleMs(_)) => failed(format!("{ended} before it fell silent")),
-            (WaitReason::Timeout, Until::Exit) => failed(format!("had not ended after {timeout_ms} ms")),
+            (WaitReason::Timeout, Until::Exit) => failed(format!("had not ended after {timeout}")),
             (WaitReason::Timeout, Until::Pattern(pattern)) => {
-                failed(format!("had not printed {pattern:?} after {timeout_ms} ms"))
+                failed(format!("had not printed {pattern:?} after {timeout}"))
             }
             (WaitReason::Timeout, Until::IdleMs(ms)) => {
-                failed(format!("was not silent for {ms} ms within {timeout_ms} ms"))
+                failed(format!("was not silent for {} within {timeout}", units::duration(ms)))
             }
             (WaitReason::Pattern | WaitReason::Idle, _) => Ok(()),
         }

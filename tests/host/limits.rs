@@ -50,13 +50,13 @@ const HOG: &str = "head -c 400000000 /dev/zero | tail | sleep 1000";
 #[test]
 fn a_memory_hog_is_ended_by_the_limit_of_its_whole_tree() {
     let (host, witness) = host_with_witness();
-    let run = host.run(json!({"cmd": HOG, "limits": {"memory_bytes": 64_000_000}}));
+    let run = host.run(json!({"cmd": HOG, "limits": {"memory_bytes": 64 << 20}}));
     let reason = ended_for(&host, &run);
-    assert!(reason.starts_with("used ") && reason.ends_with("its limit (memory_bytes) is 64.0 MB"), "{reason}");
+    assert!(reason.starts_with("used ") && reason.ends_with("its limit (memory_bytes) is 64 MB"), "{reason}");
     // No single process of this one is over the limit.
     let many = "for n in 1 2 3 4 5; do head -c 25000000 /dev/zero | tail | sleep 1000 & done; wait";
-    let run = host.run(json!({"cmd": many, "limits": {"memory_bytes": 80_000_000}}));
-    assert!(ended_for(&host, &run).ends_with("is 80.0 MB"));
+    let run = host.run(json!({"cmd": many, "limits": {"memory_bytes": 80 << 20}}));
+    assert!(ended_for(&host, &run).ends_with("is 80 MB"));
     eventually("nothing of them is left", || host.programs() == [witness.pid]);
     assert_well(&host, &witness);
 }

@@ -109,7 +109,7 @@ fn what_cannot_start_is_told_with_all_that_waited_for_it() {
     assert_eq!(failure("after-fails").1, "it comes after template \"fails\", which ended with code 3");
     assert_eq!(
         failure("after-silent").1,
-        "it comes after template \"silent\", which had not printed \"never\" after 50 ms"
+        "it comes after template \"silent\", which had not printed \"never\" after 50ms"
     );
     assert_eq!(
         failure("after-ends").1,

@@ -9,6 +9,7 @@ use super::{Failure, Outcome, connect, output, status_text};
 use crate::{
     history, paths,
     protocol::{History, HistoryParams, HistoryRecord},
+    units,
 };
 
 #[derive(Debug, clap::Args)]
@@ -51,10 +52,10 @@ pub async fn run(args: Args) -> Outcome {
     let now = u64::try_from(now).unwrap_or(u64::MAX);
     let row = |record: &HistoryRecord| {
         [
-            format!("{} ago", output::age(now.saturating_sub(record.ended_at))),
+            format!("{} ago", units::age(now.saturating_sub(record.ended_at))),
             output::one_line(&record.session_name),
             status_text(record.status, Some(record.exit)),
-            output::took(record.duration_ms),
+            units::duration(record.duration_ms),
             output::one_line(&record.command),
         ]
     };

@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use super::{Failure, Outcome, connect, output, status_text, target::matching};
-use crate::protocol::{Empty, Sessions, SessionsReply, Target};
+use crate::{
+    protocol::{Empty, Sessions, SessionsReply, Target},
+    units,
+};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -47,7 +50,7 @@ pub async fn run(args: Args) -> Outcome {
                 session.group.clone().unwrap_or_default(),
                 status_text(run.status, run.exit),
                 run.pid.to_string(),
-                output::age(run.duration_ms),
+                units::age(run.duration_ms),
                 output::one_line(&run.command),
             ]
         })

@@ -102,22 +102,6 @@ pub fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// How long something took: `250ms`, and from a second on as [`age`] says it.
-pub fn took(ms: u64) -> String {
-    if ms < 1000 { format!("{ms}ms") } else { age(ms) }
-}
-
-/// `3s`, `4m 5s`, `2h 7m`, `3d 4h`.
-pub fn age(ms: u64) -> String {
-    let seconds = ms / 1000;
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
-        _ => format!("{}d {}h", seconds / 86_400, seconds / 3600 % 24),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,11 +119,5 @@ mod tests {
         let text = escaped(&value.to_string());
         assert_eq!(text, "{\"a\":\"\\u009b31m\\u007f\\u001b\\u0080\u{a0}ä\"}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
-    }
-
-    #[test]
-    fn ages_are_short() {
-        assert_eq!([0, 999, 1000, 61_000].map(took), ["0ms", "999ms", "1s", "1m 1s"]);
-        assert_eq!([0, 59_999, 61_000, 7_500_000, 273_600_000].map(age), ["0s", "59s", "1m 1s", "2h 5m", "3d 4h"]);
     }
 }

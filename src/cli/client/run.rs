@@ -205,7 +205,7 @@ fn limits(memory_bytes: Option<u64>, cpu_seconds: Option<u64>, processes: Option
     (limits != Limits::default()).then_some(limits)
 }
 
-/// Bytes, with or without a unit: `500M`, `2G`.
+/// Bytes, with or without a unit: `500M`, `2G`. `units::bytes` is the way back.
 fn bytes(text: &str) -> Result<u64, String> {
     let rule = "bytes, or with a unit: 300K, 500M, 2G";
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());

@@ -8,6 +8,7 @@ use super::{Failure, Outcome, connect, output, status_text};
 use crate::{
     history, paths,
     protocol::{Stats, StatsBy, StatsParams, StatsRow},
+    units,
 };
 
 #[derive(Debug, clap::Args)]
@@ -79,8 +80,8 @@ pub async fn run(args: Args) -> Outcome {
         [
             row.count.to_string(),
             row.failures.to_string(),
-            output::took(row.median_ms),
-            output::took(row.p95_ms),
+            units::duration(row.median_ms),
+            units::duration(row.p95_ms),
             status_text(row.last_status, Some(row.last_exit)),
             output::one_line(&row.key),
         ]

@@ -20,6 +20,7 @@ use crate::{
     pty::{Master, Read},
     session::{Announcement, cgroup::Cgroup, input, limits, viewer::Viewer, waiter::Condition, waits::Look},
     shim::{Order, Report},
+    units,
 };
 
 impl Run {
@@ -244,7 +245,7 @@ impl Run {
         let limits = &self.identity.limits;
         let memory = || {
             let held = self.identity.cgroup.as_ref().is_some_and(Cgroup::ran_out_of_memory);
-            let limit = limits::bytes_text(limits.memory_bytes?);
+            let limit = units::bytes(limits.memory_bytes?);
             held.then(|| {
                 format!("wanted more memory than its limit (memory_bytes) of {limit}, and the kernel ended it")
             })
