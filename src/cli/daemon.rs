@@ -4,7 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::complain;
+use super::{client, complain};
 use crate::{
     daemon::{self, Detached, Options, Ready},
     log,
@@ -104,7 +104,10 @@ pub(super) fn bridge(transport: Transport) -> ExitCode {
     match daemon::bridge(transport) {
         Ok(daemon::Bridged::Left) => ExitCode::SUCCESS,
         Ok(daemon::Bridged::Replaced) => daemon::REPLACED_EXIT_CODE.into(),
-        Err(error) => code(Err(error)),
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -113,7 +116,7 @@ fn code(outcome: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("{error:#}"));
-            ExitCode::FAILURE
+            client::FAILED.into()
         }
     }
 }

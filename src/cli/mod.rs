@@ -1,10 +1,11 @@
 //! The command line.
 
 mod client;
+mod completion;
 mod daemon;
-mod shell;
+mod manual;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, io::Write, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
@@ -34,10 +35,10 @@ enum Command {
     Daemon(daemon::DaemonArgs),
     #[command(flatten)]
     Client(Box<client::Command>),
-    /// Prints completions for a shell
-    Completions(shell::CompletionsArgs),
-    /// Prints a page of the manual, for man(1)
-    Man(shell::ManArgs),
+    /// Prints the script that completes commands, sessions, groups and templates in a shell
+    Completions(completion::CompletionsArgs),
+    /// Prints a page of the manual
+    Man(manual::ManArgs),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -64,6 +65,9 @@ pub fn main(mut args: Vec<OsString>) -> ExitCode {
     if args.get(1).is_some_and(|arg| arg == shim::SUBCOMMAND) {
         return shim::main(args.split_off(2));
     }
+    if args.get(1).is_some_and(|arg| arg == completion::SUBCOMMAND) {
+        return completion::main(&args.split_off(2), Cli::command());
+    }
     let Cli { command } = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         // Help and version go to standard output and are no failure.
@@ -75,8 +79,8 @@ pub fn main(mut args: Vec<OsString>) -> ExitCode {
         Command::Host { rpc, persist: false } => run_host(rpc.into()),
         Command::Daemon(args) => daemon::run(&args),
         Command::Client(command) => client::main(*command),
-        Command::Completions(args) => shell::completions(&args, Cli::command()),
-        Command::Man(args) => shell::man(args, Cli::command()),
+        Command::Completions(args) => completion::completions(&args),
+        Command::Man(args) => manual::man(args, Cli::command()),
     }
 }
 
@@ -97,6 +101,14 @@ fn run_host(transport: Transport) -> ExitCode {
             complain(&format!("{error:#}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Writes text to standard output. Whoever stops reading wants no more of it.
+fn print(text: &[u8]) -> Result<(), String> {
+    match std::io::stdout().lock().write_all(text) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
+        _ => Ok(()),
     }
 }
 

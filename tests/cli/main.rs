@@ -9,6 +9,7 @@ mod support;
 mod tmux;
 
 mod attach;
+mod completion;
 mod home;
 mod inside;
 mod list;

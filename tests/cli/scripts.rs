@@ -6,7 +6,12 @@ use std::{
     process::Stdio,
 };
 
-use crate::home::{Home, Said, eventually};
+use nix::sys::signal::Signal;
+
+use crate::{
+    home::{Home, Said, eventually},
+    support::proc,
+};
 
 fn said(mut command: std::process::Command) -> Said {
     Said::of(command.stdin(Stdio::null()).output().unwrap())
@@ -183,10 +188,12 @@ fn a_command_while_the_daemon_ends_starts_the_next_one() {
         // It takes its time to end: it asks its programs first.
         home.done(&["run", "-n", "slow", "trap '' HUP TERM; echo up; while :; do sleep 0.01; done"]);
         home.done(&["wait", "slow", "--pattern", "up"]);
-        let stops = home.start(&["daemon", "--stop", "--force"]);
+        let ends = home.daemon.pid();
+        proc::signal(ends, Signal::SIGTERM);
+        eventually("it takes its socket away", || !home.daemon.socket().exists());
         let said = home.termi(&["run", "-n", "x", "--wait", "exit 7"]);
         assert_eq!(said.code, 7, "{said:?}");
-        stops.end();
+        assert!(proc::gone(ends), "it was the next one");
         eventually("one daemon is left", || home.daemon.processes().len() == 1);
         home.termi(&["kill", "all"]);
         home.termi(&["rm", "all"]);

@@ -17,10 +17,10 @@ pub struct Args {
     /// Text that the command, session's name, label, group or reason holds
     query: Option<String>,
     /// Only of this group
-    #[arg(long, short)]
+    #[arg(long, short, add = super::candidates::groups())]
     group: Option<String>,
     /// Only those that started in this folder
-    #[arg(long, short = 'C')]
+    #[arg(long, short = 'C', value_hint = clap::ValueHint::DirPath)]
     cwd: Option<String>,
     /// At most so many, the newest
     #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]

@@ -13,10 +13,10 @@ use crate::protocol::{Kill, KillParams, KillReply, SignalSpec, Target};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Targets: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all
-    #[arg(required = true)]
+    #[arg(required = true, add = super::candidates::active_targets())]
     targets: Vec<Target>,
     /// The first signal, by name or number (default: HUP, then TERM)
-    #[arg(long, short)]
+    #[arg(long, short, add = super::candidates::signals())]
     signal: Option<String>,
     /// How long processes have before SIGKILL: 2 (seconds, the default), 500ms
     #[arg(long, value_name = super::duration::VALUE, value_parser = super::duration::parse)]

@@ -11,6 +11,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only these: a session's id, unique prefix or name, `group:NAME`, or `all`
+    #[arg(add = super::candidates::targets())]
     target: Option<Target>,
     /// The whole answer as JSON
     #[arg(long)]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::{
-    FAILED, Outcome, complain, connect, connect_or_start, output, status_text,
+    FAILED, Outcome, candidates, complain, connect, connect_or_start, output, status_text,
     target::{Refused, each},
 };
 use crate::protocol::{
@@ -17,7 +17,7 @@ use crate::protocol::{
 pub struct RestartArgs {
     /// Targets: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all. Of a session its active runs,
     /// or its newest when none is active
-    #[arg(required = true)]
+    #[arg(required = true, add = candidates::targets())]
     targets: Vec<Target>,
     /// Print the answer as JSON: {restarted, failed}
     #[arg(long)]
@@ -42,6 +42,7 @@ enum NotRestarted {
 #[derive(Debug, clap::Args)]
 pub struct RenameArgs {
     /// The session: its id, unique prefix or name
+    #[arg(add = candidates::sessions())]
     session: Target,
     /// Its new name
     name: String,
@@ -52,13 +53,14 @@ pub struct RenameArgs {
     dismissed. `termi kill` ends runs.")]
 pub struct RmArgs {
     /// Targets: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all
-    #[arg(required = true)]
+    #[arg(required = true, add = candidates::ended_targets())]
     targets: Vec<Target>,
 }
 
 #[derive(Debug, clap::Args)]
 pub struct RestoreArgs {
     /// The sessions to start again, by name; default: all
+    #[arg(add = candidates::restorable())]
     names: Vec<String>,
     /// List them instead
     #[arg(long, conflicts_with_all = ["forget", "names"])]

@@ -5,6 +5,7 @@
 //! up; [`FAILED`] for all that Termi could not do, arguments that make no sense among them, as timeout(1) and env(1) say it.
 
 mod attach;
+pub(super) mod candidates;
 mod connection;
 mod doctor;
 mod duration;

@@ -28,9 +28,10 @@ const MAX_BYTES: u64 = 1 << 20;
     its file, as with make; one in a directory above must be yours, or root's.")]
 pub struct UpArgs {
     /// Templates by name; default: all of the project here, or all that the host knows where there is none
+    #[arg(add = super::candidates::templates())]
     templates: Vec<String>,
     /// Only those of this group
-    #[arg(long, short)]
+    #[arg(long, short, add = super::candidates::groups())]
     group: Option<String>,
     /// Print the answer as JSON: {started, running, failed}
     #[arg(long)]
@@ -40,9 +41,10 @@ pub struct UpArgs {
 #[derive(Debug, clap::Args)]
 pub struct DownArgs {
     /// Templates by name; default: all of the project here, or all that the host knows where there is none
+    #[arg(add = super::candidates::templates())]
     templates: Vec<String>,
     /// Only those of this group
-    #[arg(long, short)]
+    #[arg(long, short, add = super::candidates::groups())]
     group: Option<String>,
 }
 
@@ -97,6 +99,14 @@ async fn chosen(
 fn project_file() -> Result<Option<(PathBuf, String)>, Failure> {
     let here = std::env::current_dir().map_err(|source| Failure::Io { what: "the current directory", source })?;
     nearest_file(&here, Uid::effective())
+}
+
+/// The names of the templates in the project's file, as far as it can be read.
+pub fn template_names() -> Vec<String> {
+    let Ok(Some((_, text))) = project_file() else { return Vec::new() };
+    let file: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let templates = file.get("templates").and_then(serde_json::Value::as_object);
+    templates.map(|templates| templates.keys().cloned().collect()).unwrap_or_default()
 }
 
 /// The file in a directory, or in the nearest one above it. Who enters a directory may be taken to know what is in it,

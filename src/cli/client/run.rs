@@ -6,9 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap_complete::engine::ArgValueCompleter;
+
 use super::{
-    super::complain, Failure, Outcome, attach, connect_or_start, connection::Connection, duration, exit_code, manage,
-    output, stdin, tail, target::one_run,
+    super::{complain, completion::Program},
+    Failure, Outcome, attach, candidates, connect_or_start,
+    connection::Connection,
+    duration, exit_code, manage, output, stdin, tail,
+    target::one_run,
 };
 use crate::{
     client::{Client, ClientError, Inbox},
@@ -30,10 +35,10 @@ const RETRY_DELAY: Duration = Duration::from_millis(20);
     Termi could not run it). A session of the same --name that has ended is replaced.")]
 pub struct Args {
     /// What to run; nothing is your shell
-    #[arg(trailing_var_arg = true)]
+    #[arg(trailing_var_arg = true, add = ArgValueCompleter::new(Program))]
     cmd: Vec<String>,
     /// One more run in this session, by id, prefix or name
-    #[arg(long, short)]
+    #[arg(long, short, add = candidates::sessions())]
     session: Option<String>,
     /// The new session's name (default: the program's)
     #[arg(long, short)]
@@ -42,16 +47,16 @@ pub struct Args {
     #[arg(long)]
     label: Option<String>,
     /// The new session's group
-    #[arg(long, short)]
+    #[arg(long, short, add = candidates::groups())]
     group: Option<String>,
     /// The working folder (default: this one)
-    #[arg(long, short = 'C')]
+    #[arg(long, short = 'C', value_hint = clap::ValueHint::DirPath)]
     cwd: Option<String>,
     /// A variable to set; KEY alone unsets it
     #[arg(long, short, value_name = "KEY=VALUE")]
     env: Vec<String>,
     /// A template's settings; options given here come before them
-    #[arg(long, short)]
+    #[arg(long, short, add = candidates::templates())]
     template: Option<String>,
     /// End the run after this long: 30 (seconds), 500ms, 10m
     #[arg(long, value_name = duration::VALUE, value_parser = duration::parse)]

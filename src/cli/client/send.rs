@@ -8,7 +8,8 @@ use crate::protocol::{Bytes, SendInput, SendParams, SendReply, Target};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Text that begins with a hyphen comes behind `--`: termi send web -- --help")]
 pub struct Args {
-    /// Whom: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all
+    /// Target: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all
+    #[arg(add = super::candidates::active_targets())]
     target: Target,
     /// The text; several words are joined with spaces. `-` alone reads standard input
     #[arg(required = true)]

@@ -19,10 +19,10 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "command")]
     by: By,
     /// Only of this group
-    #[arg(long, short)]
+    #[arg(long, short, add = super::candidates::groups())]
     group: Option<String>,
     /// Only those that started in this folder
-    #[arg(long, short = 'C')]
+    #[arg(long, short = 'C', value_hint = clap::ValueHint::DirPath)]
     cwd: Option<String>,
     /// At most so many rows
     #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]

@@ -16,7 +16,8 @@ const WAIT_MS: u64 = 60_000;
     draws is no line: --screen shows that."
 )]
 pub struct Args {
-    /// Whose: a session's id, unique prefix or name, or SESSION:RUN; of a session with several runs, the last active one's
+    /// Target: a session's id, unique prefix or name, or SESSION:RUN; of a session with several runs, the last active one's
+    #[arg(add = super::candidates::run())]
     target: Target,
     /// How many of the last lines
     #[arg(long, short = 'n', value_name = "N", default_value_t = 10)]

@@ -13,7 +13,8 @@ use crate::protocol::{Target, Until, Wait, WaitParams, WaitReason};
     --pattern 0 when a line matched and 1 when the program ended without one; with --idle 0 when the run fell silent; \
     124 timed out; 125 Termi could not wait.")]
 pub struct Args {
-    /// Whom: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all
+    /// Target: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all
+    #[arg(add = super::candidates::targets())]
     target: Target,
     #[command(flatten)]
     until: For,

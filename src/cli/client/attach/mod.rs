@@ -40,6 +40,7 @@ pub use tty::size as tty_size;
 pub struct Args {
     /// Target: a session's id, unique prefix or name, or SESSION:RUN; of a session with several runs, the last active
     /// one. Default: the active run that was started last
+    #[arg(add = super::candidates::active_run())]
     target: Option<Target>,
     /// Read-only: do not type into it, nor size it. Ctrl-C detaches, too
     #[arg(long, short)]
