@@ -109,6 +109,27 @@ fn a_pattern_that_never_came_has_an_exit_status_of_its_own() {
     assert!(said.err.contains("q ended, and no line matched"), "{said:?}");
 }
 
+/// What fell out of the transcript before the wait began cannot match, and a script that took "no line matched" for
+/// "it never came" was wrong.
+#[test]
+fn a_wait_says_that_text_it_had_to_search_was_cut() {
+    let home = Home::new();
+    home.done(&["run", "-n", "q", "echo FIRSTLINE; seq 200000; read x"]);
+    home.done(&["wait", "q", "--pattern", "^200000$"]);
+    let said = home.termi(&["wait", "q", "--pattern", "FIRSTLINE", "--timeout", "100ms"]);
+    assert_eq!((said.code, said.out.as_str()), (124, ""), "{said:?}");
+    assert!(said.err.contains(" KB that q printed are not kept any more, and were not searched"), "{said:?}");
+    home.done(&["send", "--enter", "q", ""]);
+    home.done(&["wait", "q"]);
+    let said = home.termi(&["wait", "q", "--pattern", "FIRSTLINE", "--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert!(said.code == 1 && answer["unsearched_bytes"].as_u64() > Some(100_000), "{said:?}");
+    // Found is found, and where nothing was cut nothing is said of it.
+    home.done(&["wait", "q", "--pattern", "^199999$"]);
+    home.termi(&["run", "-n", "short", "--wait", "echo hello"]);
+    assert_eq!(home.refused(1, &["wait", "short", "--pattern", "NOPE"]).lines().count(), 1);
+}
+
 #[test]
 fn options_are_never_typed_and_never_run() {
     let home = Home::new();

@@ -60,17 +60,21 @@ pub struct Found {
     pub run: RunInfo,
 }
 
-/// The one run a target names: of a session with several, the last that is active, else the last.
-pub async fn one_run(client: &Client, target: &Target) -> Result<Found, Failure> {
-    let sessions = client.call::<Sessions>(Empty {}).await?;
-    let mut found: Vec<Found> = matching(sessions, target)
+/// The runs that a target names.
+pub fn runs(sessions: SessionsReply, target: &Target) -> impl Iterator<Item = Found> {
+    matching(sessions, target)
         .into_iter()
         .flat_map(|(session_id, session)| {
             let runs = session.processes.clone();
             runs.into_iter().map(move |run| Found { session_id: session_id.clone(), session: session.clone(), run })
         })
         .filter(|found| is_run(found, target))
-        .collect();
+}
+
+/// The one run a target names: of a session with several, the last that is active, else the last.
+pub async fn one_run(client: &Client, target: &Target) -> Result<Found, Failure> {
+    let sessions = client.call::<Sessions>(Empty {}).await?;
+    let mut found: Vec<Found> = runs(sessions, target).collect();
     let distinct = found.iter().map(|found| &found.session_id).collect::<BTreeSet<_>>().len();
     if distinct > 1 {
         let names: Vec<String> =

@@ -5,8 +5,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{NO_MATCH, Outcome, TIMED_OUT, complain, connection::Connection, duration, exit_code, output};
-use crate::protocol::{Target, Until, Wait, WaitParams, WaitReason};
+use serde::Serialize;
+
+use super::{
+    Failure, NO_MATCH, Outcome, TIMED_OUT, complain, connection::Connection, duration, exit_code, output, target::runs,
+};
+use crate::{
+    protocol::{
+        Empty, Sessions, Snapshot, SnapshotFormat, SnapshotParams, Target, Until, Wait, WaitParams, WaitReason,
+        WaitReply,
+    },
+    units,
+};
+
+/// Of so many runs it is asked what they have lost; who waits for more is told of these.
+const MOST_RUNS: usize = 64;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit status: the program's own when it ended (128 plus the number of a signal); with \
@@ -21,7 +34,7 @@ pub struct Args {
     /// Give up after this long: 30 (seconds), 500ms, 10m
     #[arg(long, value_name = duration::VALUE, value_parser = duration::parse)]
     timeout: Option<u64>,
-    /// The answer as JSON: {reason, exit?, line?}
+    /// Print the answer as JSON: {reason, exit?, line?, unsearched_bytes?}
     #[arg(long)]
     json: bool,
 }
@@ -40,6 +53,15 @@ struct For {
     idle: Option<u64>,
 }
 
+/// The answer, and how much of the text could not be searched.
+#[derive(Debug, Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    reply: WaitReply,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unsearched_bytes: Option<u64>,
+}
+
 pub async fn run(args: Args) -> Outcome {
     let mut connection = Connection::open().await?;
     let until = match args.until {
@@ -48,11 +70,20 @@ pub async fn run(args: Args) -> Outcome {
         For { .. } => Until::Exit,
     };
     let for_pattern = matches!(until, Until::Pattern(_));
+    let cut = if for_pattern { cut_bytes(&mut connection, &args.target).await? } else { 0 };
     let deadline = args.timeout.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
     let params = || WaitParams { target: args.target.clone(), until: until.clone(), timeout_ms: left(deadline) };
     let reply = connection.read::<Wait>(params).await?;
+    let unsearched_bytes = Some(cut).filter(|&cut| cut > 0 && reply.reason != WaitReason::Pattern);
+    if let Some(bytes) = unsearched_bytes {
+        complain(&format!(
+            "the first {} that {} printed are not kept any more, and were not searched",
+            units::bytes(bytes),
+            args.target
+        ));
+    }
     if args.json {
-        output::json(&reply)?;
+        output::json(&Answer { reply: reply.clone(), unsearched_bytes })?;
     } else if let Some(line) = &reply.line {
         output::line(line)?;
     }
@@ -65,6 +96,19 @@ pub async fn run(args: Args) -> Outcome {
         WaitReason::Pattern | WaitReason::Idle => ExitCode::SUCCESS,
         WaitReason::Timeout => TIMED_OUT.into(),
     })
+}
+
+/// How much of what the target's runs have printed fell out of their transcripts before anyone could search it.
+async fn cut_bytes(connection: &mut Connection, target: &Target) -> Result<u64, Failure> {
+    let sessions = connection.read::<Sessions>(|| Empty {}).await?;
+    let mut cut = 0;
+    for found in runs(sessions, target).take(MOST_RUNS) {
+        let params =
+            || SnapshotParams { run_id: found.run.run_id.clone(), format: SnapshotFormat::Text, scrollback: 0 };
+        // One that was dismissed meanwhile is the wait's business.
+        cut += connection.read::<Snapshot>(params).await.map_or(0, |snapshot| snapshot.truncated_bytes);
+    }
+    Ok(cut)
 }
 
 /// What is left until a moment, in milliseconds: at least one, as the host wants it.
