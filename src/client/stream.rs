@@ -22,7 +22,10 @@ pub type Stream = UnixStream;
 pub fn socket() -> Result<PathBuf, ClientError> {
     match env::var_os("TERMI_SOCKET").map(PathBuf::from).filter(|path| path.is_absolute()) {
         Some(path) => Ok(path),
-        None => Ok(paths::daemon_socket()?),
+        None => match paths::daemon_sockets().into_iter().find(|path| path.exists()) {
+            Some(path) => Ok(path),
+            None => Ok(paths::daemon_socket()?),
+        },
     }
 }
 

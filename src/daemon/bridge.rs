@@ -10,7 +10,6 @@ use tracing::{info, warn};
 use super::{Joined, join};
 use crate::{
     client::{self, Client, ClientError, whereabouts},
-    paths,
     protocol::{JoinReply, Replace, ReplaceParams},
     rpc::{self, Transport},
 };
@@ -43,14 +42,14 @@ pub fn bridge(transport: Transport) -> anyhow::Result<Bridged> {
 }
 
 async fn pass(transport: Transport) -> anyhow::Result<Bridged> {
-    let Joined { stream, daemon } = match transport {
+    let Joined { stream, daemon, .. } = match transport {
         Transport::Msgpack => join_current().await?,
         Transport::Json => {
             // What a connection speaks is what it begins with: this one was for its daemon's sake.
-            join_current().await?;
-            let mut stream = client::open(&paths::daemon_socket()?).await?;
+            let path = join_current().await?.path;
+            let mut stream = client::open(&path).await?;
             let daemon = client::join_json(&mut stream, &whereabouts("bridge")).await?;
-            Joined { stream, daemon }
+            Joined { stream, daemon, path }
         }
     };
     if let Some(untold) = client::untold() {

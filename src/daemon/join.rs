@@ -1,13 +1,14 @@
 //! The way to the daemon: it is joined, and started when there is none.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
 
 use anyhow::Context;
 
+use super::guard::Guard;
 use crate::{
     client::{self, ClientError, Stream},
     paths,
@@ -39,6 +40,8 @@ pub struct Joined {
     pub stream: Stream,
     /// What the daemon said of itself.
     pub daemon: JoinReply,
+    /// Where it listens.
+    pub path: PathBuf,
 }
 
 /// Joins the daemon. With `start`, one is started when there is none. One that is just ending or being replaced is
@@ -47,16 +50,19 @@ pub struct Joined {
 /// # Errors
 /// As [`JoinError`] says. Without `start`, [`ClientError::is_nobody_there`] when there is none.
 pub async fn join(params: &JoinParams, start: bool) -> Result<Joined, JoinError> {
-    let path = paths::daemon_socket().map_err(ClientError::from)?;
+    // Nothing is made where nothing is started.
+    let path = paths::daemon_sockets().into_iter().next().unwrap_or_default();
     let attempts = async {
         loop {
-            match client::open(&path).await {
-                Ok(mut stream) => match client::join(&mut stream, params).await {
-                    Ok(daemon) => return Ok(Joined { stream, daemon }),
+            match find(&path).await {
+                Ok((mut stream, path)) => match client::join(&mut stream, params).await {
+                    Ok(daemon) => return Ok(Joined { stream, daemon, path }),
                     // It was just ending.
                     Err(ClientError::Closed) => {}
                     Err(error) => return Err(error.into()),
                 },
+                // It lives, without its socket: it has been asked for it now.
+                Err(error) if error.is_nobody_there() && Guard::is_held() => {}
                 Err(error) if error.is_nobody_there() && start => start_daemon().await?,
                 Err(error) => return Err(error.into()),
             }
@@ -64,6 +70,27 @@ pub async fn join(params: &JoinParams, start: bool) -> Result<Joined, JoinError>
         }
     };
     tokio::time::timeout(PATIENCE, attempts).await.unwrap_or_else(|_| Err(JoinError::Silent(path.clone())))
+}
+
+/// Connects to the daemon, wherever it listens; where it does not, that is said of the best place.
+async fn find(best: &Path) -> Result<(Stream, PathBuf), ClientError> {
+    let mut nobody = None;
+    for path in paths::daemon_sockets() {
+        // Whoever may write to /tmp may make the second best place; nobody is looked for there then.
+        match path.parent().map_or(Ok(()), paths::check_runtime) {
+            Err(error) if path == best => return Err(error.into()),
+            Err(_) => continue,
+            Ok(()) => {}
+        }
+        match client::open(&path).await {
+            Ok(stream) => return Ok((stream, path)),
+            Err(error) if error.is_nobody_there() && (nobody.is_none() || path == best) => nobody = Some(error),
+            Err(error) if error.is_nobody_there() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let gone = || ClientError::Connect { path: best.to_owned(), source: std::io::ErrorKind::NotFound.into() };
+    Err(nobody.unwrap_or_else(gone))
 }
 
 /// Does something with the daemon that runs, in a runtime of its own. Where there is none, that is said with `none`.

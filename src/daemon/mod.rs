@@ -6,6 +6,7 @@
 
 mod bridge;
 mod detach;
+mod guard;
 mod join;
 mod place;
 mod record;
@@ -181,7 +182,12 @@ impl Serving {
                 Some(ask) = self.asks.recv() => self.answer(ask),
                 () = finished(&mut self.replacing) => {}
                 // It asks the table, which stands still while another binary takes over.
-                _ = look.tick(), if self.replacing.is_none() => if self.is_done().await { break "nobody needs it" },
+                _ = look.tick(), if self.replacing.is_none() => {
+                    self.place.renew();
+                    if self.is_done().await { break "nobody needs it" }
+                }
+                // Its descriptors are just being handed over.
+                () = self.place.asked(), if self.replacing.is_none() => self.place.renew(),
                 _ = ending.wait_for(|asked| *asked) => break "a client asked for it",
                 () = signals.any() => break "a signal",
             }

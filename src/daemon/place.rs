@@ -17,8 +17,9 @@ use nix::{
     unistd::Uid,
 };
 use tokio::net::{UnixListener, UnixStream};
-use tracing::warn;
+use tracing::{info, warn};
 
+use super::guard::Guard;
 use crate::{
     paths::{self, FolderError},
     server,
@@ -49,6 +50,10 @@ pub struct Place {
     listener: UnixListener,
     /// Held for as long as the process lives: it is what another daemon waits for.
     lock: Flock<File>,
+    /// Held too, where the lock's file may be wiped. None where the system has no such thing.
+    guard: Option<Guard>,
+    /// Device and inode of the socket's file.
+    file: Option<(u64, u64)>,
 }
 
 impl Place {
@@ -57,10 +62,12 @@ impl Place {
     /// # Errors
     /// [`ClaimError::Taken`] when another daemon serves; else what is in the way, and what to do.
     pub async fn claim() -> Result<Self, ClaimError> {
+        let guard = claim_guard().await?;
         let path = paths::daemon_socket()?;
         let lock = claim_lock(&path).await?;
         let listener = server::listen(&path).map_err(ClaimError::Refused)?;
-        Ok(Self { path, listener, lock })
+        let file = identity(&path);
+        Ok(Self { path, listener, lock, guard, file })
     }
 
     /// The descriptors of socket and lock, for a process that takes this one's place.
@@ -73,7 +80,47 @@ impl Place {
         let listener = UnixListener::from_std(listener.into())?;
         // The same open file: it is locked already.
         let lock = Flock::lock(File::from(lock), FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| errno)?;
-        Ok(Self { path, listener, lock })
+        // The last binary's was closed when this one took its place.
+        let guard = Guard::take().ok().flatten();
+        let file = identity(&path);
+        Ok(Self { path, listener, lock, guard, file })
+    }
+
+    /// Waits until somebody does not find the socket, and asks for it.
+    pub async fn asked(&self) {
+        match &self.guard {
+            Some(guard) => guard.asked().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Makes the socket again when its file is gone, as at a logout that wipes `$XDG_RUNTIME_DIR`: where it was, else
+    /// where clients look next.
+    pub fn renew(&mut self) {
+        if self.file.is_some() && identity(&self.path) == self.file {
+            return;
+        }
+        match self.make_again() {
+            Ok(()) => info!("the socket was gone, and is at {} now", self.path.display()),
+            Err(error) => warn!("the socket {} is gone, and cannot be made again: {error}", self.path.display()),
+        }
+    }
+
+    fn make_again(&mut self) -> Result<(), ClaimError> {
+        let was = self.path.parent().is_some_and(|folder| paths::make_runtime(folder).is_ok());
+        let path = if was { self.path.clone() } else { paths::daemon_socket()? };
+        let lock_path = path.with_extension("lock");
+        let held = self.lock.metadata().map(|meta| (meta.dev(), meta.ino())).ok();
+        if held != identity(&lock_path) {
+            self.lock =
+                Flock::lock(open_lock(&lock_path)?, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
+                    ClaimError::Refused(format!("{}: another daemon holds it ({errno})", lock_path.display()))
+                })?;
+        }
+        self.listener = server::listen(&path).map_err(ClaimError::Refused)?;
+        self.file = identity(&path);
+        self.path = path;
+        Ok(())
     }
 
     /// The socket's path.
@@ -90,9 +137,51 @@ impl Place {
 
     /// Takes the socket away: nobody new comes. The lock stays.
     pub fn leave(&self) {
+        if identity(&self.path) != self.file {
+            return;
+        }
         if let Err(error) = std::fs::remove_file(&self.path) {
             warn!("{}: {error}", self.path.display());
         }
+    }
+}
+
+/// A file's device and inode.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+/// Takes the guard, which a daemon holds whose socket and lock were wiped. That one makes them again when it is asked.
+async fn claim_guard() -> Result<Option<Guard>, ClaimError> {
+    let until = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        match Guard::take() {
+            Ok(Some(guard)) => return Ok(Some(guard)),
+            Ok(None) if Guard::is_held() => {}
+            Ok(None) => {
+                warn!("another user holds this user's name for its daemon; the lock in the socket's directory will do");
+                return Ok(None);
+            }
+            Err(error) => {
+                warn!("no guard beside the lock: {error}");
+                return Ok(None);
+            }
+        }
+        for socket in paths::daemon_sockets() {
+            if server::check_own_socket(&socket).is_ok_and(|is_there| is_there)
+                && UnixStream::connect(&socket).await.is_ok()
+            {
+                return Err(ClaimError::Taken(socket));
+            }
+        }
+        if tokio::time::Instant::now() > until {
+            return Err(ClaimError::Refused(
+                "a daemon of yours lives, but does not serve its socket; is it stopped? `pgrep -u $USER -f 'termi daemon'` \
+                 finds it"
+                    .to_owned(),
+            ));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

@@ -15,7 +15,7 @@ use nix::{
     unistd::{AccessFlags, access},
 };
 
-use super::{Supervisor, access::Permit, cgroup::Delegated, past::on_disk, supervisor::gone};
+use super::{Supervisor, access::Permit, cgroup::Delegated, logout::logout, past::on_disk, supervisor::gone};
 use crate::{
     history::Disk,
     paths, process,
@@ -40,7 +40,7 @@ const PROCESSES_ADVICE: &str = "end what is not needed, or raise /proc/sys/kerne
 /// What is read of the log's end.
 const LOG_TAIL: u64 = 64 << 10;
 
-fn check(name: &str, status: HealthStatus, detail: impl Into<String>, advice: Option<&str>) -> HealthCheck {
+pub(super) fn check(name: &str, status: HealthStatus, detail: impl Into<String>, advice: Option<&str>) -> HealthCheck {
     HealthCheck {
         name: name.to_owned(),
         status,
@@ -52,7 +52,7 @@ fn check(name: &str, status: HealthStatus, detail: impl Into<String>, advice: Op
     }
 }
 
-fn ok(name: &str, detail: impl Into<String>) -> HealthCheck {
+pub(super) fn ok(name: &str, detail: impl Into<String>) -> HealthCheck {
     check(name, HealthStatus::Ok, detail, None)
 }
 
@@ -120,6 +120,7 @@ impl Supervisor {
                 Err(why) => ok("cgroup", format!("{why}; limits are watched from /proc")),
             });
             checks.push(names(&sessions));
+            checks.extend(logout());
             checks.push(ok(
                 "uptime",
                 format!(
@@ -156,6 +157,7 @@ pub fn health_without_host(socket: &str) -> HealthReply {
         share("processes", "processes of this machine", processes(), PROCESSES_ADVICE),
     ];
     checks.extend(unreadable_records());
+    checks.extend(logout());
     let status = checks.iter().map(|check| check.status).max().unwrap_or(HealthStatus::Ok);
     HealthReply { status, checks }
 }

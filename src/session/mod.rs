@@ -14,6 +14,7 @@ mod json;
 mod keeping;
 mod lifecycle;
 mod limits;
+mod logout;
 mod memory;
 mod names;
 mod outline;

@@ -17,3 +17,4 @@ mod sharing;
 mod skew;
 mod soak;
 mod strangers;
+mod wiped;

@@ -31,6 +31,7 @@ use super::complain;
 use crate::{
     client::{self, Client, ClientError, Inbox},
     daemon::{self, JoinError},
+    paths,
     protocol::{Code, Exit, Status},
 };
 
@@ -202,8 +203,15 @@ async fn reach(start: bool) -> Result<(Client, Inbox), Failure> {
         return Ok(Client::over(daemon::join(&here, start).await?.stream));
     };
     let gone = || Failure::HostGone(path.display().to_string());
-    let mut stream =
-        client::open(&path).await.map_err(|error| if error.is_nobody_there() { gone() } else { error.into() })?;
+    let mut stream = match client::open(&path).await {
+        Ok(stream) => stream,
+        Err(error) if !error.is_nobody_there() => return Err(error.into()),
+        // The daemon may have it elsewhere now.
+        Err(_) if path.ends_with(paths::DAEMON_SOCKET) => {
+            return daemon::join(&here, false).await.map(|joined| Client::over(joined.stream)).map_err(|_| gone());
+        }
+        Err(_) => return Err(gone()),
+    };
     match tokio::time::timeout(daemon::PATIENCE, client::join(&mut stream, &here)).await {
         Ok(Ok(_)) => Ok(Client::over(stream)),
         Ok(Err(ClientError::Closed)) => Err(gone()),
