@@ -34,6 +34,7 @@ mod machine;
 mod micro;
 mod sessions;
 mod start;
+mod waits;
 
 use std::{
     fs,
@@ -60,7 +61,7 @@ impl Plan {
 
 type Subject = (&'static str, fn(&Plan) -> Vec<Row>);
 
-const SUBJECTS: [Subject; 11] = [
+const SUBJECTS: [Subject; 12] = [
     ("drain", drain::rows),
     ("flood", flood::rows),
     ("echo", echo::rows),
@@ -72,6 +73,7 @@ const SUBJECTS: [Subject; 11] = [
     ("json", json::rows),
     ("micro", micro::rows),
     ("start", start::rows),
+    ("waits", waits::rows),
 ];
 
 fn main() -> ExitCode {
