@@ -1,7 +1,7 @@
 -- What `make demo` shows. Everything in it is real: a compiler, a server, a shell, each in a session of its own.
 local root = vim.fn.fnamemodify(vim.fn.getcwd(), ':p')
 local termi = require('termi')
-termi.setup({ start_insert = false, binary = root .. 'target/release/termi' })
+termi.setup({ start_insert = false, binary = vim.env.TERMI_DEMO_BINARY or root .. 'target/release/termi' })
 vim.o.laststatus = 3
 vim.o.showmode = false
 vim.o.ruler = false

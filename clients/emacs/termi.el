@@ -565,9 +565,21 @@ the host answered, a plist."
                           unless (eq key :open) append (list key value))))
     (unless (plist-get params :cwd)
       (setq params (plist-put params :cwd (expand-file-name default-directory))))
+    (unless (equal open "none")
+      (setq params (plist-put params :size (termi--expected-size open))))
     (let ((run (termi--call 'run params)))
       (unless (equal open "none") (termi--show run open))
       run)))
+
+(defun termi--expected-size (open)
+  "The size of the window at the place OPEN, before there is one.
+What a program prints until its buffer is shown wraps there."
+  (let ((here (termi--window-size (selected-window))))
+    (list :rows (car here)
+          :cols (pcase open
+                  ("current" (cdr here))
+                  ("vsplit" (max 1 (1- (/ (window-total-width) 2))))
+                  (_ (max 1 (1- (frame-width))))))))
 
 (defun termi--float ()
   "The window of a new frame, above this one where frames can float."

@@ -11,6 +11,7 @@ mod support;
 mod documents;
 mod emacs;
 mod hostile;
+mod pictures;
 mod scenario;
 mod vim;
 
@@ -33,10 +34,16 @@ struct Editor {
 impl Editor {
     /// Starts it with its client loaded.
     fn start(command: &[String]) -> Self {
-        let host = Home::new().host().env("TERM", "xterm-256color").start();
         // Its own sessions are none of the host's that it runs in.
-        let env = json!({"TERMI_SOCKET": null});
-        let run = host.run(json!({"cmd": command, "attach": "ansi", "size": {"rows": 40, "cols": 120}, "env": env}));
+        Self::start_in(command, (40, 120), json!({"TERMI_SOCKET": null}))
+    }
+
+    /// The same on a screen of that size, with more in its environment.
+    fn start_in(command: &[String], (rows, cols): (u16, u16), env: serde_json::Value) -> Self {
+        let host = Home::new().host().env("TERM", "xterm-256color").start();
+        let cwd = project("");
+        let run = host.run(json!({"cmd": command, "cwd": cwd, "attach": "ansi",
+            "size": {"rows": rows, "cols": cols}, "env": env}));
         Self { host, run }
     }
 

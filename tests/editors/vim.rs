@@ -264,3 +264,23 @@ fn what_floats_has_its_own_size_and_is_kept_up_to_date() {
     vim.sees("line 40");
     vim.quit(":qall!\r");
 }
+
+#[test]
+fn short_output_is_seen_whole_in_a_window_that_is_not_the_current_one() {
+    let vim = Editor::vim();
+    vim.press(":TermiRun! ++name=log read x; seq 901 909\r:wincmd p\r");
+    vim.press(":Termi send log go\r");
+    vim.sees_row("── exited with code 0 ──");
+    vim.sees_row("901");
+    vim.quit("\x1b:qall\r");
+}
+
+#[test]
+fn a_program_begins_at_the_width_of_the_window_that_will_show_it() {
+    let vim = Editor::vim();
+    vim.press(":vsplit\r:TermiRun ++open=current stty size\r");
+    vim.sees("37 60 ");
+    vim.press(":only\r:TermiRun ++open=current stty size\r");
+    vim.sees_row("37 120");
+    vim.quit("\x1b:qall\r");
+}

@@ -92,7 +92,9 @@ export def Run_(opts: dict<any>, open = '', bang = false): dict<any>
   else
     opts.cwd = getcwd()
   endif
-  # The size is that of the window that will show it, as near as it can be told before.
+  if open != 'none'
+    opts.size = ExpectedSize(open, bang)
+  endif
   var run = host.Call('run', opts)
   if open != 'none'
     ShowRun(run, open, bang)
@@ -112,6 +114,24 @@ export def ShowRun(run: dict<any>, open = '', bang = false)
   endif
 enddef
 
+# The size of the window that will show a run, as near as it can be told before there is one: what the program prints
+# before it is attached wraps there.
+def ExpectedSize(open: string, bang: bool): dict<number>
+  var reused = open == 'current' ? win_getid() : open == '' && !bang ? TermiWindow() : 0
+  if reused > 0
+    return {rows: max([1, winheight(reused) - 1]), cols: max([1, winwidth(reused)])}
+  elseif open == 'float'
+    return {rows: max([1, &lines / 2 - 1]), cols: max([1, &columns * 3 / 4])}
+  endif
+  return {rows: max([1, &lines / 2 - 2]), cols: max([1, open == 'vsplit' ? (winwidth(0) - 1) / 2 : &columns])}
+enddef
+
+# The window of this tab page that shows a run, 0 when none does.
+def TermiWindow(): number
+  var windows = gettabinfo(tabpagenr())[0].windows->filter((_, window) => getbufvar(winbufnr(window), '&filetype') == 'termi')
+  return get(windows, 0, 0)
+enddef
+
 # The place of a buffer: the tab page's Termi window, or where `open` says.
 def Window(buf: number, open: string, bang: bool)
   var place = open
@@ -120,13 +140,9 @@ def Window(buf: number, open: string, bang: bool)
       win_gotoid(bufwinid(buf))
       return
     endif
-    for window in gettabinfo(tabpagenr())[0].windows
-      if getbufvar(winbufnr(window), '&filetype') == 'termi'
-        win_gotoid(window)
-        place = 'current'
-        break
-      endif
-    endfor
+    if win_gotoid(TermiWindow())
+      place = 'current'
+    endif
   endif
   if place == 'float'
     var [width, height] = [&columns * 3 / 4, &lines / 2]

@@ -220,6 +220,20 @@ def Draw(view: dict<any>)
     endif
   endfor
   view.drawn = rows->copy()
+  Fill(view.buf)
+enddef
+
+# Fills the windows whose cursor is at the end. As lines come above the one to type in, Vim keeps there what was on top,
+# or scrolls it away when it draws: a short output would stand above the window. Also where it is right already, as Vim
+# goes by an old last line until it is set.
+def Fill(buf: number)
+  for window in win_findbuf(buf)->mapnew((_, winid) => getwininfo(winid)[0])
+    var last = line('$', window.winid)
+    var top = max([1, last - window.height + 1])
+    if line('.', window.winid) == last && window.topline >= top
+      win_execute(window.winid, $'noautocmd call winrestview({{"topline": {top}}})')
+    endif
+  endfor
 enddef
 
 def Delete(buf: number, first: number, last: number)
