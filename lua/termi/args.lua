@@ -39,8 +39,9 @@ end
 
 --- Splits the options off the command. Raises for an unknown key or a bad value.
 ---@param input string
+---@param takes? { only: string, command: string } the one option that a command other than |:TermiRun| takes
 ---@return table<string, any> opts fields of |termi.RunOpts|, `cmd` among them when there is one
-function M.parse(input)
+function M.parse(input, takes)
   local opts, rest = {}, input:gsub('^%s+', '')
   while vim.startswith(rest, '++') do
     local word
@@ -49,6 +50,9 @@ function M.parse(input)
     local value = word:match('=(.*)$') or ''
     if key == '' then
       break
+    end
+    if takes and key ~= takes.only then
+      message.fail('`%s` takes ++%s=… and no other option, not `%s`.', takes.command, takes.only, '++' .. key)
     end
     options.take(opts, key, value)
   end

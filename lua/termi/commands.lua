@@ -59,7 +59,7 @@ end
 
 ---@param call termi.CommandCall
 local function show(call)
-  local opts = args.parse(call.rest)
+  local opts = args.parse(call.rest, { only = 'open', command = ':Termi show' })
   local place = { open = opts.open, new_window = call.bang or nil }
   if opts.cmd then
     attach.attach(args.only_word(opts.cmd), place)
@@ -171,8 +171,10 @@ M.table = {
     desc = 'show a run; !: own window',
     run = show,
     complete = function(before, lead)
-      if vim.startswith(lead, '+') then
+      if vim.startswith(lead, '++open=') then
         return complete.run(before, lead)
+      elseif vim.startswith(lead, '+') then
+        return vim.startswith('++open=', lead) and { '++open=' } or {}
       end
       return complete.target((before:gsub('^%+%+%S+%s+', '')), lead)
     end,

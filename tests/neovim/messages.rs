@@ -44,6 +44,8 @@ in_each_neovim! {
             assert!(!asks_for_a_key(editor), "{settings}");
             let said = editor.take_messages();
             assert_eq!(said.matches("line").count(), 30, "{said}");
+            editor.ex("Termi show ++name=x one");
+            editor.hears("`:Termi show` takes ++open=… and no other option, not `++name`.");
             editor.ex("Termi nonsense");
             editor.hears("`nonsense` is not a subcommand. :Termi help lists them.");
             assert!(!asks_for_a_key(editor), "{settings}");
