@@ -2,6 +2,7 @@
 local client = require('termi.client')
 local config = require('termi.config')
 local events = require('termi.events')
+local failure = require('termi.failure')
 local registry = require('termi.registry')
 local sessions = require('termi.sessions')
 local view = require('termi.view')
@@ -32,7 +33,7 @@ function M.make_view(row, how, opts)
     error(why, 0)
   end
   if row.process.status ~= 'active' then
-    view.ended(row.process.run_id, events.ending(row.process), events.failed(row.process))
+    view.ended(row.process.run_id, events.ending(row.process), failure.of(row.process))
   end
   return shown
 end

@@ -1,5 +1,6 @@
 --- What the host's events do here: buffers, what is known of the runs, User autocommands, notifications.
 local config = require('termi.config')
+local failure = require('termi.failure')
 local format = require('termi.format')
 local message = require('termi.message')
 local notices = require('termi.notices')
@@ -42,13 +43,6 @@ end
 local function is_to_be_said(event, policy)
   local its = registry.of_run(event.run_id)
   return its ~= nil and (policy == 'always' or (policy == 'hidden' and not size.is_seen(its.buf)))
-end
-
---- Whether a run ended otherwise than with 0.
----@param run { status?: termi.proto.Status, exit?: termi.proto.Exit, reason?: string }
----@return boolean
-function M.failed(run)
-  return run.status ~= 'exited' or (run.exit ~= nil and run.exit.code ~= 0)
 end
 
 --- How a run ended, in words: `exited 0`, `killed by SIGTERM`, `timed out`, `failed`.
@@ -112,14 +106,15 @@ local handlers = {
     require('termi.clipboard').ended(event.run_id)
     local policy = config.get().notify.exit
     -- Who kills a run is told so by the kill itself.
-    if is_to_be_said(event, policy) and (policy == 'always' or event.status ~= 'killed') then
+    local failed = failure.of(event)
+    if is_to_be_said(event, policy) and (policy == 'always' or event.status ~= 'killed' or failed) then
       local name = who(event)
-      notices.ended(name, ('%s %s'):format(name, full_outcome(event)), M.failed(event))
+      notices.ended(name, ('%s %s'):format(name, full_outcome(event)), failed)
     end
-    view.ended(event.run_id, M.ending(event), M.failed(event))
+    view.ended(event.run_id, M.ending(event), failed)
     autocommand('TermiExited', event)
     local on_exit = config.get().on_exit
-    if on_exit == 'close' or (on_exit == 'close_on_success' and not M.failed(event)) then
+    if on_exit == 'close' or (on_exit == 'close_on_success' and event.status == 'exited' and not failed) then
       view.close(event.run_id)
     end
   end,

@@ -1,5 +1,6 @@
 --- What is known of the runs without asking the host, kept from its events: for the statusline, for completion, and
 --- for which run waits for a person or has news.
+local failure = require('termi.failure')
 local registry = require('termi.registry')
 
 local M = {}
@@ -66,11 +67,11 @@ function M.ended(event)
   if run then
     moment = moment + 1
     run.active, run.told = false, moment
-    local bad = event.status ~= 'killed' and (event.status ~= 'exited' or (event.exit and event.exit.code ~= 0))
+    local failed = failure.of(event)
     local out_of_sight = not in_sight()[event.run_id]
-    run.failed = bad and out_of_sight or nil
+    run.failed = failed and out_of_sight or nil
     -- Who killed it knows.
-    run.unread = out_of_sight and event.status ~= 'killed' and 'ended' or run.unread
+    run.unread = out_of_sight and (failed or event.status ~= 'killed') and 'ended' or run.unread
   end
 end
 

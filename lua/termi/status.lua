@@ -1,6 +1,7 @@
 --- What a run is doing, in an icon and a word: for the list, for choosing, for filters.
 local config = require('termi.config')
 local events = require('termi.events')
+local failure = require('termi.failure')
 local state = require('termi.state')
 
 local M = {}
@@ -26,12 +27,13 @@ end
 function M.of_ended(run)
   local icons = config.get().icons
   if run.status == 'killed' then
-    return made(icons.killed, 'killed', 'TermiKilled', 4)
+    local failed = failure.of(run)
+    return made(icons.killed, 'killed', failed and 'TermiFailure' or 'TermiKilled', failed and 2 or 4)
   elseif run.status == 'timed_out' then
     return made(icons.killed, 'timed out', 'TermiFailure', 2)
   elseif run.status == 'failed' then
     return made(icons.failure, 'failed', 'TermiFailure', 2)
-  elseif events.failed(run) then
+  elseif failure.of(run) then
     return made(icons.failure, (events.outcome(run):gsub('^ended by ', '')), 'TermiFailure', 2)
   end
   return made(icons.success, 'done', 'TermiSuccess', 5)
@@ -73,7 +75,7 @@ function M.summary(rows)
   for _, row in ipairs(rows) do
     if row.process.status == 'active' then
       running = running + 1
-    elseif row.process.status ~= 'killed' and events.failed(row.process) then
+    elseif failure.of(row.process) then
       failed = failed + 1
     end
   end

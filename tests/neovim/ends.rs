@@ -97,6 +97,27 @@ in_each_neovim! {
         assert!(screen.contains("SIGINT") || screen.contains("130"), "{screen}");
     }
 
+    fn what_was_killed_has_failed_in_no_count(editor, start => start.setup("{ notify = { exit = 'always' } }")) {
+        for name in ["one", "two", "three"] {
+            editor.ex(&format!("TermiRun ++open=none ++name={name} sleep 1000"));
+        }
+        editor.ex("TermiRun ++open=none ++name=bad exit 3");
+        editor.hears("bad exited 3");
+        editor.ex("TermiKill! all");
+        // A message of its own says that they ended, and no word of failure.
+        let said = editor.hears("3 runs ended: ");
+        assert!(!said.contains("failed"), "{said}");
+        editor.ex("TermiSessions");
+        editor.eventually("the list has them", |screen| (1..30).filter(|&row| screen.line(row).contains("killed")).count() == 3);
+        assert_eq!(editor.lua_number("local _, _, failed = require('termi.state').counts() return failed"), 1);
+        let summary = "local sessions = require('termi.sessions')
+            return require('termi.status').summary(sessions.rows(sessions.fetch()))";
+        assert_eq!(editor.lua_text(summary), "1 failed");
+        let failures = "local sum = 0
+            for _, row in ipairs(require('termi.client').call('stats', {}).rows) do sum = sum + row.failures end return sum";
+        assert_eq!(editor.lua_number(failures), 1);
+    }
+
     fn a_reload_of_the_plugin_while_output_pours_loses_nothing(editor) {
         editor.ex("TermiRun ++name=flood i=0; while :; do echo tick $i; i=$((i + 1)); done");
         editor.sees("tick");
