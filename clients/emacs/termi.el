@@ -275,6 +275,8 @@ beside what is in the minibuffer."
       (when (on :strikeout) (look :strike-through t))
       (when (or (plist-get span :underline) (plist-get span :link))
         (look :underline (if (equal (plist-get span :underline) "curl") '(:style wave) t)))
+      (when (on :hidden)
+        (look :foreground (or (plist-get face :background) (face-background 'default nil 'default))))
       (if (and (on :dim) (not (plist-get face :foreground)))
           (list face 'shadow)
         face))))
@@ -847,6 +849,20 @@ When the answer to an earlier question is under way, ask after it."
                      entries)))
     (mapcar #'cdr (sort entries (lambda (a b) (< (car a) (car b)))))))
 
+(defun termi--age (seconds)
+  "SECONDS as 3s, 4m05s, 2h07m or 3d4h."
+  (cond ((< seconds 60) (format "%ds" seconds))
+        ((< seconds 3600) (format "%dm%02ds" (/ seconds 60) (% seconds 60)))
+        ((< seconds 86400) (format "%dh%02dm" (/ seconds 3600) (% (/ seconds 60) 60)))
+        (t (format "%dd%dh" (/ seconds 86400) (% (/ seconds 3600) 24)))))
+
+(defun termi--bytes (bytes)
+  "BYTES as 512B, 3.4K, 120M or 1.2G."
+  (let ((left (float bytes)) (units '("B" "K" "M" "G" "T")))
+    (while (and (>= left 1000) (cdr units))
+      (setq left (/ left 1024) units (cdr units)))
+    (format (if (or (equal (car units) "B") (>= left 9.95)) "%.0f%s" "%.1f%s") left (car units))))
+
 (defun termi--list-row (session-id session process)
   "The entry of PROCESS in SESSION, whose id is SESSION-ID."
   (let ((memory (plist-get process :memory_bytes)) (cpu (plist-get process :cpu_percent))
@@ -857,9 +873,9 @@ When the answer to an earlier question is under way, ask after it."
                   (plist-get session :name)
                   (replace-regexp-in-string "[[:cntrl:]]+" " " (plist-get process :command))
                   (number-to-string (plist-get process :pid))
-                  (format-seconds "%hh%mm%z%ss" (/ (plist-get process :duration_ms) 1000))
+                  (termi--age (/ (plist-get process :duration_ms) 1000))
                   (if cpu (format "%.0f%%" cpu) "")
-                  (if memory (format "%.1fM" (/ memory 1048576.0)) "")
+                  (if memory (termi--bytes memory) "")
                   (plist-get process :last_line)))))
 
 (defun termi--list-run ()

@@ -5,8 +5,9 @@ use crate::Editor;
 #[test]
 fn a_run_is_shown_in_its_colours_and_typed_into() {
     let vim = Editor::vim();
-    vim.press(":TermiRun printf 'pl\\303\\244in \\033[1;38;2;10;200;30mgreen\\033[m\\n'; read x; echo \"<$x>\"\r");
-    vim.sees_row("pläin green");
+    vim.press(":TermiRun printf 'pl\\303\\244in \\033[1;38;2;10;200;30mgreen\\033[m \\033[8mgone\\033[m\\n'; read x; echo \"<$x>\"\r");
+    vim.sees_row("pläin green gone");
+    assert_eq!(vim.look("gone").fg, termi::protocol::Paint::Rgb(0, 0, 0), "hidden is of the background's colour");
     let look = vim.look("green");
     assert_eq!(look.fg, termi::protocol::Paint::Rgb(10, 200, 30));
     assert!(look.bold, "{look:?}");

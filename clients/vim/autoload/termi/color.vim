@@ -102,7 +102,22 @@ def Look(look: dict<any>): string
   if get(look, 'dim', false) && !has_key(look, 'fg')
     words->extend(['ctermfg=8', 'guifg=#808080'])
   endif
+  if get(look, 'hidden', false)
+    # Where the default background has no colour of its own, `bg` is no colour that Vim knows.
+    words->extend(type(get(look, 'bg', '')) == v:t_dict ? ['ctermfg=' .. Index(look.bg), 'guifg=' .. Hex(look.bg)]
+      : Background())
+  endif
   return words->join(' ')
+enddef
+
+# The background as the colour of hidden text.
+def Background(): list<string>
+  var found: list<string> = []
+  for [mode, prefix] in items({gui: 'gui', cterm: 'cterm'})
+    var color = synIDattr(hlID('Normal')->synIDtrans(), 'bg', mode)
+    found->add(prefix .. 'fg=' .. (color != '' ? color : &background == 'dark' ? 'Black' : 'White'))
+  endfor
+  return found
 enddef
 
 # The colour for a Vim with true colours.

@@ -90,7 +90,7 @@ def Write(sessions: dict<any>)
     'MEMORY', filter == '' ? 'LAST LINE' : $'LAST LINE  (filter: {filter})')]
   for row in rows
     var process: dict<any> = row.process
-    var memory = process.memory_bytes == v:null ? '' : printf('%.1fM', process.memory_bytes / 1048576.0)
+    var memory = process.memory_bytes == v:null ? '' : Bytes(process.memory_bytes)
     var cpu = process.cpu_percent == v:null ? '' : printf('%.0f%%', process.cpu_percent)
     lines->add(printf('%-10s %-16S %-8S %-24S %7d %6s %5s %7s  %s', Status(process), message.Cut(row.session_name, 16),
       message.Cut(row.group, 8), message.Cut(process.command, 24), process.pid, Age(process.duration_ms), cpu, memory,
@@ -120,9 +120,21 @@ def Age(ms: number): string
   if seconds < 60
     return $'{seconds}s'
   elseif seconds < 3600
-    return printf('%dm%02d', seconds / 60, seconds % 60)
+    return printf('%dm%02ds', seconds / 60, seconds % 60)
+  elseif seconds < 86400
+    return printf('%dh%02dm', seconds / 3600, seconds / 60 % 60)
   endif
-  return printf('%dh%02d', seconds / 3600, seconds / 60 % 60)
+  return printf('%dd%dh', seconds / 86400, seconds / 3600 % 24)
+enddef
+
+# `512B`, `3.4K`, `120M`, `1.2G`, as in Neovim's list.
+def Bytes(bytes: number): string
+  var [left, unit] = [bytes * 1.0, 0]
+  while left >= 1000.0 && unit < 4
+    left = left / 1024.0
+    unit += 1
+  endwhile
+  return printf(unit == 0 || left >= 9.95 ? '%.0f%s' : '%.1f%s', left, 'BKMGT'[unit])
 enddef
 
 def Do(action: string)
