@@ -242,12 +242,21 @@ fn the_history_runs_a_command_again_and_the_transcript_has_every_line() {
 }
 
 #[test]
-fn with_persist_sessions_outlive_vim() {
+fn with_persist_sessions_outlive_vim_and_its_connection() {
     let vim = Editor::vim();
-    vim.press(":let g:termi_persist = 1\r:TermiRun ++name=one echo here; exec sleep 1000\r");
+    vim.press(":let g:termi_persist = 1\r");
+    vim.press(":TermiRun ++name=one echo here; while read x; do echo \"got $x\"; done\r");
     vim.sees_row("here");
-    vim.press(":call job_stop(job_info()[0])\r");
-    vim.sees_row("── the host has ended ──");
+    // The connection is lost, and then the daemon's binary is replaced, which ends connections, too.
+    for (loss, line) in
+        [("call job_stop(job_info()[0])", "one"), ("call system(g:termi_binary .. ' daemon --replace')", "two")]
+    {
+        vim.press(&format!(":{loss}\r"));
+        vim.sees("connected to the daemon again");
+        vim.press(&format!(":echo ''\r:Termi send one {line}\r"));
+        let screen = vim.sees_row(&format!("got {line}"));
+        assert_eq!(screen.iter().filter(|row| row.trim_end() == "here").count(), 1, "{screen:#?}");
+    }
     vim.press(":bwipeout! | Termi show one\r");
     vim.sees_row("here");
     vim.press(":TermiKill! one\r");

@@ -8,6 +8,8 @@ import autoload './message.vim'
 var job: job
 var info: dict<any> = {}
 var last_error = ''
+# It was asked to end: a connection that is lost then is not made again.
+var stopping = false
 
 # What `initialize` answered; empty when no host runs.
 export def Info(): dict<any>
@@ -127,6 +129,7 @@ enddef
 # Ends the host and all of its programs.
 export def Stop()
   if Running()
+    stopping = true
     ch_close_in(job)
   endif
 enddef
@@ -188,12 +191,51 @@ def Autocommand(name: string, event: dict<any>)
   endif
 enddef
 
+# When a connection to the daemon is lost, as by `termi daemon --replace`, it is made again after so many milliseconds.
+const REJOIN_MS = [100, 500, 1000, 2000, 4000]
+
+# Whether sessions belong to the user's daemon, and may be there still.
+def Persists(): bool
+  return get(g:, 'termi_persist', false) || get(g:, 'termi_host_args', [])->index('--persist') >= 0
+enddef
+
 def Ended(_: job, status: number)
   var was = info
   info = {}
+  if empty(was)
+    # It never answered: who waits for it says so.
+    return
+  endif
+  if Persists() && !stopping && view.IsAnyAlive()
+    Rejoin(was, status, 0)
+  else
+    Lost(was, status)
+  endif
+  stopping = false
+enddef
+
+# Connects to the daemon again and attaches the views; gives up after some attempts.
+def Rejoin(was: dict<any>, status: number, attempt: number)
+  timer_start(REJOIN_MS[attempt], (_) => {
+    try
+      Ensure()
+      view.Rejoin()
+      list.HostEnded()
+      message.Notice('None', 'connected to the daemon again')
+    catch /^termi: /
+      if attempt + 1 < len(REJOIN_MS)
+        Rejoin(was, status, attempt + 1)
+      else
+        Lost(was, status)
+      endif
+    endtry
+  })
+enddef
+
+def Lost(was: dict<any>, status: number)
   view.HostEnded()
   list.HostEnded()
-  if !empty(was) && status != 0
+  if status != 0
     var why = last_error == '' ? '' : $': {last_error}'
     message.Notice('ErrorMsg', $'the host ended with {status}{why}. The next :TermiRun starts another; its log: {was.log_path}')
   endif

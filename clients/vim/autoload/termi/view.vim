@@ -365,6 +365,36 @@ export def Removed(event: dict<any>)
   endfor
 enddef
 
+export def IsAnyAlive(): bool
+  return !values(views)->filter((_, view) => !view.ended && bufexists(view.buf))->empty()
+enddef
+
+# Attaches the views of runs that live, after the connection to their host was made again. Throws when it is lost anew.
+export def Rejoin()
+  runs = {}
+  for view in values(views)
+    if view.ended || !bufexists(view.buf)
+      continue
+    endif
+    try
+      var size = Size(view.buf)
+      var answer = host.Call('attach', {run_id: view.run_id, format: 'spans', size: size})
+      Attached(view.run_id, answer.view_id, size)
+      view.visible = true
+      if answer.exit != v:null
+        Exited({run_id: view.run_id, exit: answer.exit})
+      endif
+    catch /^termi: /
+      if !host.Running()
+        throw v:exception
+      endif
+      End(view.run_id, 'the daemon has this run no more')
+      Forget(view.run_id)
+    endtry
+  endfor
+  Visibility()
+enddef
+
 export def HostEnded()
   for run_id in keys(views)
     End(run_id, 'the host has ended')
