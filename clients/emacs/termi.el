@@ -308,6 +308,7 @@ beside what is in the minibuffer."
 (defvar-local termi--row 0 "The cursor's row.")
 (defvar-local termi--over nil "Whether the run has ended.")
 (defvar-local termi--size nil "The size that the program was told.")
+(defvar-local termi--visible t "Whether the host sends frames of the view.")
 
 (defvar termi-mode-map
   (let ((map (make-sparse-keymap)))
@@ -492,11 +493,15 @@ Nil when no window shows it."
     (list :rows (apply #'min (mapcar #'car sizes)) :cols (apply #'min (mapcar #'cdr sizes)))))
 
 (defun termi--resize (&rest _)
-  "Tell programs the sizes of the windows that show them."
+  "Tell programs the sizes of the windows that show them.
+A view that no window shows gets no frames until one does."
   (dolist (buffer (hash-table-values termi--views))
     (when (buffer-live-p buffer)
       (with-current-buffer buffer
-        (let ((size (and (not termi--over) (termi--smallest-size buffer))))
+        (let* ((shown (termi--smallest-size buffer)) (size (and (not termi--over) shown)))
+          (unless (eq termi--visible (and shown t))
+            (setq termi--visible (and shown t))
+            (termi--notify 'visible (list :run_id termi--run-id :visible (or termi--visible :json-false))))
           (when (and size (not (equal size termi--size)))
             (setq termi--size size)
             (termi--notify 'resize (cl-list* :run_id termi--run-id size))))))))
@@ -615,6 +620,7 @@ any other buffer is."
       (setq termi--size (termi--smallest-size buffer))
       (let ((answer (termi--call 'attach (list :run_id termi--run-id :format "spans" :size termi--size))))
         (puthash (plist-get answer :view_id) termi--run-id termi--runs)
+        (setq termi--visible t)
         (when (plist-get answer :exit)
           (termi--exited answer))))
     buffer))

@@ -89,6 +89,29 @@ fn a_window_that_shows_another_buffer_no_longer_counts_for_the_size() {
     emacs.quit("\x18\x03");
 }
 
+#[test]
+fn a_buffer_that_no_window_shows_gets_no_frames_until_one_does() {
+    let emacs = Editor::emacs();
+    let eval = |code: &str| emacs.press(&format!("\x1b:{code}\r"));
+    emacs.press("\x1bxtermi-run\r++name=one ++open=current read x; echo marked; exec sleep 1000\r");
+    emacs.sees("*termi one/");
+    emacs.press("\x1bxtermi-run\r++name=two ++open=current while read x; do echo \"got $x\"; done\r");
+    emacs.sees("*termi two/");
+    eval("(termi-send-string \"one\" \"go\")");
+    eval("(while (not (string-search \"marked\" (format \"%s\" (termi--sessions)))) (accept-process-output nil 0.05))");
+    // What the host sends afterwards has come: a frame of the other would have come before it.
+    eval("(termi-send-string \"two\" \"words\")");
+    emacs.sees_row("got words");
+    let of_one = "(seq-find (lambda (buffer) (string-prefix-p \"*termi one\" (buffer-name buffer))) (buffer-list))";
+    eval(&format!(
+        "(with-current-buffer {of_one} (format \"drawn-%s\" (and (string-search \"marked\" (buffer-string)) t)))"
+    ));
+    emacs.sees("drawn-nil");
+    eval(&format!("(switch-to-buffer {of_one})"));
+    emacs.sees_row("marked");
+    emacs.quit("\x18\x03");
+}
+
 /// Where Debian has an Emacs package.
 fn package(name: &str) -> String {
     let place = std::path::Path::new("/usr/share/emacs/site-lisp/elpa-src");
