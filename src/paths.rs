@@ -20,7 +20,7 @@ pub enum FolderError {
         source: io::Error,
     },
     /// It is not the user's own.
-    #[error("{path} {why}; remove it or set {variable} to another folder")]
+    #[error("{path} {why}; remove it or set {variable} to another directory")]
     NotOurs {
         /// The folder.
         path: PathBuf,
@@ -217,7 +217,7 @@ fn private_folder(path: PathBuf, variable: &'static str) -> Result<PathBuf, Fold
 fn check_own(path: &Path, meta: &fs::Metadata, variable: &'static str) -> Result<(), FolderError> {
     let refuse = |why| Err(FolderError::NotOurs { path: path.to_owned(), why, variable });
     if !meta.is_dir() {
-        return refuse("is not a folder");
+        return refuse("is not a directory");
     }
     if meta.uid() != Uid::effective().as_raw() {
         return refuse("belongs to another user");
@@ -285,7 +285,7 @@ mod tests {
         fs::write(&file, "").unwrap();
         for path in [link, file] {
             let error = private_folder(path, "XDG_RUNTIME_DIR").unwrap_err().to_string();
-            assert!(error.contains("is not a folder") && error.contains("XDG_RUNTIME_DIR"), "{error}");
+            assert!(error.contains("is not a directory") && error.contains("XDG_RUNTIME_DIR"), "{error}");
         }
     }
 }

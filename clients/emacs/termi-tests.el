@@ -122,7 +122,7 @@
   (should (equal (termi--parse "++open=vsplit ls") '(:open "vsplit" :cmd "ls")))
   (should (equal (termi--parse "++name=a ++ ++b") '(:name "a" :cmd "++b")))
   (should (equal (termi--parse "++") nil))
-  (should (string-match-p "++open=wide is none of split, vsplit"
+  (should (string-match-p "++open=wide must be one of split, vsplit"
                           (cadr (should-error (termi--parse "++open=wide x") :type 'user-error))))
   (dolist (place '("split" "vsplit" "current" "tab"))
     (delete-other-windows)

@@ -118,7 +118,7 @@ who waits for an answer notices that the host has ended."
     (cond (termi-program (expand-file-name termi-program))
           ((file-executable-p built) built)
           ((executable-find "termi"))
-          (t (user-error "There is no program `termi'; build it with `cargo build --release', or set `termi-program'")))))
+          (t (user-error "Program not found: `termi'; build it with `cargo build --release', or set `termi-program'")))))
 
 (defun termi--running-p ()
   "Non-nil if there is a host."
@@ -205,7 +205,7 @@ The next frame comes after that; false means that it has no buffer."
       ("run_exited" (termi--exited params))
       ("run_restarted" (termi--restarted params))
       ("input_dropped"
-       (termi--notice "%s does not read: %d bytes of input were refused"
+       (termi--notice "%s does not read: %d bytes of input were dropped"
                       (plist-get params :session_name) (plist-get params :dropped_bytes)))
       ("attention"
        (when (plist-get params :message)
@@ -236,7 +236,7 @@ beside what is in the minibuffer."
 (defun termi-stop ()
   "End the host, with every program in its sessions."
   (interactive)
-  (unless (termi--running-p) (user-error "No host runs"))
+  (unless (termi--running-p) (user-error "No host is running"))
   ;; Emacs may learn of the host's end before it reads the answer.
   (condition-case refusal (termi--call 'shutdown nil)
     (user-error (when (termi--running-p) (signal (car refusal) (cdr refusal))))))
@@ -546,7 +546,7 @@ A view that no window shows gets no frames until one does."
                                   ((or :timeout_ms :idle_timeout_ms) (termi--duration value))
                                   (:cwd (expand-file-name value))
                                   (:open (if (member value termi--places) value
-                                           (user-error "++open=%s is none of %s" value
+                                           (user-error "++open=%s must be one of %s" value
                                                        (string-join termi--places ", "))))
                                   (_ value)))
               rest after)))
@@ -677,7 +677,7 @@ program may have."
                 ((and (>= (length target) 4) (or (string-prefix-p target id) (string-prefix-p target run-id)))
                  (push run begun))))))
     (let ((found (or named begun)))
-      (unless found (user-error "No session or run goes by `%s'" target))
+      (unless found (user-error "No session or run matches `%s'" target))
       (when (cdr (delete-dups (mapcar (lambda (run) (plist-get run :session_id)) found)))
         (user-error "`%s' is the beginning of more than one id; write more of it" target))
       (car found))))
@@ -751,7 +751,7 @@ no character becomes one that says so."
   (interactive (list (termi--read-target "Attach to")))
   (let ((program (termi--program)))
     (unless (eq 0 (call-process program nil nil nil "attach" "--help"))
-      (user-error "`%s' has no `attach' command: it is of an older version; update it" program))
+      (user-error "`%s' has no `attach' command: it is an older version; update it" program))
     (require 'term)
     (let* ((found (termi--find target))
            (run (concat (plist-get found :session_id) ":" (plist-get found :run_id)))
@@ -886,7 +886,7 @@ When the answer to an earlier question is under way, ask after it."
 
 (defun termi--list-run ()
   "The run under point."
-  (or (tabulated-list-get-id) (user-error "There is no run on this line")))
+  (or (tabulated-list-get-id) (user-error "No run is on this line")))
 
 (defun termi--list-target ()
   "The run under point as a target."

@@ -96,9 +96,9 @@ function M.send(target, text, opts)
     local result = total(call('send', target, { data = data, enter = opts.enter, paste = paste }))
     if result.refused and result.refused > 0 then
       local whom = format.count(result.refused, 'run', 'runs')
-      message.aside(('%s took none of it: too much waits to be read'):format(whom), vim.log.levels.WARN)
+      message.aside(('%s received none of it: the input queue is full'):format(whom), vim.log.levels.WARN)
     elseif result.sent == 0 then
-      message.fail('nothing runs in `%s` any more. `:Termi restart` starts it again.', target)
+      message.fail('`%s` is no longer running. `:Termi restart` starts it again.', target)
     end
     return result.sent
   end
@@ -113,7 +113,7 @@ function M.send(target, text, opts)
     end
   end
   if sent == 0 then
-    message.fail('nothing runs in `%s` any more. `:Termi restart` starts it again.', target)
+    message.fail('`%s` is no longer running. `:Termi restart` starts it again.', target)
   end
   return sent
 end
@@ -184,7 +184,7 @@ function M.wait(target, opts, on_done)
   opts = opts or {}
   if type(on_done) ~= 'function' then
     message.fail(
-      'wait(): its third argument must be a function that is called when the waiting is over, not %s',
+      'wait(): the third argument must be a callback function, not %s',
       vim.inspect(on_done)
     )
   end

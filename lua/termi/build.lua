@@ -34,7 +34,7 @@ end
 local function advice(output)
   for _, sign in ipairs({ 'Read-only file system', 'Permission denied' }) do
     if output:find(sign, 1, true) then
-      return ('\n%s cannot be written. Build termi in a copy that can be, then put it on $PATH '):format(binary.root())
+      return ('\n%s is not writable. Build termi in a writable copy, then put it on $PATH '):format(binary.root())
         .. '(`cargo install --path COPY --locked` does) or name it with the option `binary` of setup().'
     end
   end
@@ -83,7 +83,7 @@ function M.build(opts)
       end
     end
   end
-  progress('building the binary with cargo; the first time takes some minutes …')
+  progress('building the binary with cargo; the first build takes a few minutes …')
   local command = { 'cargo', 'build', '--release', '--locked', '--target-dir', vim.fs.joinpath(root, 'target') }
   vim.system(command, { cwd = root, stdout = heard, stderr = heard, text = true }, function(done)
     result = done

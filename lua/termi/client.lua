@@ -87,7 +87,7 @@ function M.hold(begins, host)
     M.notify(call[1], call[2])
   end
   if dropped > 0 then
-    local text = '%s that were typed meanwhile were too much to be kept'
+    local text = '%s typed meanwhile did not fit and were dropped'
     message.aside(text:format(require('termi.format').bytes(dropped)), vim.log.levels.WARN)
   end
 end
@@ -96,7 +96,7 @@ end
 --- meanwhile arrives after that.
 ---@param its termi.Connection the one that has ended
 function M.join_again(its)
-  local text = 'the daemon was just given another binary; try again'
+  local text = 'the daemon binary was just replaced; try again'
   connection.fail_calls(its, { code = 'host_replaced', message = text })
   M.hold(true)
   vim.schedule(function()

@@ -57,7 +57,7 @@ local function answer(event, is_allowed)
     local params = { run_id = event.run_id, request = event.request, data = data }
     client.request('clipboard', params, function(err)
       if err and is_allowed then
-        message.error(('%s does not get the clipboard: %s'):format(name_of(event), err.message))
+        message.error(('%s cannot read the clipboard: %s'):format(name_of(event), err.message))
       end
     end)
   end
@@ -87,7 +87,7 @@ local function deny_unseen(event)
   answer(event, false)
   if not told[event.run_id] then
     told[event.run_id] = true
-    message.aside(('%s did not get your clipboard: no window shows it'):format(name_of(event)))
+    message.aside(('%s was denied your clipboard: no window shows it'):format(name_of(event)))
   end
 end
 
@@ -167,8 +167,8 @@ end
 function M.choose(target)
   local request = find(target)
   if not request then
-    local who = target ~= '' and ('`%s` does not wait'):format(target) or 'no program waits'
-    message.fail('%s for your clipboard. A request ends after %d s.', who, M.LIFETIME_MS / 1000)
+    local who = target ~= '' and ('`%s` is not waiting'):format(target) or 'no program waits'
+    message.fail('%s for your clipboard. A request expires after %d s.', who, M.LIFETIME_MS / 1000)
   end
   ---@cast request -?
   local event = request.event
@@ -181,7 +181,7 @@ function M.choose(target)
   }, function(choice)
     answers[event.run_id] = choice and choice.for_good
     if pending[event.run_id] ~= request then
-      return message.info(('%s does not wait for your clipboard any more'):format(name_of(event)))
+      return message.info(('%s is no longer waiting for your clipboard'):format(name_of(event)))
     end
     take(event.run_id)
     answer(event, choice ~= nil and choice.allowed)

@@ -124,7 +124,7 @@ local function stop(call)
     local programs = format.count(active, 'program', 'programs')
     message.fail('%s still running. `:Termi stop!` ends the host and them.', programs)
   elseif not client.stop() then
-    message.info('no host runs.')
+    message.info('no host is running.')
   end
 end
 

@@ -203,7 +203,7 @@ local function host_map(value)
     for key, item in pairs(host) do
       local allowed = HOST_TYPES[key]
       if not allowed then
-        return ('has no key `%s` (%s): there are auto, cmd, cwd, env'):format(tostring(key), name)
+        return ('has no key `%s` (%s): its keys are auto, cmd, cwd, env'):format(tostring(key), name)
       elseif not vim.tbl_contains(allowed, type(item)) then
         local text = 'needs a %s as the `%s` of %s, not %s'
         return text:format(table.concat(allowed, ' or '), key, name, vim.inspect(item))

@@ -31,11 +31,11 @@ local function check_neovim()
   local version = tostring(vim.version())
   health.ok('Neovim ' .. version)
   if vim.o.termguicolors then
-    health.ok("'termguicolors' is on: programs show in their own colours")
+    health.ok("'termguicolors' is on: programs appear in their own colors")
   else
     health.warn(
-      "'termguicolors' is off: programs that use 24-bit colours are shown in fewer",
-      'If your terminal has 24-bit colours, add `vim.o.termguicolors = true` to your configuration.'
+      "'termguicolors' is off: programs that use 24-bit colors appear in fewer",
+      'If your terminal has 24-bit colors, add `vim.o.termguicolors = true` to your configuration.'
     )
   end
 end
@@ -121,9 +121,9 @@ end
 
 local function check_help()
   if vim.tbl_contains(vim.fn.getcompletion('termi-troubleshooting', 'help'), 'termi-troubleshooting') then
-    health.ok('the tags of the help are there')
+    health.ok('the help has its tags')
   else
-    health.warn('the help has no tags: it is not found', 'Make them: `:helptags ALL`.')
+    health.warn('the help has no tags, so :help cannot find it', 'Make them: `:helptags ALL`.')
   end
 end
 
@@ -135,7 +135,7 @@ local function check_log()
   if vim.fn.filewritable(path) == 1 or vim.fn.filewritable(folder) == 2 then
     health.ok('log: ' .. path)
   elseif not vim.uv.fs_stat(folder) then
-    health.info('log: ' .. path .. ' (its folder is made by the first run)')
+    health.info('log: ' .. path .. ' (the first run creates its directory)')
   else
     health.warn('the log ' .. path .. ' cannot be written', 'Correct the permissions, or set $XDG_STATE_HOME.')
   end

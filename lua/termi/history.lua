@@ -152,7 +152,7 @@ end
 ---@return termi.proto.HistoryRecord
 local function current()
   local record = records[api.nvim_win_get_cursor(0)[1]]
-  return record or message.fail('there is no run on this line.')
+  return record or message.fail('no run is on this line.')
 end
 
 --- All that is known of a run.

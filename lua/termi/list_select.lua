@@ -40,7 +40,7 @@ end
 --- The line under the cursor. Raises where there is none.
 ---@return termi.ListNode
 function M.node()
-  return list.current() or message.fail('there is no run on this line.')
+  return list.current() or message.fail('no run is on this line.')
 end
 
 ---@class termi.Selection
@@ -59,7 +59,7 @@ function M.take()
   end
   local rows = rows_of(M.nodes())
   if #rows == 0 then
-    message.fail('there is no run on this line.')
+    message.fail('no run is on this line.')
   end
   return { rows = rows, several = #rows > 1 }
 end

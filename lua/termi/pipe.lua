@@ -236,14 +236,14 @@ function M.start(from, to)
   end
   local pipe = { from = end_of(rows[1]), to = end_of(rows[2]), lines = {}, at = 1, skipped = 0, cut = 0 } ---@type termi.Pipe
   if pipe.from.run_id == pipe.to.run_id then
-    message.fail('a run cannot be piped into itself: what it prints would come back for ever.')
+    message.fail('a run cannot be piped into itself: what it prints would come back forever.')
   elseif leads(pipe.to.run_id, pipe.from.run_id) then
-    local text = '%s already gets into %s: what they print would go round for ever. `:Termi unpipe %s` ends that.'
+    local text = '%s is already piped into %s: what they print would go around forever. `:Termi unpipe %s` ends that.'
     message.fail(text, pipe.to.name, pipe.from.name, pipe.to.name)
   end
   for _, other in ipairs(pipes) do
     if other.from.run_id == pipe.from.run_id and other.to.run_id == pipe.to.run_id then
-      message.fail('%s is there already. `:Termi unpipe %s` ends it.', title(pipe), pipe.from.name)
+      message.fail('%s already exists. `:Termi unpipe %s` ends it.', title(pipe), pipe.from.name)
     end
   end
   local host = pipe.from.host
@@ -251,7 +251,7 @@ function M.start(from, to)
   pipe.next = client.call('lines', { run_id = pipe.from.run_id, last = 0 }, { host = host }).next
   pipes[#pipes + 1] = pipe
   read(pipe)
-  message.info(('each new line of %s is typed into %s now'):format(pipe.from.name, pipe.to.name))
+  message.info(('each new line of %s is now typed into %s'):format(pipe.from.name, pipe.to.name))
 end
 
 --- Ends the pipes out of a run, or the one into another.

@@ -65,7 +65,7 @@ function M.catch_up(host, found, on_done)
   end
   for _, view in ipairs(views(host)) do
     if view.run_id and not there[view.run_id] then
-      require('termi.view').ended(view.run_id, ('[%s has this run no more]'):format(host), true)
+      require('termi.view').ended(view.run_id, ('[%s no longer has this run]'):format(host), true)
     end
   end
   require('termi.persist').reattach(host, function()

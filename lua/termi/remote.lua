@@ -274,7 +274,7 @@ function M.ended(its, code)
   end
   remote.its = nil
   if code == connection.REPLACED and remote.state == 'ready' then
-    local text = ('the daemon of %s was just given another binary; try again'):format(remote.name)
+    local text = ('the daemon of %s binary was just replaced; try again'):format(remote.name)
     connection.fail_calls(its, { code = 'host_replaced', message = text })
     require('termi.client').hold(true, remote.name)
     remote.lost = true

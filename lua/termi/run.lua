@@ -23,7 +23,7 @@ local function cwd_on(opts, host)
   elseif type(set) == 'function' then
     set = set(vim.fn.getcwd())
     if set ~= nil and type(set) ~= 'string' then
-      message.fail('the `cwd` of hosts.%s must return a folder or nothing, not %s', host, vim.inspect(set))
+      message.fail('the `cwd` of hosts.%s must return a directory or nothing, not %s', host, vim.inspect(set))
     end
   end
   return set --[[@as string?]]
@@ -71,7 +71,7 @@ local function host_of(opts)
     end
   end
   if opts.template and host and host ~= '' then
-    local text = 'templates are of this machine: ++template cannot be used with ++host=%s. Give the command itself.'
+    local text = 'templates belong to this machine: ++template does not work with ++host=%s. Give the command itself.'
     message.fail(text, host)
   end
   return host or ''

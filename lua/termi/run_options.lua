@@ -85,7 +85,7 @@ end
 ---@return string
 local function way(value, key)
   if not vim.tbl_contains(M.OPEN, value) then
-    message.fail('++%s=%s is none of %s.', key, value, table.concat(M.OPEN, ', '))
+    message.fail('++%s=%s must be one of %s.', key, value, table.concat(M.OPEN, ', '))
   end
   return value
 end

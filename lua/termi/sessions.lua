@@ -277,7 +277,7 @@ local function find_session(sessions, name, host)
       return ('%s@%s'):format(name, origin.word(its))
     end, vim.tbl_keys(on))
     table.sort(names)
-    return nil, ('`%s` is on several hosts: %s. Say which.'):format(name, table.concat(names, ', '))
+    return nil, ('`%s` exists on several hosts: %s. Write one of these.'):format(name, table.concat(names, ', '))
   elseif #found > 1 then
     table.sort(found)
     return nil, ('`%s` names several sessions: %s. Use more of the id.'):format(name, table.concat(found, ', '))

@@ -209,7 +209,7 @@ function M.down(group)
       if err then
         return message.error(wording.of(err))
       elseif result.total == 0 then
-        return message.info('none of the templates runs.')
+        return message.info('none of the templates is running.')
       end
       local text = 'Killed %d/%d processes of %s'
       local of = #result.templates > 0 and table.concat(result.templates, ', ')

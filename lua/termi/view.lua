@@ -306,7 +306,7 @@ client.on_death(function(reason, wanted)
   for _, view in ipairs(registry.all()) do
     if view.host == '' and view.run_id and not view.ended and api.nvim_buf_is_valid(view.buf) then
       view.lost = true
-      local fate = config.get().persist and ':Termi attach shows it if it lives on' or 'this program is gone'
+      local fate = config.get().persist and ':Termi attach shows it if it is still running' or 'this program is gone'
       M.ended(view.run_id, ('[The Termi host ended: %s]'):format(fate), true)
     end
   end

@@ -89,7 +89,7 @@ pub(super) fn run(args: &DaemonArgs) -> ExitCode {
     };
     let log = log::open();
     if let Err(reason) = &log {
-        complain(&format!("there will be no log: {reason}"));
+        complain(&format!("cannot write a log: {reason}"));
     }
     let from_variable = || std::env::var(IDLE_VARIABLE).ok()?.parse().ok();
     let idle_exit = args.idle_exit.or_else(from_variable).map_or(daemon::IDLE_EXIT, Duration::from_secs);

@@ -93,7 +93,7 @@ fn print_usage(usage: &clap::Error, code: ExitCode) -> ExitCode {
 fn run_host(transport: Transport) -> ExitCode {
     let log = log::open();
     if let Err(reason) = &log {
-        complain(&format!("there will be no log: {reason}"));
+        complain(&format!("cannot write a log: {reason}"));
     }
     match host::run(transport, log.as_ref().ok()) {
         Ok(()) => ExitCode::SUCCESS,

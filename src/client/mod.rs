@@ -82,7 +82,7 @@ pub enum ClientError {
     #[error("the connection was closed")]
     Closed,
     /// What came is not what the protocol says.
-    #[error("what the host sent could not be read ({0}); is it of another version? `termi --version`")]
+    #[error("what the host sent could not be read ({0}); its version may differ: see `termi --version`")]
     Garbled(String),
 }
 

@@ -37,7 +37,7 @@ pub(super) fn answer(id: u64, accepted: bool) -> Vec<u8> {
 }
 
 fn unknown_method(id: u64, method: &str) -> Vec<u8> {
-    let error = Error::new(Code::UnknownMethod, format!("this client knows no {method:?}"));
+    let error = Error::new(Code::UnknownMethod, format!("this client has no method {method:?}"));
     pack(&(RESPONSE, id, error, ())).unwrap_or_default()
 }
 

@@ -29,7 +29,7 @@ pub enum JoinError {
     #[error("the daemon could not be started: {0}")]
     Start(String),
     /// It starts and ends, or does not answer.
-    #[error("whoever listens at {0} does not answer; is it stopped (`kill -CONT` wakes it)? Its log may say more")]
+    #[error("the daemon at {0} does not answer; if it is stopped, `kill -CONT` resumes it; its log may say more")]
     Silent(PathBuf),
 }
 

@@ -33,7 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
     /// Another daemon serves there.
-    #[error("a daemon runs already, at {0}; `termi daemon --replace` puts this binary in its place")]
+    #[error("a daemon is already running, at {0}; `termi daemon --replace` puts this binary in its place")]
     Taken(PathBuf),
     /// The folder cannot be used.
     #[error(transparent)]

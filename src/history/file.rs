@@ -102,7 +102,7 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() {
         return Ok(file);
     }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} is no regular file; remove it", path.display())))
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} is not a regular file; remove it", path.display())))
 }
 
 /// Opens one of the files to read it.

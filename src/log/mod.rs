@@ -69,7 +69,7 @@ fn begin(folder: &Path) -> Result<(RollingFileAppender, PathBuf), String> {
     // Opened, a pipe would wait for its other end, and a link lead elsewhere.
     let is_file = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
     if let Some(odd) = logs(folder).find(|path| !is_file(path)) {
-        return Err(format!("{} is no regular file; remove it", odd.display()));
+        return Err(format!("{} is not a regular file; remove it", odd.display()));
     }
     let appender = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)

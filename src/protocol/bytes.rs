@@ -116,7 +116,7 @@ impl<'de> Deserialize<'de> for Bytes {
 
 fn place(error: &DecodeError) -> String {
     match error {
-        DecodeError::InvalidByte(at, _) => format!("the character at byte {at} is none of its alphabet"),
+        DecodeError::InvalidByte(at, _) => format!("the character at byte {at} is not in its alphabet"),
         DecodeError::InvalidLength(length) => format!("{length} characters cannot be whole; is padding missing?"),
         DecodeError::InvalidLastSymbol(at, _) => format!("the last character, at byte {at}, has bits that fall off"),
         DecodeError::InvalidPadding => "its padding (`=`) is wrong or missing".to_owned(),

@@ -35,7 +35,7 @@ fn a_directory_that_cannot_be_named_is_refused_and_no_run_starts_elsewhere() {
     sh.args(["-c", line]);
     let refused = said(sh);
     assert_eq!(refused.out, "125\n125\n", "{refused:?}");
-    assert!(refused.err.contains("cannot tell the current directory"), "{refused:?}");
+    assert!(refused.err.contains("cannot determine the current directory"), "{refused:?}");
     assert!(refused.err.contains("gone (deleted)"), "the session that it would have been in: {refused:?}");
     assert!(!home.path().join("here").exists());
 }

@@ -62,7 +62,7 @@ fn a_folder_that_is_a_link_is_refused() {
     std::os::unix::fs::symlink(elsewhere.path(), home.runtime()).unwrap();
     let output = daemon.command(&["daemon"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && said.contains("is not a folder"), "{said}");
+    assert!(!output.status.success() && said.contains("is not a directory"), "{said}");
     fs::remove_file(home.runtime()).unwrap();
 }
 
@@ -84,7 +84,7 @@ fn a_second_daemon_is_refused_and_says_what_to_do() {
     let _editor = home.host().persist().start();
     let output = daemon.command(&["daemon"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("runs already") && said.contains("--replace"), "{said}");
+    assert!(!output.status.success() && said.contains("is already running") && said.contains("--replace"), "{said}");
     assert!(daemon.command(&["daemon", "--detach"]).status().unwrap().success(), "there is one, which was wanted");
     let _ = daemon.pid();
 }

@@ -66,7 +66,7 @@ fn a_run_is_shown_where_open_says() {
     emacs.press("\x1bxdelete-frame\r");
     emacs.sees("beside");
     emacs.press("\x1bxtermi-run\r++open=wide true\r");
-    emacs.sees("++open=wide is none of split, vsplit");
+    emacs.sees("++open=wide must be one of split, vsplit");
     emacs.quit("\x18\x03");
 }
 

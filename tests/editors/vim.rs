@@ -57,7 +57,7 @@ fn options_are_completed_and_refused_by_name() {
         ("TermiRun ++colour=red x", "++colour is not an option. There are ++cwd"),
         ("TermiRun ++name= x", "++name needs a value"),
         ("TermiRun ++timeout=soon x", "++timeout=soon is not a duration"),
-        ("TermiRun ++open=wide x", "++open=wide is none of split"),
+        ("TermiRun ++open=wide x", "++open=wide must be one of split"),
         ("TermiRun ++name=../x true", "a name is 1 to 64 letters"),
         ("TermiKill nobody", "there is no session \"nobody\""),
         ("Termi fly", "`fly` is not a subcommand"),
@@ -73,7 +73,7 @@ fn options_are_completed_and_refused_by_name() {
 fn without_its_binary_or_its_host_it_says_what_to_do() {
     let vim = Editor::vim();
     vim.press(":let g:termi_binary = '/nowhere/termi'\r:TermiRun true\r");
-    vim.sees("there is no program `/nowhere/termi`. Build it with");
+    vim.sees("program not found: `/nowhere/termi`. Build it with");
     vim.press("\r:unlet g:termi_binary\r:TermiRun ++name=one sleep 1000\r");
     vim.press(":Termi stop\r");
     vim.sees("1 program still running");
@@ -135,7 +135,7 @@ fn the_detach_key_detaches_in_vims_own_terminal_and_the_session_goes_on() {
 fn what_cannot_be_attached_is_said() {
     let vim = Editor::vim();
     vim.press(":TermiRun ++name=one ++open=none cat\r:Termi attach nobody\r");
-    vim.sees("no session or run goes by `nobody`");
+    vim.sees("no session or run matches `nobody`");
     vim.press("\r\x0c:Termi help\r");
     vim.sees("TERMI FOR VIM");
     vim.quit("\x1b:qall!\r");

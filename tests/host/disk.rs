@@ -112,7 +112,7 @@ fn a_read_only_folder_costs_log_and_history_and_one_warning() {
         works(&host);
     }
     assert_eq!(host.ask("history", json!({}))["total"], 0);
-    assert_eq!(host.stderr().matches("there will be no log").count(), 1, "{}", host.stderr());
+    assert_eq!(host.stderr().matches("cannot write a log").count(), 1, "{}", host.stderr());
     assert_eq!(host.stderr().lines().count(), 1, "{}", host.stderr());
 }
 
@@ -214,7 +214,7 @@ fn a_pipe_or_a_link_in_the_place_of_a_file_is_not_opened() {
     works(&host);
     assert_eq!(host.ask("history", json!({}))["total"], 0);
     let said = host.stderr();
-    assert!(said.contains("is no regular file; remove it"), "{said}");
+    assert!(said.contains("is not a regular file; remove it"), "{said}");
     drop(host);
     fs::remove_file(state.join(&name)).unwrap();
     let elsewhere = home.write("elsewhere", "as it was");

@@ -55,7 +55,7 @@ in_each_neovim! {
         editor.settle();
         assert_eq!(editor.buffer(), ["Shopping:", "1 milk", "2", "3 eggs", "2"]);
         assert_eq!(editor.lua_text("return vim.api.nvim_get_mode().mode"), "i");
-        editor.hears("evil did not get your clipboard: no window shows it");
+        editor.hears("evil was denied your clipboard: no window shows it");
         editor.ex("Termi clipboard");
         editor.hears("no program waits for your clipboard");
     }
@@ -82,7 +82,7 @@ in_each_neovim! {
         editor.settle();
         editor.take_messages();
         editor.ex("Termi clipboard told");
-        editor.hears("`told` does not wait for your clipboard. A request ends after 30 s.");
+        editor.hears("`told` is not waiting for your clipboard. A request expires after 30 s.");
     }
 
     fn a_program_in_the_current_window_asks_by_a_notice_and_gets_the_keys(editor) {

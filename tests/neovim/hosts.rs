@@ -85,7 +85,7 @@ in_each_neovim! {
         let offered = editor.lua_texts("return vim.fn.getcompletion('Termi kill sa', 'cmdline')");
         assert_eq!(offered, ["same", "same@gpu"]);
         editor.ex("TermiKill same");
-        editor.hears("`same` is on several hosts: same@gpu, same@local");
+        editor.hears("`same` exists on several hosts: same@gpu, same@local");
         editor.ex("Termi rename same@gpu other");
         editor.eventually_lua("it is renamed", "vim.api.nvim_buf_get_name(0):find('^termi://other@gpu/')");
         editor.ex("TermiKill other");
@@ -262,7 +262,7 @@ in_each_neovim! {
         assert_eq!(pids.len(), 1);
         kill(pids[0], Signal::SIGKILL).unwrap();
         editor.hears(&format!("the connection to gpu is lost, trying again: the daemon (process {})", pids[0]));
-        editor.sees("[gpu has this run no more]");
+        editor.sees("[gpu no longer has this run]");
         editor.ex("TermiRun ++host=gpu echo a new daemon on $MACHINE");
         editor.sees("a new daemon on gpu");
     }

@@ -130,7 +130,7 @@ in_each_neovim! {
         editor.ex("TermiSessions");
         editor.sees("No sessions yet.");
         editor.input("K");
-        editor.hears("there is no run on this line");
+        editor.hears("no run is on this line");
     }
 
     fn forty_sessions_are_listed_and_scrolled(editor) {

@@ -184,6 +184,6 @@ in_each_neovim! {
         assert!(said.contains(":helptags ALL"), "{said}");
         editor.ex("helptags runtime/doc");
         let said = editor.lua_text(check);
-        assert!(said.contains("ok: the tags of the help are there"), "{said}");
+        assert!(said.contains("ok: the help has its tags"), "{said}");
     }
 }

@@ -40,7 +40,7 @@ in_each_neovim! {
         start_both(editor);
         assert_eq!(editor.lua_texts("return vim.fn.getcompletion('Termi pipe sayer k', 'cmdline')"), ["keeper"]);
         editor.ex("Termi pipe sayer keeper");
-        editor.hears("each new line of sayer is typed into keeper now");
+        editor.hears("each new line of sayer is now typed into keeper");
         editor.ex(r"Termi send sayer red \033[31mtext\033[m\tand\033]0;title\007 \303\244");
         let wanted = "red \\033[31mtext\\033[m\\tand\\033]0;title\\007 \\303\\244\rred text        and ä\r";
         eventually("it is typed", || kept(editor).ends_with("ä\r"));
@@ -61,11 +61,11 @@ in_each_neovim! {
         editor.hears("a run cannot be piped into itself");
         editor.ex("Termi pipe one two");
         editor.ex("Termi pipe two three");
-        editor.hears("each new line of two is typed into three now");
+        editor.hears("each new line of two is now typed into three");
         editor.ex("Termi pipe three one");
-        editor.hears("one already gets into three");
+        editor.hears("one is already piped into three");
         editor.ex("Termi pipe one two");
-        editor.hears("the pipe from one to two is there already");
+        editor.hears("the pipe from one to two already exists");
         editor.ex("Termi unpipe three");
         editor.hears("nothing of three is piped");
         editor.ex("Termi pipe one nobody");
@@ -132,7 +132,7 @@ in_each_neovim! {
         editor.sees("ready");
         editor.ex("TermiRun ++name=sayer bash sayer.sh");
         editor.ex("Termi pipe sayer keeper@gpu");
-        editor.hears("each new line of sayer is typed into keeper@gpu now");
+        editor.hears("each new line of sayer is now typed into keeper@gpu");
         let kept = |machine: &Machine| std::fs::read_to_string(machine.home.work().join("kept")).unwrap_or_default();
         editor.ex("Termi send sayer one");
         eventually("it is typed there", || kept(&machine) == "one\rone\r");

@@ -177,7 +177,7 @@ in_each_neovim! {
         editor.hears("Killed 1/1 processes of web");
         assert_eq!(active(editor), [""; 0]);
         editor.ex("Termi down");
-        editor.hears("none of the templates runs");
+        editor.hears("none of the templates is running");
     }
 
     fn a_file_that_is_not_trusted_starts_nothing(editor) {

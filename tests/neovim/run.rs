@@ -161,7 +161,7 @@ in_each_neovim! {
     fn a_wrong_option_gets_one_readable_error(editor) {
         for (command, complaint) in [
             ("TermiRun ++colour=red ls", "termi: ++colour is not an option. :help :TermiRun lists them."),
-            ("TermiRun ++open=sideways ls", "termi: ++open=sideways is none of split, vsplit,"),
+            ("TermiRun ++open=sideways ls", "termi: ++open=sideways must be one of split, vsplit,"),
             ("TermiRun ++timeout=soon ls", "termi: ++timeout=soon is not a duration."),
             ("TermiRun ++name= ls", "termi: ++name needs a value"),
             ("TermiRun ++cwd=no/such/folder ls", "no/such/folder"),

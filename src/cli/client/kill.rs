@@ -12,7 +12,7 @@ use crate::protocol::{Kill, KillParams, KillReply, SignalSpec, Target};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Targets: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all
+    /// Target: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all
     #[arg(required = true, add = super::candidates::active_targets())]
     targets: Vec<Target>,
     /// The first signal, by name or number (default: HUP, then TERM)

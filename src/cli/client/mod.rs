@@ -76,7 +76,7 @@ pub enum Command {
     History(history::Args),
     /// Says how often commands ran and failed, and how long they took
     Stats(stats::Args),
-    /// Looks whether all is well, and says what to do where it is not
+    /// Checks the installation and the sessions, and advises what to do about problems
     Doctor(doctor::Args),
 }
 
@@ -84,11 +84,11 @@ pub enum Command {
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// Nobody to speak to.
-    #[error("there is no daemon, and so no session: nobody listens at {0}; `termi run` starts one")]
+    #[error("no daemon is running: nothing listens at {0}; `termi run` starts one")]
     NobodyThere(String),
     /// A program inside a session whose host is gone.
     #[error(
-        "the host of $TERMI_SOCKET is gone (nobody listens at {0}); `env -u TERMI_SOCKET termi …` speaks to the daemon"
+        "the host of $TERMI_SOCKET has ended: nothing listens at {0}; `env -u TERMI_SOCKET termi …` connects to the daemon"
     )]
     HostGone(String),
     /// The host went while a command waited.

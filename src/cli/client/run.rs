@@ -49,7 +49,7 @@ pub struct Args {
     /// The new session's group
     #[arg(long, short, add = candidates::groups())]
     group: Option<String>,
-    /// The working folder (default: this one)
+    /// The working directory (default: this one)
     #[arg(long, short = 'C', value_hint = clap::ValueHint::DirPath)]
     cwd: Option<String>,
     /// A variable to set; KEY alone unsets it
@@ -146,7 +146,7 @@ pub async fn run(args: Args) -> Outcome {
 fn check_directory() -> Result<(), Failure> {
     let advice = "change to another directory, or name one with --cwd";
     let here = std::env::current_dir()
-        .map_err(|error| Failure::Asked(format!("cannot tell the current directory: {error}; {advice}")))?;
+        .map_err(|error| Failure::Asked(format!("cannot determine the current directory: {error}; {advice}")))?;
     match here.to_str() {
         Some(_) => Ok(()),
         None => Err(Failure::Asked(format!("the current directory {} is not UTF-8; {advice}", here.display()))),

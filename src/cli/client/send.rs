@@ -34,7 +34,7 @@ pub async fn run(args: Args) -> Outcome {
     let params = SendParams { target: args.target.clone(), data: Bytes(data), enter: args.enter, paste };
     let SendReply { sent, refused } = client.call::<SendInput>(params).await?;
     if refused > 0 {
-        super::complain(&format!("{refused} of {} runs do not read what they are sent", sent + refused));
+        super::complain(&format!("{refused} of {} runs do not read their input", sent + refused));
         return Ok(FAILED.into());
     }
     if sent == 0 {

@@ -21,7 +21,7 @@ pub struct Args {
     /// Only of this group
     #[arg(long, short, add = super::candidates::groups())]
     group: Option<String>,
-    /// Only those that started in this folder
+    /// Only runs that started in this directory
     #[arg(long, short = 'C', value_hint = clap::ValueHint::DirPath)]
     cwd: Option<String>,
     /// At most so many rows
@@ -42,7 +42,7 @@ enum By {
     Session,
     /// The group
     Group,
-    /// The folder
+    /// The directory
     Cwd,
 }
 

@@ -84,7 +84,7 @@ pub struct HistoryParams {
     /// Only of this group.
     #[serde(default)]
     pub group: Option<String>,
-    /// Only those that started in this folder.
+    /// Only runs that started in this directory.
     #[serde(default)]
     pub cwd: Option<String>,
     /// At most so many; default 100, at most 1000.

@@ -13,7 +13,7 @@ method!(
 /// Parameters of `kill`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct KillParams {
-    /// Whom to end.
+    /// The target to end.
     pub target: Target,
     /// The first signal, by number or name; default: SIGHUP, then SIGTERM.
     #[serde(default)]

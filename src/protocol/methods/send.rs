@@ -13,7 +13,7 @@ method!(
 /// Parameters of `send`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SendParams {
-    /// Whom it is for.
+    /// The target to send to.
     pub target: Target,
     /// The bytes.
     #[serde(default)]

@@ -27,7 +27,7 @@ pub enum Until {
 /// Parameters of `wait`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct WaitParams {
-    /// Whom to wait for.
+    /// The target to wait for.
     pub target: Target,
     /// What for.
     pub until: Until,
@@ -46,7 +46,7 @@ pub enum WaitReason {
     Pattern,
     /// There was no output for as long as asked.
     Idle,
-    /// The time was up.
+    /// It timed out.
     Timeout,
 }
 

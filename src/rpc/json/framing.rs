@@ -18,7 +18,9 @@ const MAX_HEADER_BYTES: u64 = 4096;
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// A header without its colon. It is not quoted: after a wrong length it may be anything, also what was typed.
-    #[error("a line of {0} bytes is no header: a message must begin with `Content-Length: BYTES`, then an empty line")]
+    #[error(
+        "a line of {0} bytes is not a header: a message must begin with `Content-Length: BYTES`, then an empty line"
+    )]
     NotAHeader(usize),
     /// There is no telling where the message ends.
     #[error("a message's headers have no Content-Length")]

@@ -52,7 +52,7 @@ export def Parse(given: string): dict<any>
     elseif value == ''
       throw $'termi: ++{key} needs a value: ++{key}=…'
     elseif key == 'open' && OPEN->index(value) < 0
-      throw $'termi: ++open={value} is none of {OPEN->join(", ")}.'
+      throw $'termi: ++open={value} must be one of {OPEN->join(", ")}.'
     elseif key == 'timeout' || key == 'idle'
       var duration = Duration(value)
       if duration <= 0

@@ -178,7 +178,7 @@ export def Run(target: string): dict<any>
   endfor
   var found: list<dict<any>> = empty(named) ? begun : named
   if empty(found)
-    throw $'termi: no session or run goes by `{target}`. :TermiSessions lists them.'
+    throw $'termi: no session or run matches `{target}`. :TermiSessions lists them.'
   elseif found->mapnew((_, run) => run.session_id)->sort()->uniq()->len() > 1
     throw $'termi: `{target}` is the beginning of more than one id. Write more of it.'
   endif
@@ -256,7 +256,7 @@ def Attach(rest: string)
   var binary = host.Binary()
   call system(shellescape(binary) .. ' attach --help')
   if v:shell_error != 0
-    throw $'termi: `{binary}` has no `attach` command: it is of an older version. Update it.'
+    throw $'termi: `{binary}` has no `attach` command: it is an older version. Update it.'
   endif
   var socket = get(host.Info(), 'socket', v:null)
   var buf = 0
@@ -280,7 +280,7 @@ enddef
 
 def Stop(bang: bool)
   if !host.Running()
-    throw 'termi: no host runs.'
+    throw 'termi: no host is running.'
   endif
   var active = 0
   for session in values(host.Call('sessions', {}))

@@ -39,7 +39,7 @@ export def Ensure()
   endif
   var binary = Binary()
   if !executable(binary)
-    throw $'termi: there is no program `{binary}`. Build it with `cargo build --release`, or set g:termi_binary.'
+    throw $'termi: program not found: `{binary}`. Build it with `cargo build --release`, or set g:termi_binary.'
   endif
   last_error = ''
   # With g:termi_persist sessions belong to the user's daemon and outlive this Vim.
@@ -65,7 +65,7 @@ export def Ensure()
   }, 10000)
   if !has_key(answer, 'result')
     job_stop(job)
-    throw 'termi: the host did not start: ' .. Reason(answer)
+    throw 'termi: cannot start the host: ' .. Reason(answer)
   endif
   info = answer.result
   # From now on windows are watched.
@@ -82,7 +82,7 @@ def Reason(answer: dict<any>): string
   if has_key(answer, 'error')
     return Refusal(answer.error)
   endif
-  return last_error != '' ? last_error : 'it did not answer. Is the binary of this version?'
+  return last_error != '' ? last_error : 'it did not answer. Is the binary the same version as this client?'
 enddef
 
 # Sends a call and waits for its answer; empty when there is none in time.
@@ -179,7 +179,7 @@ def Event(event: dict<any>)
       message.Notice('None', $'{event.session_name}: {event.message}')
     endif
   elseif event.type == 'input_dropped'
-    message.Notice('WarningMsg', $'{event.session_name} does not read: {event.dropped_bytes} bytes of input were refused.')
+    message.Notice('WarningMsg', $'{event.session_name} does not read: {event.dropped_bytes} bytes of input were dropped.')
   endif
 enddef
 

@@ -77,6 +77,6 @@ export def Transcript(run: dict<any>)
   endfor
   var buf = scratch.Open($'termi-transcript://{run.session_name}/{run.run_id[: 7]}')
   setlocal filetype=termi-transcript
-  scratch.Write(buf, empty(lines) ? ['It has printed nothing.'] : lines)
+  scratch.Write(buf, empty(lines) ? ['The run has printed nothing.'] : lines)
   normal! G
 enddef

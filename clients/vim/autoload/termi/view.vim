@@ -388,7 +388,7 @@ export def Rejoin()
       if !host.Running()
         throw v:exception
       endif
-      End(view.run_id, 'the daemon has this run no more')
+      End(view.run_id, 'the daemon no longer has this run')
       Forget(view.run_id)
     endtry
   endfor
