@@ -9,7 +9,7 @@ fn without_a_daemon_there_are_no_sessions_and_nobody_starts_one() {
     assert!(home.done(&["ls"]).contains("`termi run COMMAND` starts one"));
     for args in [&["kill", "x"][..], &["send", "x", "y"], &["tail", "x"], &["wait", "x"], &["attach", "x"]] {
         let why = home.refused(125, args);
-        assert!(why.contains("there is no daemon") && why.contains("`termi run` starts one"), "{args:?}: {why}");
+        assert!(why.contains("no daemon is running") && why.contains("`termi run` starts one"), "{args:?}: {why}");
     }
     assert!(home.daemon.processes().is_empty());
 }
