@@ -155,7 +155,7 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_read_on_is_refused_with_the_reason() {
         for (stream, word) in [
-            (&b"hello\r\n\r\n"[..], "a line of 5 bytes is no header"),
+            (&b"hello\r\n\r\n"[..], "a line of 5 bytes is not a header"),
             (b"Content-Type: x\r\n\r\n{}", "no Content-Length"),
             (b"Content-Length: x\r\n\r\n{}", "\"x\""),
             (b"Content-Length: -1\r\n\r\n{}", "\"-1\""),
