@@ -183,10 +183,7 @@ end
 function M.wait(target, opts, on_done)
   opts = opts or {}
   if type(on_done) ~= 'function' then
-    message.fail(
-      'wait(): the third argument must be a callback function, not %s',
-      vim.inspect(on_done)
-    )
+    message.fail('wait(): the third argument must be a callback function, not %s', vim.inspect(on_done))
   end
   local condition = 'exit' ---@type string|table
   if opts.pattern then
