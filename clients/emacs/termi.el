@@ -871,11 +871,14 @@ When the answer to an earlier question is under way, ask after it."
 
 (defun termi--list-row (session-id session process)
   "The entry of PROCESS in SESSION, whose id is SESSION-ID."
-  (let ((memory (plist-get process :memory_bytes)) (cpu (plist-get process :cpu_percent))
+  (let ((left (or (plist-get process :left_running) 0))
+        (memory (plist-get process :memory_bytes)) (cpu (plist-get process :cpu_percent))
         (code (plist-get (plist-get process :exit) :code)) (status (plist-get process :status)))
-    (list (list :run_id (plist-get process :run_id) :session_id session-id :session_name (plist-get session :name))
-          (vector (if (and code (/= code 0) (equal status "exited")) (format "exited %d" code)
-                    (string-replace "_" " " status))
+    (list (list :run_id (plist-get process :run_id) :left left :session_id session-id :session_name (plist-get session :name))
+          (vector (concat (if (and code (/= code 0) (equal status "exited")) (format "exited %d" code)
+                            (string-replace "_" " " status))
+                          (if (or (equal status "active") (< left 1)) ""
+                            (format ", %d %s on" left (if (= left 1) "lives" "live"))))
                   (plist-get session :name)
                   (replace-regexp-in-string "[[:cntrl:]]+" " " (plist-get process :command))
                   (number-to-string (plist-get process :pid))
@@ -914,9 +917,13 @@ When the answer to an earlier question is under way, ask after it."
   (termi--call 'rename (list :target (plist-get (termi--list-run) :session_id) :name name)))
 
 (defun termi-list-remove ()
-  "Dismiss the run under point, which has ended."
+  "Dismiss the run under point, which has ended.
+Whether to end processes of it that live on is asked."
   (interactive)
-  (termi--call 'remove (list :target (termi--list-target))))
+  (let ((left (plist-get (termi--list-run) :left)))
+    (cond ((or (null left) (< left 1)) (termi--call 'remove (list :target (termi--list-target))))
+          ((y-or-n-p (format "%d of its processes live on.  End them? " left))
+           (termi--call 'remove (list :target (termi--list-target) :force t))))))
 
 ;;;; Evil
 

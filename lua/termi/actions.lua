@@ -163,9 +163,10 @@ function M.rename(target, name)
 end
 
 ---@param target string
----@return { removed: integer }
-function M.remove(target)
-  return total(call('remove', target))
+---@param opts? { force?: boolean } to end processes that live on, too
+---@return { removed: integer, kept?: integer, processes?: integer }
+function M.remove(target, opts)
+  return total(call('remove', target, { force = opts and opts.force or nil }))
 end
 
 ---@param target string

@@ -45,16 +45,21 @@ function M.killable(rows)
   return found
 end
 
+---@param question string
+---@return boolean
+local function ask(question)
+  -- One line, so that the question is one key.
+  question = vim.trim(format.fit(question, math.max(20, vim.v.echospace - 4))) .. '?'
+  return vim.fn.confirm(question, '&Yes\n&No', 2) == 1
+end
+
 --- Asks whether to do it, and says to how many.
 ---@param verb string
 ---@param rows termi.Row[]
 ---@return boolean
 function M.confirmed(verb, rows)
   local list = table.concat(names(rows), ', ')
-  local question = ('%s %s: %s'):format(verb, format.count(#rows, 'run', 'runs'), list)
-  -- One line, so that the question is one key.
-  question = vim.trim(format.fit(question, math.max(20, vim.v.echospace - 4))) .. '?'
-  return vim.fn.confirm(question, '&Yes\n&No', 2) == 1
+  return ask(('%s %s: %s'):format(verb, format.count(#rows, 'run', 'runs'), list))
 end
 
 --- Calls a method for each run, all at once.
@@ -141,12 +146,54 @@ function M.dismissable(rows)
   return ended
 end
 
---- Dismisses runs that have ended.
+--- Those of which processes live on, and how many these are.
+---@param rows termi.Row[]
+---@return termi.Row[]
+---@return integer
+local function living(rows)
+  local sum = 0
+  local found = vim.tbl_filter(function(row)
+    local left = row.process.left_running or 0
+    sum = sum + left
+    return left > 0
+  end, rows)
+  return found, sum
+end
+
+--- Dismisses runs that have ended. Whether processes that live on are to be ended is asked; those of an answer "no" are
+--- kept.
 ---@param rows termi.Row[]
 function M.dismiss(rows)
-  for_each('remove', rows, target, function(results, errors)
+  local with_tree, count = living(rows)
+  local force = #with_tree > 0
+    and ask(
+      ('%s of %s live on. End them'):format(
+        format.count(count, 'process', 'processes'),
+        table.concat(names(with_tree), ', ')
+      )
+    )
+  if #with_tree > 0 and not force then
+    rows = vim.tbl_filter(function(row)
+      return not vim.tbl_contains(with_tree, row)
+    end, rows)
+    if #rows == 0 then
+      return
+    end
+  end
+  local function params(row)
+    local its_tree = force and vim.tbl_contains(with_tree, row) or nil
+    return { target = sessions.target(row), force = its_tree }
+  end
+  for_each('remove', rows, params, function(results, errors)
+    local ended = 0
+    for _, result in ipairs(results) do
+      ended = ended + (result.processes or 0)
+    end
     if #errors > 0 then
       complain(rows, errors)
+    elseif ended > 0 then
+      local runs = format.count(#results, 'run', 'runs')
+      message.info(('dismissed %s and ended %s'):format(runs, format.count(ended, 'process', 'processes')))
     elseif #results > 1 then
       message.info(('dismissed %d runs'):format(#results))
     end

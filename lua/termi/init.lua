@@ -108,8 +108,9 @@ end
 
 --- Dismisses sessions that have ended.
 ---@param target string
----@return { removed: integer }
-function M.remove(target)
+---@param opts? { force?: boolean } to end processes that live on after their run's end, too
+---@return { removed: integer, kept?: integer, processes?: integer }
+function M.remove(target, opts)
   return require('termi.actions').remove(target)
 end
 

@@ -137,7 +137,7 @@ local wide = {
   {
     key = 'status',
     title = 'Status',
-    max = 12,
+    max = 24,
     steady = 10,
     cell = function(node)
       local its = status_of(node)

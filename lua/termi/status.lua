@@ -21,10 +21,16 @@ local function made(icon, word, hl, rank)
   return { icon = icon, word = word, hl = hl, rank = rank }
 end
 
---- How a run has ended: the same in every list.
+--- How a run has ended: the same in every list. What lives on of it is said: `done, 2 live on`.
 ---@param run termi.proto.Process|termi.proto.HistoryRecord
 ---@return termi.StatusWord
 function M.of_ended(run)
+  local left = run.left_running or 0
+  if left > 0 then
+    local ended = M.of_ended(vim.tbl_extend('force', run, { left_running = 0 }))
+    ended.word = ('%s, %d %s on'):format(ended.word, left, left == 1 and 'lives' or 'live')
+    return ended
+  end
   local icons = config.get().icons
   if run.status == 'killed' then
     local failed = failure.of(run)

@@ -97,6 +97,9 @@ end
 ---@return string
 function M.of(err)
   local data = err.data
+  if err.code == 'lives_on' then
+    return 'its program has ended, but processes that it started live on. :Termi kill ends them.'
+  end
   if err.code == 'not_found' and type(data) == 'table' and data.kind and data.name then
     return M.none(data.kind, data.name)
   end

@@ -53,6 +53,8 @@ pub enum Code {
     StartFailed,
     /// The target still runs.
     StillRunning,
+    /// The target has ended, and processes that it started live on.
+    LivesOn,
     /// Processes were left that could not be ended (they belong to another user).
     KillIncomplete,
     /// The host knows the parameter, but this version cannot carry it out.

@@ -85,6 +85,17 @@ pub enum Event {
         /// Processes that left its terminal and live on.
         left_running: usize,
     },
+    /// After a run's end: how many processes that it started live on, told when that has changed.
+    LeftRunning {
+        /// The session.
+        session_id: SessionId,
+        /// Its name.
+        session_name: String,
+        /// The run.
+        run_id: RunId,
+        /// Processes that live on.
+        left_running: usize,
+    },
     /// A line of a run with `stream: "json"`, to those who subscribed. The next comes when the client has taken this
     /// one.
     Json {
@@ -208,6 +219,7 @@ impl Event {
             | Self::RunRestarted { session_id, run_id, .. }
             | Self::Output { session_id, run_id, .. }
             | Self::RunExited { session_id, run_id, .. }
+            | Self::LeftRunning { session_id, run_id, .. }
             | Self::Json { session_id, run_id, .. }
             | Self::Attention { session_id, run_id, .. }
             | Self::Progress { session_id, run_id, .. }

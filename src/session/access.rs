@@ -306,13 +306,13 @@ impl Supervisor {
         }
     }
 
-    /// How many sessions there are, and how many of their runs have not ended.
+    /// How many sessions there are, and how many of their runs have not ended, or have processes that live on.
     ///
     /// # Errors
     /// When the supervisor is gone.
     pub async fn counts(&self) -> Result<(usize, usize)> {
         self.with(|table| {
-            let active = table.runs().filter(|run| !table.lifecycle.has_ended(&run.run_id)).count();
+            let active = table.runs().filter(|run| !table.lifecycle.is_over(&run.run_id)).count();
             (table.sessions.len(), active)
         })
         .await

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{lifecycle::EndedRun, table::Table};
+use super::{
+    lifecycle::{EndedRun, Transition},
+    table::Table,
+};
 use crate::protocol::{Code, ConfigureParams, ConfigureReply, Error, Keep, Result, SessionId};
 
 impl Table {
@@ -17,16 +20,16 @@ impl Table {
 
     /// When the next ended run is too old to be kept; none when there is none that could be.
     pub fn next_expiry(&self) -> Option<Instant> {
-        self.lifecycle.ended().iter().filter_map(|ended| self.expiry_of(ended)).min()
+        self.lifecycle.evictable().iter().filter_map(|ended| self.expiry_of(ended)).min()
     }
 
-    /// Dismisses the ended runs that are not to be kept any longer.
+    /// Dismisses the ended runs that are not to be kept any longer. One of which something lives on is kept.
     pub fn dismiss_old(&mut self) {
         let now = Instant::now();
-        let excess = self.lifecycle.ended().len().saturating_sub(self.settings.keep_ended);
+        let excess = self.lifecycle.evictable().len().saturating_sub(self.settings.keep_ended);
         let mut newer_of_session: std::collections::HashMap<&SessionId, usize> = std::collections::HashMap::new();
         let mut goes = Vec::new();
-        for (at, ended) in self.lifecycle.ended().iter().enumerate().rev() {
+        for (at, ended) in self.lifecycle.evictable().iter().enumerate().rev() {
             let newer = newer_of_session.entry(&ended.session).or_default();
             let too_many = self.keep_of(&ended.session).count.is_some_and(|count| *newer >= count);
             *newer += 1;
@@ -36,7 +39,7 @@ impl Table {
         }
         for run in goes.into_iter().rev() {
             // Of its state alone it was chosen.
-            let _ = self.dismiss(&run);
+            let _ = self.take_out(&run, Transition::Dismissed);
         }
     }
 
@@ -56,9 +59,9 @@ impl Table {
                 return Ok(wanted.and_then(|id| self.sessions.iter().position(|session| session.id == id)));
             };
             // What would not help stays: active runs are not made fewer by dismissing ended ones.
-            let oldest = self.lifecycle.ended().iter().find(|ended| wanted.as_ref() != Some(&ended.session));
+            let oldest = self.lifecycle.evictable().iter().find(|ended| wanted.as_ref() != Some(&ended.session));
             match oldest.map(|ended| ended.run.clone()) {
-                Some(oldest) if full.gives_way && self.dismiss(&oldest).is_ok() => {}
+                Some(oldest) if full.gives_way && self.take_out(&oldest, Transition::Dismissed).is_ok() => {}
                 _ => return Err(full.error),
             }
         }
@@ -70,7 +73,14 @@ impl Table {
         if active < limit {
             return Ok(());
         }
-        let message = format!("{active} runs are active, the most that max_runs allows; end some, or raise max_runs");
+        let ended = self.runs().filter(|run| self.lifecycle.has_ended(&run.run_id)).count();
+        let of_ended = match ended.saturating_sub(self.lifecycle.evictable().len()) {
+            0 => String::new(),
+            1 => " (1 of them has ended, with processes that live on)".to_owned(),
+            living => format!(" ({living} of them have ended, with processes that live on)"),
+        };
+        let message =
+            format!("{active} runs are active{of_ended}, the most that max_runs allows; end some, or raise max_runs");
         Err(full(message, "max_runs", limit))
     }
 

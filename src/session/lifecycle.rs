@@ -17,11 +17,19 @@ pub enum RunState {
     Starting,
     /// Its program has not ended.
     Active,
-    /// A restart has it: what runs is being ended, or the next program started. `ended` is when its last program
+    /// A restart has it: what runs is being ended, or the next program started. `ended` is how its last program
     /// ended, if that has. `killed`: somebody wanted it ended meanwhile, and no next program is started.
-    Restarting { ended: Option<Instant>, killed: bool },
-    /// Its program has ended. It can be restarted, removed and evicted.
-    Ended { at: Instant },
+    Restarting { ended: Option<End>, killed: bool },
+    /// Its program has ended. It can be restarted and discarded; dismissed and evicted only if nothing lives on.
+    Ended(End),
+}
+
+/// The end of a run's program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    pub at: Instant,
+    /// Processes that it started live on, or it is not known yet that none does.
+    pub lives_on: bool,
 }
 
 /// What happens to a run.
@@ -31,8 +39,10 @@ pub enum Transition {
     Started,
     /// Its first program could not be started.
     NotStarted,
-    /// Its program has ended.
-    Exited,
+    /// Its program has ended. `lives_on`: processes that it started may live on.
+    Exited { lives_on: bool },
+    /// After its end: whether processes that its program started live on.
+    Settled { lives_on: bool },
     /// Somebody ends it.
     Killed,
     /// A restart takes it.
@@ -41,8 +51,10 @@ pub enum Transition {
     Restarted,
     /// The restart is over, whichever way.
     RestartEnds,
-    /// It is removed or evicted.
+    /// It is removed or evicted, if nothing of it lives on.
     Dismissed,
+    /// It is removed, with what lives on of it.
+    Discarded,
 }
 
 /// Why a transition is not to be had in a run's state; the run stays as it is.
@@ -56,6 +68,8 @@ pub enum Refusal {
     Active,
     /// It is being restarted.
     Restarting,
+    /// Its program has ended, and processes that it started live on.
+    LivesOn,
 }
 
 impl From<Refusal> for Error {
@@ -67,6 +81,11 @@ impl From<Refusal> for Error {
             Refusal::Restarting => {
                 Self::new(Code::StillRunning, "the run is being restarted; wait until it has been, or kill it")
             }
+            Refusal::LivesOn => Self::new(
+                Code::LivesOn,
+                "the run's program has ended, but processes that it started live on; kill the run, or remove it with \
+                 force = true, to end them",
+            ),
         }
     }
 }
@@ -80,45 +99,59 @@ impl RunState {
         Ok(match (self, transition) {
             (Self::Starting, Transition::Started) => Some(Self::Active),
             (Self::Starting, Transition::NotStarted) => None,
-            (Self::Starting, Transition::RestartBegins | Transition::Dismissed) => return Err(Refusal::Starting),
+            (Self::Starting, Transition::RestartBegins | Transition::Dismissed | Transition::Discarded) => {
+                return Err(Refusal::Starting);
+            }
 
-            (Self::Active, Transition::Exited) => Some(Self::Ended { at: now }),
+            (Self::Active, Transition::Exited { lives_on }) => Some(Self::Ended(End { at: now, lives_on })),
             (Self::Active, Transition::RestartBegins) => Some(Self::Restarting { ended: None, killed: false }),
-            (Self::Active, Transition::Dismissed) => return Err(Refusal::Active),
+            (Self::Active, Transition::Dismissed | Transition::Discarded) => return Err(Refusal::Active),
 
-            (Self::Restarting { ended, killed }, Transition::Exited) => {
-                Some(Self::Restarting { ended: ended.or(Some(now)), killed })
+            (Self::Restarting { ended, killed }, Transition::Exited { lives_on }) => {
+                Some(Self::Restarting { ended: ended.or(Some(End { at: now, lives_on })), killed })
+            }
+            (Self::Restarting { ended: Some(end), killed }, Transition::Settled { lives_on }) => {
+                Some(Self::Restarting { ended: Some(End { lives_on, ..end }), killed })
             }
             (Self::Restarting { ended, .. }, Transition::Killed) => Some(Self::Restarting { ended, killed: true }),
             (Self::Restarting { .. }, Transition::Restarted) => Some(Self::Active),
-            (Self::Restarting { ended: Some(at), .. }, Transition::RestartEnds) => Some(Self::Ended { at }),
+            (Self::Restarting { ended: Some(end), .. }, Transition::RestartEnds) => Some(Self::Ended(end)),
             (Self::Restarting { ended: None, .. }, Transition::RestartEnds) => Some(Self::Active),
-            (Self::Restarting { .. }, Transition::RestartBegins | Transition::Dismissed) => {
+            (Self::Restarting { .. }, Transition::RestartBegins | Transition::Dismissed | Transition::Discarded) => {
                 return Err(Refusal::Restarting);
             }
 
-            (Self::Ended { at }, Transition::RestartBegins) => Some(Self::Restarting { ended: Some(at), killed: false }),
-            (Self::Ended { .. }, Transition::Dismissed) => None,
+            (Self::Ended(end), Transition::RestartBegins) => Some(Self::Restarting { ended: Some(end), killed: false }),
+            (Self::Ended(end), Transition::Settled { lives_on }) => Some(Self::Ended(End { lives_on, ..end })),
+            (Self::Ended(End { lives_on: true, .. }), Transition::Dismissed) => return Err(Refusal::LivesOn),
+            (Self::Ended(_), Transition::Dismissed | Transition::Discarded) => None,
 
             // A restart that has succeeded is over: by then its program may have ended.
-            (Self::Active | Self::Ended { .. }, Transition::RestartEnds)
+            (Self::Active | Self::Ended(_), Transition::RestartEnds)
             // Its own task ends it, and says so.
-            | (Self::Starting | Self::Active | Self::Ended { .. }, Transition::Killed)
+            | (Self::Starting | Self::Active | Self::Ended(_), Transition::Killed)
             // Of a restart that was over already: its program runs all the same.
             | (Self::Active, Transition::Restarted)
             // These do not happen in these states, and would change nothing.
-            | (Self::Starting, Transition::Exited | Transition::Restarted | Transition::RestartEnds)
             | (
-                Self::Active | Self::Restarting { .. } | Self::Ended { .. },
+                Self::Starting,
+                Transition::Exited { .. }
+                | Transition::Settled { .. }
+                | Transition::Restarted
+                | Transition::RestartEnds,
+            )
+            | (Self::Active | Self::Restarting { ended: None, .. }, Transition::Settled { .. })
+            | (
+                Self::Active | Self::Restarting { .. } | Self::Ended(_),
                 Transition::Started | Transition::NotStarted,
             )
-            | (Self::Ended { .. }, Transition::Exited) => Some(self),
-            (Self::Ended { .. }, Transition::Restarted) => Some(Self::Active),
+            | (Self::Ended(_), Transition::Exited { .. }) => Some(self),
+            (Self::Ended(_), Transition::Restarted) => Some(Self::Active),
         })
     }
 }
 
-/// A run that has ended.
+/// A run that has ended, with nothing of it living on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndedRun {
     pub session: SessionId,
@@ -136,8 +169,8 @@ struct Entry {
 #[derive(Debug, Default)]
 pub struct Lifecycle {
     runs: HashMap<RunId, Entry>,
-    /// Those that have ended, the oldest first.
-    ended: VecDeque<EndedRun>,
+    /// Those that have ended and of which nothing lives on, the oldest first.
+    evictable: VecDeque<EndedRun>,
 }
 
 impl Lifecycle {
@@ -146,13 +179,13 @@ impl Lifecycle {
         self.runs.insert(run.clone(), Entry { session: session.clone(), state: RunState::Starting });
     }
 
-    /// Takes up a run from another process: an active one, or one that has ended.
-    pub fn take_up(&mut self, session: &SessionId, run: &RunId, ended: Option<Duration>) {
+    /// Takes up a run from another process: an active one, or one that has ended; whether anything of that lives on.
+    pub fn take_up(&mut self, session: &SessionId, run: &RunId, ended: Option<Duration>, lives_on: bool) {
         self.reserve(session, run);
         let now = Instant::now();
         let state = match ended {
             None => RunState::Active,
-            Some(ago) => RunState::Ended { at: now.checked_sub(ago).unwrap_or(now) },
+            Some(ago) => RunState::Ended(End { at: now.checked_sub(ago).unwrap_or(now), lives_on }),
         };
         self.set(run, Some(state));
     }
@@ -174,16 +207,16 @@ impl Lifecycle {
     /// The one place where a state changes, so that the order of ends is in step with it.
     fn set(&mut self, run: &RunId, state: Option<RunState>) {
         let Some(entry) = self.runs.get_mut(run) else { return };
-        if let RunState::Ended { .. } = entry.state {
-            self.ended.retain(|ended| ended.run != *run);
+        if let RunState::Ended(End { lives_on: false, .. }) = entry.state {
+            self.evictable.retain(|ended| ended.run != *run);
         }
         match state {
             None => _ = self.runs.remove(run),
             Some(state) => {
                 entry.state = state;
-                if let RunState::Ended { at } = state {
-                    let place = self.ended.partition_point(|ended| ended.at <= at);
-                    self.ended.insert(place, EndedRun { session: entry.session.clone(), run: run.clone(), at });
+                if let RunState::Ended(End { at, lives_on: false }) = state {
+                    let place = self.evictable.partition_point(|ended| ended.at <= at);
+                    self.evictable.insert(place, EndedRun { session: entry.session.clone(), run: run.clone(), at });
                 }
             }
         }
@@ -193,28 +226,42 @@ impl Lifecycle {
         self.runs.get(run).map(|entry| entry.state)
     }
 
-    /// Why a run could not be dismissed now; none when it could.
-    pub fn refuses_dismissal(&self, run: &RunId) -> Option<Refusal> {
-        self.state(run)?.after(Transition::Dismissed, Instant::now()).err()
+    /// Why a run could not be taken out by that transition now; none when it could.
+    pub fn refuses(&self, run: &RunId, transition: Transition) -> Option<Refusal> {
+        self.state(run)?.after(transition, Instant::now()).err()
     }
 
     pub fn has_ended(&self, run: &RunId) -> bool {
-        matches!(self.state(run), Some(RunState::Ended { .. }))
+        matches!(self.state(run), Some(RunState::Ended(_)))
     }
 
-    /// Those that have ended, the oldest first.
-    pub fn ended(&self) -> &VecDeque<EndedRun> {
-        &self.ended
+    /// It has ended, and nothing of it lives on.
+    pub fn is_over(&self, run: &RunId) -> bool {
+        matches!(self.state(run), Some(RunState::Ended(End { lives_on: false, .. })))
     }
 
-    /// Those that have ended and how long ago, for another process.
+    /// Those that may give way: they have ended and nothing of them lives on. The oldest first.
+    pub fn evictable(&self) -> &VecDeque<EndedRun> {
+        &self.evictable
+    }
+
+    /// Those that have ended and how long ago, the oldest first, for another process.
     pub fn put_down(&self) -> Vec<(SessionId, RunId, Duration)> {
-        self.ended.iter().map(|ended| (ended.session.clone(), ended.run.clone(), ended.at.elapsed())).collect()
+        let mut ended: Vec<_> = self
+            .runs
+            .iter()
+            .filter_map(|(run, entry)| match entry.state {
+                RunState::Ended(End { at, .. }) => Some((entry.session.clone(), run.clone(), at.elapsed())),
+                _ => None,
+            })
+            .collect();
+        ended.sort_by_key(|(.., ago)| std::cmp::Reverse(*ago));
+        ended
     }
 
-    /// How many have not ended, those that are being started among them.
+    /// How many are not over: those that are being started among them, and those of which something lives on.
     pub fn unended(&self) -> usize {
-        self.runs.len() - self.ended.len()
+        self.runs.len() - self.evictable.len()
     }
 
     /// The sessions in which a run is being started for the first time.
@@ -227,7 +274,7 @@ impl Lifecycle {
     pub fn is_under_way(&self) -> bool {
         self.runs.values().any(|entry| match entry.state {
             RunState::Starting | RunState::Restarting { .. } => true,
-            RunState::Active | RunState::Ended { .. } => false,
+            RunState::Active | RunState::Ended(_) => false,
         })
     }
 }
@@ -241,9 +288,13 @@ mod law {
     const RUNS: usize = 4;
 
     fn transitions() -> impl Strategy<Value = Vec<(usize, Transition)>> {
-        use Transition::{Dismissed, Exited, Killed, NotStarted, RestartBegins, RestartEnds, Restarted, Started};
-        let all = [Started, NotStarted, Exited, Killed, RestartBegins, Restarted, RestartEnds, Dismissed];
-        proptest::collection::vec((0..RUNS, proptest::sample::select(all.to_vec())), 0..200)
+        use Transition::{
+            Discarded, Dismissed, Exited, Killed, NotStarted, RestartBegins, RestartEnds, Restarted, Settled, Started,
+        };
+        let told = [true, false].into_iter().flat_map(|lives_on| [Exited { lives_on }, Settled { lives_on }]);
+        let all = [Started, NotStarted, Killed, RestartBegins, Restarted, RestartEnds, Dismissed, Discarded];
+        let all: Vec<Transition> = all.into_iter().chain(told).collect();
+        proptest::collection::vec((0..RUNS, proptest::sample::select(all)), 0..200)
     }
 
     proptest! {
@@ -264,7 +315,9 @@ mod law {
                 if let (Some(before), None) = (before, after) {
                     let is_over = matches!(
                         (before, transition),
-                        (RunState::Ended { .. }, Transition::Dismissed) | (RunState::Starting, Transition::NotStarted)
+                        (RunState::Ended(End { lives_on: false, .. }), Transition::Dismissed)
+                            | (RunState::Ended(_), Transition::Discarded)
+                            | (RunState::Starting, Transition::NotStarted)
                     );
                     prop_assert!(is_over, "{before:?} was gone after {transition:?}");
                 }
@@ -275,13 +328,14 @@ mod law {
                 }
                 prop_assert!(before.is_some() || after.is_none(), "a run that is gone came back");
                 // The order of ends is that of the states.
-                let ended: Vec<_> = lifecycle.ended().iter().map(|ended| ended.run.clone()).collect();
+                let evictable: Vec<_> = lifecycle.evictable().iter().map(|ended| ended.run.clone()).collect();
                 for run in &runs {
-                    prop_assert_eq!(ended.iter().filter(|other| *other == run).count(), usize::from(lifecycle.has_ended(run)));
+                    let listed = evictable.iter().filter(|other| *other == run).count();
+                    prop_assert_eq!(listed, usize::from(lifecycle.is_over(run)));
                 }
-                prop_assert!(lifecycle.ended().iter().is_sorted_by_key(|ended| ended.at));
+                prop_assert!(lifecycle.evictable().iter().is_sorted_by_key(|ended| ended.at));
                 let there = runs.iter().filter(|run| lifecycle.state(run).is_some()).count();
-                prop_assert_eq!(lifecycle.unended() + ended.len(), there);
+                prop_assert_eq!(lifecycle.unended() + evictable.len(), there);
             }
         }
     }

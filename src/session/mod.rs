@@ -58,16 +58,20 @@ pub(crate) use starting::check_template;
 
 use crate::{
     history::Disk,
-    protocol::{Code, Error, Event},
+    protocol::{Code, Error, Event, RunId},
     pty::{Spawn, SpawnError},
     shim::{StartError, Step},
 };
 
-/// An event for every client but some.
+/// What a run tells the table.
 #[derive(Debug)]
-struct Announcement {
-    event: Event,
-    except: Vec<ClientId>,
+enum Announcement {
+    /// An event for every client but some.
+    Event { event: Event, except: Vec<ClientId> },
+    /// The same, of the run's end: whether processes that its program started may live on.
+    Ended { event: Event, except: Vec<ClientId>, lives_on: bool },
+    /// Whether any does, once that is known and whenever it changes.
+    Settled { run_id: RunId, lives_on: bool },
 }
 
 /// A run's way to tell every client something.

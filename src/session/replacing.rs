@@ -1,6 +1,7 @@
 //! Handing all sessions to the process that takes this one's place.
 
 use std::{
+    collections::HashSet,
     sync::Arc,
     time::{Duration, Instant, UNIX_EPOCH},
 };
@@ -151,6 +152,7 @@ impl Supervisor {
     pub async fn take_over(&self, state: State) -> std::io::Result<()> {
         let mut sessions: Vec<Session> = Vec::new();
         let mut carried_over = Vec::new();
+        let mut lives_on = HashSet::new();
         for saved in state.sessions {
             let mut session = Session {
                 id: saved.id,
@@ -168,6 +170,10 @@ impl Supervisor {
             };
             for run in saved.runs {
                 let (run_id, template) = (run.run_id.clone(), run.template.clone());
+                // As long as it has a shim, something may.
+                if run.shim.is_some() && !run.settled {
+                    lives_on.insert(run_id.clone());
+                }
                 let (asks, asks_in) = mpsc::channel(ASKS_WAITING);
                 let (services, own) = (self.services.clone(), asks.downgrade());
                 let (desired, desires) = Desired::new(session.name.clone());
@@ -183,7 +189,7 @@ impl Supervisor {
         let mut lifecycle = Lifecycle::default();
         for (session, run) in sessions.iter().flat_map(|session| session.runs.iter().map(move |run| (session, run))) {
             let ended = state.ended.iter().find(|(_, ended, _)| *ended == run.run_id).map(|(.., ago)| *ago);
-            lifecycle.take_up(&session.id, &run.run_id, ended);
+            lifecycle.take_up(&session.id, &run.run_id, ended, lives_on.contains(&run.run_id));
         }
         let gone = |_| std::io::Error::other("the supervisor is gone");
         self.with(move |table| {

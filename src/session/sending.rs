@@ -167,7 +167,7 @@ impl Table {
         let runs = self.to_restart(target, permit)?;
         let take = |run: RunHandle| {
             // One that has ended is one more that is active.
-            let room = if self.lifecycle.has_ended(&run.run_id) { self.check_active() } else { Ok(()) };
+            let room = if self.lifecycle.is_over(&run.run_id) { self.check_active() } else { Ok(()) };
             let taken = room.and_then(|()| Ok(self.lifecycle.apply(&run.run_id, Transition::RestartBegins)?));
             (run, taken)
         };

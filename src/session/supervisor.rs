@@ -12,7 +12,7 @@ use tracing::info;
 use super::{
     Announcement, Announcer, Client, ClientId, Services, Settings,
     access::Permit,
-    lifecycle::Transition,
+    lifecycle::{Refusal, Transition},
     limits,
     resolve::ReadableRun,
     run::{Ask, AttachWish, DEFAULT_GRACE, Kill, KillOutcome, LinesWish, Published, unix_ms},
@@ -25,9 +25,9 @@ use crate::{
     protocol::{
         AttachParams, AttachReply, Bytes, ClipboardParams, Code, ColorsParams, CrossSession, Empty, Error, Event,
         HoldParams, InputParams, KillParams, KillReply, LinesParams, LinesReply, LinkParams, LinkReply, PromptsReply,
-        RemoveReply, RenameParams, RenameReply, ResizeParams, Result, RunId, SessionId, SessionInfo, SessionsReply,
-        SignalSpec, SnapshotParams, SnapshotReply, Status, SubscribeReply, Target, VisibleParams, WaitParams,
-        WaitReason, WaitReply,
+        RemoveParams, RemoveReply, RenameParams, RenameReply, ResizeParams, Result, RunId, SessionId, SessionInfo,
+        SessionsReply, SignalSpec, SnapshotParams, SnapshotReply, Status, SubscribeReply, Target, VisibleParams,
+        WaitParams, WaitReason, WaitReply,
     },
     term::{Colors, clamp_size},
 };
@@ -40,6 +40,9 @@ const LISTING_PATIENCE: Duration = Duration::from_millis(250);
 
 /// The longest time a client may name: what a clock can still add.
 pub(super) const LONGEST_MS: u64 = 10 * 365 * 24 * 3600 * 1000;
+
+/// How long it may take after an end until it is known what lives on.
+const SETTLING_PATIENCE: Duration = Duration::from_secs(4);
 
 type Job = Box<dyn FnOnce(&mut Table) + Send>;
 
@@ -113,7 +116,7 @@ impl Supervisor {
 
     /// Tells every client something.
     pub fn announce(&self, event: Event) {
-        self.services.announcer.announce(Announcement { event, except: Vec::new() });
+        self.services.announcer.announce(Announcement::Event { event, except: Vec::new() });
     }
 
     /// Forgets a client and its views.
@@ -380,19 +383,43 @@ impl Supervisor {
         Ok(RenameReply { session_id, name })
     }
 
-    /// Dismisses runs that have ended. What they left running goes with them.
-    pub async fn remove(&self, target: Target, permit: &Permit) -> Result<RemoveReply> {
+    /// Dismisses runs that have ended. One with processes that live on stays, unless these are to be ended too.
+    pub async fn remove(&self, params: RemoveParams, permit: &Permit) -> Result<RemoveReply> {
+        let RemoveParams { target, force } = params;
         let explicit = !matches!(target, Target::All | Target::Group(_));
         let runs = self.resolve(target, permit).await?;
+        // What lives on after an end is known a moment later.
+        let left = join_all(runs.iter().map(|run| ask(run, Ask::LeftRunning)));
+        let left = tokio::time::timeout(SETTLING_PATIENCE, left).await.unwrap_or_default();
+        let how = if force { Transition::Discarded } else { Transition::Dismissed };
+        let (ids, check) = (runs.iter().map(|run| run.run_id.clone()).collect::<Vec<_>>(), how);
+        if explicit {
+            self.with(move |table| ids.iter().find_map(|run| table.lifecycle.refuses(run, check)))
+                .await?
+                .map_or(Ok(()), |refusal| Err(Error::from(refusal)))?;
+        }
+        let living = runs.iter().zip(left).filter(|(_, left)| left.is_some_and(|left| left > 0));
+        let living: Vec<RunHandle> = living.map(|(run, _)| run.clone()).filter(|_| force).collect();
+        let ended = self.kill_runs(&living, Kill { signal: None, grace: DEFAULT_GRACE }).await?.processes;
         self.with(move |table| {
-            if let Some(refusal) = runs.iter().find_map(|run| table.lifecycle.refuses_dismissal(&run.run_id))
+            // Of one that was ended here, its end may have been the last thing that kept it.
+            let was_ended = |run: &RunHandle| living.iter().any(|living| living.run_id == run.run_id);
+            let outcomes: Vec<_> = runs
+                .iter()
+                .map(|run| match table.take_out(&run.run_id, how) {
+                    Err(Refusal::Unknown) if was_ended(run) => Ok(()),
+                    outcome => outcome,
+                })
+                .collect();
+            // It may have been started again meanwhile.
+            if let Some(Err(refusal)) = outcomes.iter().find(|outcome| outcome.is_err())
                 && explicit
             {
-                return Err(refusal.into());
+                return Err((*refusal).into());
             }
-            // The shim ends what a run left running when its run's task ends.
-            let removed = runs.iter().filter(|run| table.dismiss(&run.run_id).is_ok()).count();
-            Ok(RemoveReply { removed })
+            let removed = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+            let kept = outcomes.iter().filter(|outcome| **outcome == Err(Refusal::LivesOn)).count();
+            Ok(RemoveReply { removed, kept, processes: ended })
         })
         .await?
     }

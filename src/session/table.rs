@@ -154,26 +154,39 @@ impl Table {
     }
 
     pub fn tell(&mut self, announcement: &Announcement) {
-        let policy = *self.cross_session.borrow();
-        let hears = |(client, caller): &&(Client, Caller)| {
-            !announcement.except.contains(&client.id()) && caller.receives(policy, &announcement.event)
-        };
-        for (client, _) in self.clients.iter().filter(hears) {
-            client.event(announcement.event.clone());
-        }
-        match &announcement.event {
-            Event::RunExited { run_id, .. } => {
-                // Of a run that was dismissed there is nothing more to note.
-                let _ = self.lifecycle.apply(run_id, Transition::Exited);
+        // Of a run that was dismissed there is nothing more to note.
+        match announcement {
+            Announcement::Event { event, except } => {
+                self.send_event(event, except);
+                if let Event::RunRestarted { run_id, .. } = event {
+                    let _ = self.lifecycle.apply(run_id, Transition::Restarted);
+                }
+            }
+            Announcement::Ended { event, except, lives_on } => {
+                self.send_event(event, except);
+                if let (_, Some(run_id)) = event.about() {
+                    let _ = self.lifecycle.apply(run_id, Transition::Exited { lives_on: *lives_on });
+                }
                 self.dismiss_old();
             }
-            Event::RunRestarted { run_id, .. } => _ = self.lifecycle.apply(run_id, Transition::Restarted),
-            _ => {}
+            Announcement::Settled { run_id, lives_on } => {
+                let _ = self.lifecycle.apply(run_id, Transition::Settled { lives_on: *lives_on });
+                self.dismiss_old();
+            }
+        }
+    }
+
+    fn send_event(&self, event: &Event, except: &[ClientId]) {
+        let policy = *self.cross_session.borrow();
+        let hears =
+            |(client, caller): &&(Client, Caller)| !except.contains(&client.id()) && caller.receives(policy, event);
+        for (client, _) in self.clients.iter().filter(hears) {
+            client.event(event.clone());
         }
     }
 
     fn event(&mut self, event: Event) {
-        self.tell(&Announcement { event, except: Vec::new() });
+        self.tell(&Announcement::Event { event, except: Vec::new() });
     }
 
     pub fn forget_client(&mut self, client: ClientId) {
@@ -364,12 +377,12 @@ impl Table {
         }
     }
 
-    /// Dismisses a run that has ended.
+    /// Takes a run out of the table that has ended: [`Transition::Dismissed`] or [`Transition::Discarded`].
     ///
     /// # Errors
-    /// When it has not, or is being restarted: it stays as it is then.
-    pub fn dismiss(&mut self, run_id: &RunId) -> std::result::Result<(), Refusal> {
-        self.lifecycle.apply(run_id, Transition::Dismissed)?;
+    /// When it has not ended, or is being restarted, or something of it lives on: it stays as it is then.
+    pub fn take_out(&mut self, run_id: &RunId, how: Transition) -> std::result::Result<(), Refusal> {
+        self.lifecycle.apply(run_id, how)?;
         for session in &mut self.sessions {
             for run in session.runs.extract_if(.., |run| run.run_id == *run_id) {
                 run.desired.send_modify(|desired| desired.is_dismissed = true);

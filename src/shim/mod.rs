@@ -60,6 +60,14 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     Plan::from_args(args).and_then(|plan| Shim::start(&plan)).map_or(ExitCode::FAILURE, Shim::run)
 }
 
+/// How the program has ended.
+struct ProgramEnd {
+    code: Option<i32>,
+    signal: Option<i32>,
+    cpu_ms: u64,
+    lasted_ms: u64,
+}
+
 struct Shim {
     orders: OwnedFd,
     /// None once the host is gone.
@@ -73,6 +81,10 @@ struct Shim {
     ending: Option<Ending>,
     /// Processes below that were reaped.
     reaped: usize,
+    /// The program's end, until it is reported.
+    unreported: Option<ProgramEnd>,
+    /// How many processes the host knows to live on after the program's end.
+    told_left: Option<usize>,
     /// A kill was ordered and wants its answer.
     answer_due: bool,
     host_gone: bool,
@@ -111,6 +123,8 @@ impl Shim {
                     exited: false,
                     ending: None,
                     reaped: 0,
+                    unreported: None,
+                    told_left: None,
                     answer_due: false,
                     host_gone: false,
                 })
@@ -125,6 +139,7 @@ impl Shim {
     fn run(mut self) -> ExitCode {
         loop {
             let alone = self.reap();
+            self.report_end(alone);
             if alone {
                 self.settle(0);
                 return ExitCode::SUCCESS;
@@ -224,9 +239,22 @@ impl Shim {
             self.exited = true;
             let cpu_ms = millis(used.ru_utime) + millis(used.ru_stime);
             let lasted_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-            self.tell(&Report::Exited { code, signal, cpu_ms, lasted_ms });
+            self.unreported = Some(ProgramEnd { code, signal, cpu_ms, lasted_ms });
             if self.ending.is_none() {
                 self.end(Scope::Session(pid), None, LEFTOVER_GRACE);
+            }
+        }
+    }
+
+    /// Reports the program's end, and from then on how many of its processes live on.
+    fn report_end(&mut self, alone: bool) {
+        if let Some(ProgramEnd { code, signal, cpu_ms, lasted_ms }) = self.unreported.take() {
+            self.tell(&Report::Exited { code, signal, cpu_ms, lasted_ms, alone });
+        } else if self.told_left.is_some() && !alone && self.ending.is_none() {
+            let left = crate::process::tree(Pid::this().as_raw()).len();
+            if self.told_left != Some(left) {
+                self.told_left = Some(left);
+                self.tell(&Report::Settled { left });
             }
         }
     }
@@ -236,8 +264,10 @@ impl Shim {
         if self.answer_due {
             self.answer_due = false;
             let ended = self.reaped;
+            self.told_left = self.exited.then_some(left);
             self.tell(&Report::Killed { processes: ended, left });
         } else if self.exited {
+            self.told_left = Some(left);
             self.tell(&Report::Settled { left });
         }
     }

@@ -130,8 +130,11 @@ pub enum Report {
         /// How long it ran, in milliseconds.
         #[serde(default)]
         lasted_ms: u64,
+        /// Nothing that it started lives on.
+        #[serde(default)]
+        alone: bool,
     },
-    /// After the program's own end: what shared its terminal is gone too.
+    /// After the program's own end: what shared its terminal is gone too. Again whenever the number changes.
     Settled {
         /// Processes that left the terminal and live on.
         left: usize,

@@ -1,6 +1,9 @@
 //! `termi ls` and `termi kill`.
 
-use crate::home::Home;
+use crate::{
+    home::Home,
+    support::{eventually, proc, unique_seconds},
+};
 
 #[test]
 fn without_a_daemon_there_are_no_sessions_and_nobody_starts_one() {
@@ -50,4 +53,31 @@ fn kill_says_how_many_and_takes_every_kind_of_target() {
     assert!(why.contains("there is no session \"nobody\""), "{why}");
     let why = home.refused(125, &["kill", "--signal", "SIGNONE", "one"]);
     assert!(why.contains("SIGNONE") && why.contains("TERM, SIGINT"), "{why}");
+}
+
+/// FAULTS row 32.
+#[test]
+fn what_lives_on_after_its_runs_end_is_listed_and_ended_only_when_that_is_said() {
+    let home = Home::new();
+    let seconds = unique_seconds();
+    let line = format!(
+        "setsid sleep {seconds} </dev/null >/dev/null 2>&1 & until pgrep -fx 'sleep {seconds}' >/dev/null; do :; done; \
+         exit 3"
+    );
+    assert_eq!(home.termi(&["run", "-n", "agent", "-w", &line]).code, 3);
+    eventually("the list says so", || home.done(&["ls"]).contains("exited 3, 1 lives on"));
+    let why = home.refused(125, &["rm", "agent"]);
+    assert!(why.contains("live on") && why.contains("termi rm --force agent"), "{why}");
+    let why = home.refused(1, &["daemon", "--stop"]);
+    assert!(why.contains("1 process that ended runs have started lives on") && why.contains("kill all"), "{why}");
+    assert_eq!(proc::with_argument(&seconds).len(), 1);
+    let said = home.termi(&["rm", "all"]);
+    assert!(said.out.contains("Removed 0 runs") && said.err.contains("kept 1"), "{said:?}");
+    assert_eq!(home.done(&["rm", "--force", "agent"]), "Removed 1 run and ended 1 process that lived on");
+    assert!(proc::with_argument(&seconds).is_empty());
+    assert_eq!(home.termi(&["run", "-n", "server", "-w", &line]).code, 3);
+    eventually("it is known", || home.done(&["ls"]).contains("lives on"));
+    assert_eq!(home.done(&["kill", "server"]), "Killed 0/0 processes; ended 1 that lived on");
+    assert!(proc::with_argument(&seconds).is_empty());
+    home.done(&["daemon", "--stop"]);
 }

@@ -82,6 +82,29 @@ fn a_daemon_that_nobody_needs_ends_and_takes_its_socket_away() {
     assert!(!daemon.socket().exists());
 }
 
+/// FAULTS row 32.
+#[test]
+fn a_replaced_daemon_knows_what_lives_on() {
+    let home = Home::new();
+    let daemon = Daemon::of(&home);
+    let editor = bridge(&home);
+    let seconds = crate::support::unique_seconds();
+    let run = editor.run_line(&format!(
+        "setsid sleep {seconds} </dev/null >/dev/null 2>&1 & until pgrep -fx 'sleep {seconds}' >/dev/null; do :; done"
+    ));
+    editor.wait_exited(&run.run_id);
+    eventually("it lives on", || editor.info(&run)["left_running"] == 1);
+    drop(editor);
+    assert!(daemon.command(&["daemon", "--replace"]).output().unwrap().status.success());
+    let client = daemon.connect();
+    client.ask("configure", json!({"keep": {"count": 0, "age_ms": 1}}));
+    assert_eq!(client.refusal("remove", json!({"target": run.session_id})).code, "lives_on");
+    assert_eq!(client.ask("sessions", json!({}))[&run.session_id]["processes"][0]["left_running"], 1);
+    assert_eq!(proc::with_argument(&seconds).len(), 1);
+    client.ask("kill", json!({"target": run.session_id}));
+    client.wait_event("it gives way", |event| event["type"] == "session_removed");
+}
+
 #[test]
 fn a_daemon_that_is_told_to_end_ends_every_program_first() {
     let home = Home::new();

@@ -186,6 +186,27 @@ fn what_is_typed_does_not_pile_up_and_showing_says_nothing() {
     vim.quit(":qall!\r");
 }
 
+/// FAULTS row 32.
+#[test]
+fn what_lives_on_is_listed_and_ended_only_when_the_answer_is_yes() {
+    let vim = Editor::vim();
+    let seconds = crate::support::unique_seconds();
+    vim.press(&format!(
+        ":TermiRun ++name=agent ++open=none setsid sleep {seconds} </dev/null >/dev/null 2>&1 & \
+         until pgrep -fx 'sleep {seconds}' >/dev/null; do :; done\r:TermiSessions\r"
+    ));
+    vim.sees("exited, 1 lives on");
+    vim.press("/agent\rx");
+    vim.sees("lives on. End it?");
+    vim.press("n");
+    vim.until("the question is gone", |screen| !screen.iter().any(|row| row.contains("End it?")));
+    vim.press(":Termi remove agent\r");
+    vim.sees("lives on. End it?");
+    vim.press("y");
+    vim.sees("Removed 1 and ended 1 that lived on");
+    vim.quit(":qall!\r");
+}
+
 #[test]
 fn the_list_has_groups_a_filter_and_a_word_for_lines_without_a_run() {
     let vim = Editor::vim();

@@ -27,6 +27,7 @@ mod killing;
 mod leaving;
 mod life;
 mod limits;
+mod living_on;
 mod memory;
 mod monitoring;
 mod orphans;

@@ -263,6 +263,38 @@ in_each_neovim! {
         editor.sees_no("filter:");
     }
 
+    fn what_lives_on_is_listed_and_ended_only_when_the_answer_is_yes(editor, start => start.size(140, 30)) {
+        let seconds = format!("7100.{}{}", std::process::id(), editor.lua_text("return tostring(vim.version().minor)"));
+        let alive = || {
+            let found = std::process::Command::new("pgrep").args(["-fc", &format!("^sleep {seconds}")]).output().unwrap();
+            String::from_utf8(found.stdout).unwrap().trim().parse::<usize>().unwrap()
+        };
+        editor.ex("TermiRun ++name=plain ++open=none true");
+        editor.ex(&format!(
+            "TermiRun ++name=agent ++open=none setsid sleep {seconds} </dev/null >/dev/null 2>&1 & \
+             until pgrep -fx 'sleep {seconds}' >/dev/null; do :; done"
+        ));
+        editor.ex("TermiSessions");
+        let screen = editor.sees("done, 1 lives on");
+        let row = screen.line(screen.find("done, 1 lives on").unwrap().0);
+        assert!(row.contains("agent"), "{row}");
+        for key in ["gg/agent<CR>x", "X"] {
+            editor.input(key);
+            editor.sees("1 process of agent live on. End them?");
+            editor.input("n");
+            editor.sees_no("End them?");
+            assert_eq!(alive(), 1);
+        }
+        editor.sees("done, 1 lives on");
+        editor.sees_no("plain");
+        editor.input("X");
+        editor.sees("1 process of agent live on. End them?");
+        editor.input("y");
+        editor.hears("dismissed 1 run and ended 1 process");
+        editor.sees("No sessions yet.");
+        assert_eq!(alive(), 0);
+    }
+
     fn what_is_marked_is_killed_and_dismissed_together(editor) {
         for name in ["aaa", "bbb", "ccc"] {
             editor.ex(&format!("TermiRun ++name={name} ++open=none sleep 100"));

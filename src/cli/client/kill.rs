@@ -49,7 +49,13 @@ pub async fn run(args: Args) -> Outcome {
     if args.json {
         output::json(&Sum { killed: sum, failed: each.failed })?;
     } else if !each.replies.is_empty() {
-        output::line(&format!("Killed {}/{} processes", sum.killed, sum.total))?;
+        // Of a run that has ended it may have ended what lived on.
+        let of_ended = if sum.total == 0 && sum.processes > 0 {
+            format!("; ended {} that lived on", sum.processes)
+        } else {
+            String::new()
+        };
+        output::line(&format!("Killed {}/{} processes{of_ended}", sum.killed, sum.total))?;
     }
     Ok(if all { ExitCode::SUCCESS } else { FAILED.into() })
 }

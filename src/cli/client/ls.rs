@@ -18,6 +18,15 @@ pub struct Args {
     json: bool,
 }
 
+/// How a run is, and what of it lives on: `exited 0, 2 live on`.
+fn with_left(status: String, left: usize) -> String {
+    match left {
+        0 => status,
+        1 => format!("{status}, 1 lives on"),
+        _ => format!("{status}, {left} live on"),
+    }
+}
+
 pub async fn run(args: Args) -> Outcome {
     let mut sessions = match connect().await {
         Ok((client, _inbox)) => client.call::<Sessions>(Empty {}).await?,
@@ -49,7 +58,7 @@ pub async fn run(args: Args) -> Outcome {
                 session.name.clone(),
                 run.run_id.short().to_owned(),
                 session.group.clone().unwrap_or_default(),
-                status_text(run.status, run.exit),
+                with_left(status_text(run.status, run.exit), run.left_running),
                 run.pid.to_string(),
                 units::age(run.duration_ms),
                 output::one_line(&run.command),

@@ -9,7 +9,7 @@ use super::{
     target::{Refused, each},
 };
 use crate::protocol::{
-    Code, Empty, Remove, Rename, RenameParams, Restart, RestartFailure, Restorable, Restore, RestoreParams, RunReply,
+    Code, Empty, Remove, RemoveParams, RemoveReply, Rename, RenameParams, Restart, RestartFailure, Restorable, Restore, RestoreParams, RunReply,
     SessionInfo, Status, Target, TargetParams,
 };
 
@@ -50,8 +50,11 @@ pub struct RenameArgs {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Of one session all runs must have ended; of a group, or of all, those that have ended are \
-    dismissed. `termi kill` ends runs.")]
+    dismissed. `termi kill` ends runs. What has ended and has processes that live on is removed with --force alone.")]
 pub struct RmArgs {
+    /// End processes that live on after their run's end, too
+    #[arg(long, short)]
+    force: bool,
     /// Targets: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all
     #[arg(required = true, add = candidates::ended_targets())]
     targets: Vec<Target>,
@@ -103,17 +106,31 @@ pub async fn rm(args: RmArgs) -> Outcome {
     let each = each::<Remove>(
         &client,
         args.targets,
-        |target| TargetParams { target },
-        |target, error| {
-            let advice = || format!("{target} is still active; end it with `termi kill {target}` first");
-            (error.code == Code::StillRunning).then(advice)
+        |target| RemoveParams { target, force: args.force },
+        |target, error| match error.code {
+            Code::StillRunning => Some(format!("{target} is still active; end it with `termi kill {target}` first")),
+            Code::LivesOn => Some(format!(
+                "{target} has ended, but processes that it started live on (`termi ls`); `termi rm --force {target}` \
+                 ends them"
+            )),
+            _ => None,
         },
     )
     .await?;
     if !each.replies.is_empty() {
-        let removed: usize = each.replies.iter().map(|reply| reply.removed).sum();
+        let sum = |of: fn(&RemoveReply) -> usize| each.replies.iter().map(of).sum::<usize>();
+        let (removed, kept, ended) =
+            (sum(|reply| reply.removed), sum(|reply| reply.kept), sum(|reply| reply.processes));
         let runs = if removed == 1 { "run" } else { "runs" };
-        output::line(&format!("Removed {removed} {runs}"))?;
+        let and_ended = match ended {
+            0 => String::new(),
+            1 => " and ended 1 process that lived on".to_owned(),
+            ended => format!(" and ended {ended} processes that lived on"),
+        };
+        output::line(&format!("Removed {removed} {runs}{and_ended}"))?;
+        if kept > 0 {
+            complain(&format!("kept {kept} that ended and have processes that live on; --force ends them"));
+        }
     }
     Ok(if each.failed.is_empty() { ExitCode::SUCCESS } else { FAILED.into() })
 }

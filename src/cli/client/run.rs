@@ -19,7 +19,7 @@ use crate::{
     client::{Client, ClientError, Inbox},
     daemon,
     protocol::{
-        Code, CommandSpec, Empty, Error, Limits, Remove, Run, RunParams, RunReply, Sessions, Target, TargetParams,
+        Code, CommandSpec, Empty, Error, Limits, Remove, RemoveParams, Run, RunParams, RunReply, Sessions, Target,
         Until, Wait, WaitParams,
     },
 };
@@ -190,7 +190,7 @@ async fn make_way(client: &Client, params: &RunParams, taken: Error) -> Result<(
             _ => taken.message,
         }));
     };
-    client.call::<Remove>(TargetParams { target: Target::Session(id.to_string()) }).await?;
+    client.call::<Remove>(RemoveParams { target: Target::Session(id.to_string()), force: false }).await?;
     complain(&format!(
         "replaced the session {:?}, which had ended ({how})",
         params.name.as_deref().unwrap_or_default()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{CommandSpec, Empty, Limits, RunId, SessionId, Stream, Target, TargetParams};
+use crate::protocol::{CommandSpec, Empty, Limits, RunId, SessionId, Stream, Target};
 
 method!(
     /// All sessions with their runs.
@@ -18,8 +18,9 @@ method!(
 );
 
 method!(
-    /// Dismisses ended runs and sessions.
-    Remove = "remove", Write Sessions, TargetParams => RemoveReply
+    /// Dismisses ended runs and sessions. A run with processes that live on after its end is refused (`lives_on`), or
+    /// with a group or `all` kept, unless `force` says to end them.
+    Remove = "remove", Write Sessions, RemoveParams => RemoveReply
 );
 
 /// Answer of `sessions`: by session id.
@@ -161,9 +162,30 @@ pub struct RenameReply {
     pub name: String,
 }
 
+/// Parameters of `remove`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RemoveParams {
+    /// The runs.
+    pub target: Target,
+    /// Ends processes that live on after their run's end; without it, such runs are not dismissed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
+}
+
 /// Answer of `remove`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RemoveReply {
     /// Runs that were dismissed.
     pub removed: usize,
+    /// Runs of a group, or of all, that have ended and are kept, because processes of theirs live on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub kept: usize,
+    /// Processes of ended runs that were ended with them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub processes: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }

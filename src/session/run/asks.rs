@@ -144,6 +144,8 @@ pub enum Ask {
         reply: oneshot::Sender<Result<WaitReply>>,
     },
     Info(oneshot::Sender<Arc<Published>>),
+    /// How many processes live on after its end, once that is known; 0 while it has not ended.
+    LeftRunning(oneshot::Sender<usize>),
     /// What it starts, and how.
     Spawn(oneshot::Sender<Spawn>),
     Restart {
@@ -205,6 +207,11 @@ impl Run {
             Ask::Kill { kill, reply } => self.begin_kill(kill, Status::Killed, None, Some(reply)).await,
             Ask::Wait { condition, reply } => self.wait(condition, reply),
             Ask::Info(reply) => _ = reply.send(self.publish()),
+            Ask::LeftRunning(reply) => match self.life {
+                Life::Ended { .. } if !self.is_left_known && self.link.is_some() => self.left_asks.push(reply),
+                Life::Ended { .. } => _ = reply.send(self.left_running),
+                Life::Active | Life::Draining { .. } => _ = reply.send(0),
+            },
             Ask::Spawn(reply) => _ = reply.send(self.identity.spawn.clone()),
             Ask::Restart { terminal_name, reply } => {
                 let outcome = self.restart(terminal_name).await;
@@ -394,7 +401,7 @@ impl Run {
         (self.pid, self.shim_pid) = (spawned.pid, spawned.shim_pid);
         self.watch = self.services.watcher.watch(self.shim_pid, &self.identity, &self.own);
         (self.life, self.status, self.reason, self.left_running) = (Life::Active, Status::Active, None, 0);
-        self.settled = false;
+        (self.settled, self.is_left_known) = (false, false);
         let now = Instant::now();
         (self.started, self.started_at, self.last_output, self.last_activity) = (now, SystemTime::now(), now, now);
         self.output = begin_output(&self.services, &self.identity, self.started_at);

@@ -152,6 +152,10 @@ pub struct Run {
     /// The kernel ended the program for a limit: what it started is to go too.
     rest_goes: bool,
     left_running: usize,
+    /// The number is that after its end.
+    is_left_known: bool,
+    /// Who wants to know it once it is.
+    left_asks: Vec<oneshot::Sender<usize>>,
     /// The shim has said that nothing is left below it.
     settled: bool,
     /// Read, and not yet taken in.
@@ -232,6 +236,8 @@ impl Run {
             killing: None,
             rest_goes: false,
             left_running: 0,
+            is_left_known: false,
+            left_asks: Vec::new(),
             settled: false,
             unfed: Vec::new(),
             fed: 0,

@@ -209,7 +209,8 @@ impl Run {
 
     pub(super) fn reported(&mut self, report: Report) {
         match report {
-            Report::Exited { code, signal, cpu_ms, lasted_ms } => {
+            Report::Exited { code, signal, cpu_ms, lasted_ms, alone } => {
+                self.settled = alone;
                 let now = Instant::now();
                 let until = now + DRAIN_PATIENCE;
                 // On a busy machine the host hears of a start some time after it.
@@ -223,14 +224,17 @@ impl Run {
             }
             Report::Settled { left } => {
                 self.settled = left == 0;
-                self.left_running = left;
+                if !matches!(self.life, Life::Ended { .. }) {
+                    self.left_running = left;
+                }
                 // Whoever shared the terminal is gone: what it holds now is all there is.
                 self.finish_draining();
+                self.left(left);
             }
             Report::Killed { processes, left } => {
                 self.settled = left == 0;
                 self.finish_draining();
-                self.left_running = left;
+                self.left(left);
                 self.answer_killing(processes, left);
             }
             Report::Started { .. } | Report::StartFailed(_) => {}
@@ -272,7 +276,7 @@ impl Run {
         } else {
             self.finish_draining();
         }
-        self.left_running = 0;
+        self.left(0);
         self.answer_killing(0, 0);
     }
 
@@ -335,7 +339,25 @@ impl Run {
                 follower.exit_due = true;
             }
         }
-        self.services.announcer.announce(Announcement { event, except });
+        let lives_on = !self.settled && self.link.is_some();
+        self.is_left_known = !lives_on;
+        self.services.announcer.announce(Announcement::Ended { event, except, lives_on });
+    }
+
+    /// It is known, anew perhaps, how many processes of an ended run live on.
+    fn left(&mut self, left: usize) {
+        let was = std::mem::replace(&mut self.left_running, left);
+        if !matches!(self.life, Life::Ended { .. }) {
+            return;
+        }
+        if was != left {
+            let (session_id, session_name, run_id) = self.who();
+            self.announce(Event::LeftRunning { session_id, session_name, run_id, left_running: left });
+        }
+        let run_id = self.identity.run_id.clone();
+        self.services.announcer.announce(Announcement::Settled { run_id, lives_on: left > 0 });
+        self.is_left_known = true;
+        self.left_asks.drain(..).for_each(|reply| _ = reply.send(left));
     }
 
     pub(super) fn kill(&mut self, kill: Kill) -> impl Future<Output = bool> + '_ {

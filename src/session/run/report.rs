@@ -34,7 +34,7 @@ impl Run {
     }
 
     pub(super) fn announce(&self, event: Event) {
-        self.services.announcer.announce(Announcement { event, except: Vec::new() });
+        self.services.announcer.announce(Announcement::Event { event, except: Vec::new() });
     }
 
     /// The event that tells of the run's end, once it has ended and while a client may not know.
@@ -156,6 +156,14 @@ impl Run {
         })
     }
 
+    /// How many processes live on after its end: what lives may have started others since it was counted.
+    fn left_now(&self) -> usize {
+        match self.life {
+            Life::Ended { .. } if self.left_running > 0 && self.link.is_some() => process::tree(self.shim_pid).len(),
+            _ => self.left_running,
+        }
+    }
+
     /// Publishes a copy of what it is by now.
     pub(super) fn publish(&mut self) -> Arc<Published> {
         let shim = self.link.is_some().then_some(self.shim_pid);
@@ -201,7 +209,7 @@ impl Run {
             output_path: self.kept_output(),
             template: self.identity.template.clone(),
             resume: self.identity.resume.clone(),
-            left_running: self.left_running,
+            left_running: self.left_now(),
             attached: !self.viewers.is_empty(),
         }
     }

@@ -171,6 +171,8 @@ impl Run {
             killing: None,
             rest_goes: saved.rest_goes,
             left_running: saved.left_running,
+            is_left_known: saved.settled || saved.left_running > 0 || saved.shim.is_none(),
+            left_asks: Vec::new(),
             unfed: saved.unfed,
             fed: 0,
             slice: 4096,

@@ -36,9 +36,10 @@ export def Execute(given: string, arguments: string, given_bang: bool)
       SendTo(Run(target).run_id, text .. (bang ? '' : "\r"))
     elseif name == 'attach'
       Attach(rest)
-    elseif name == 'restart' || name == 'remove'
-      var target = rest != '' ? args.TakeWord(rest)[0] : Here()
-      host.Call(name, {target: target})
+    elseif name == 'restart'
+      host.Call(name, {target: rest != '' ? args.TakeWord(rest)[0] : Here()})
+    elseif name == 'remove'
+      Remove(rest != '' ? args.TakeWord(rest)[0] : Here(), bang)
     elseif name == 'rename'
       var [target, to] = args.TakeWord(rest)
       host.Call('rename', to == '' ? {target: Here(), name: target} : {target: target, name: args.TakeWord(to)[0]})
@@ -205,6 +206,35 @@ def Kill(rest: string, bang: bool)
       message.Notice('None', $'Killed {result.killed}/{result.total} processes')
     endif
   })
+enddef
+
+# Processes that live on after their run's end are ended with it only if that is wanted: by the bang, or when asked.
+def Remove(target: string, bang: bool)
+  var kept = bang ? 0 : Living(target)
+  if kept > 0
+    var question = kept == 1 ? $'1 process of {target} lives on. End it?' : $'{kept} processes of {target} live on. End them?'
+    if confirm(question, "&Yes\n&No", 2) != 1
+      return
+    endif
+  endif
+  var result = host.Call('remove', bang || kept > 0 ? {target: target, force: true} : {target: target})
+  if get(result, 'processes', 0) > 0
+    message.Notice('None', $'Removed {result.removed} and ended {result.processes} that lived on')
+  elseif get(result, 'kept', 0) > 0
+    message.Notice('None', $'Kept {result.kept} with processes that live on; remove! ends them')
+  endif
+enddef
+
+# How many processes live on of a session or run that has ended; none of `all` and of groups, which are told.
+def Living(target: string): number
+  for [id, session] in items(host.Call('sessions', {}))
+    var its = session.processes->copy()->filter((_, process) => target == id || target == session.name
+      || target == $'{id}:{process.run_id}' || target == process.run_id)
+    if !empty(its)
+      return its->mapnew((_, process) => process.status == 'active' ? 0 : get(process, 'left_running', 0))->reduce((a, b) => a + b, 0)
+    endif
+  endfor
+  return 0
 enddef
 
 # :[range]TermiSend: in a session's buffer its text goes to that run; elsewhere the first word is the target, and a

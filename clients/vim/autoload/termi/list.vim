@@ -109,6 +109,11 @@ def Write(sessions: dict<any>)
 enddef
 
 def Status(process: dict<any>): string
+  var left = get(process, 'left_running', 0)
+  return Ended(process) .. (left == 0 || process.status == 'active' ? '' : $', {left} {left == 1 ? "lives" : "live"} on')
+enddef
+
+def Ended(process: dict<any>): string
   if process.status == 'exited' && process.exit != v:null && process.exit.code != 0
     return $'exited {process.exit.code}'
   endif
