@@ -8,6 +8,7 @@ mod manual;
 use std::{ffi::OsString, io::Write, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use nix::sys::signal::{SigHandler, Signal};
 
 use crate::{host, log, protocol::printable, rpc::Transport, shim};
 
@@ -68,6 +69,7 @@ pub fn main(mut args: Vec<OsString>) -> ExitCode {
     if args.get(1).is_some_and(|arg| arg == completion::SUBCOMMAND) {
         return completion::main(&args.split_off(2), Cli::command());
     }
+    ignore_file_size_signal();
     let Cli { command } = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         // Help and version go to standard output and are no failure.
@@ -88,6 +90,13 @@ pub fn main(mut args: Vec<OsString>) -> ExitCode {
 fn print_usage(usage: &clap::Error, code: ExitCode) -> ExitCode {
     let _ = usage.print();
     code
+}
+
+/// A file that has reached RLIMIT_FSIZE is a write that fails (EFBIG), as on a full disk, for the log, the history and
+/// outputs that are kept: SIGXFSZ would end the process and all its sessions. Programs get it back at its default.
+fn ignore_file_size_signal() {
+    // SAFETY: to ignore a signal runs no code of ours.
+    let _ = unsafe { nix::sys::signal::signal(Signal::SIGXFSZ, SigHandler::SigIgn) };
 }
 
 fn run_host(transport: Transport) -> ExitCode {

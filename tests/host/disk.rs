@@ -101,6 +101,40 @@ fn a_full_disk_costs_log_and_history_and_one_warning() {
     assert_eq!(warnings(&host), 1, "{}", host.stderr());
 }
 
+/// FAULTS row 37. A limit of the process itself (`ulimit -f`) is met where a disk would be full.
+#[test]
+fn a_limit_on_the_size_of_files_costs_log_history_and_outputs_and_one_warning() {
+    let home = Home::new();
+    // Blocks are of 512 or of 1,024 bytes, as the shell has them.
+    let host = home.host().by_shell("ulimit -f 16; exec \"$TERMI\" host").start();
+    let keepme = host.run_line("read line; echo \"heard $line\"; exec sleep 1000");
+    let mut kept = None;
+    eventually("nothing more can be kept", || {
+        works(&host);
+        let total = host.ask("history", json!({}))["total"].as_u64();
+        std::mem::replace(&mut kept, total) == total && warnings(&host) == 1
+    });
+    let large = host.run(json!({"cmd": "seq 20000; echo done", "log": true}));
+    assert_eq!(host.wait_exited(&large.run_id)["exit"]["code"], 0);
+    assert_eq!(host.text(&large).last().unwrap(), "done");
+    works(&host);
+    assert_eq!(warnings(&host), 1, "{}", host.stderr());
+    host.input(&keepme.run_id, "you\r");
+    host.wait_pattern(&keepme, "^heard you$");
+    let history = host.ask("health", json!({}))["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|check| check["name"] == "history")
+        .cloned();
+    assert_eq!(history.unwrap()["status"], "warn");
+    let text = fs::read_to_string(home.state().join("history.jsonl")).unwrap();
+    assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "half a line: {text}");
+    // Programs have the signal at its default.
+    let status = host.output_of(json!({"cmd": "kill -XFSZ $$; echo survived"}));
+    assert!(!status.iter().any(|line| line.contains("survived")), "{status:?}");
+}
+
 #[test]
 fn a_read_only_folder_costs_log_and_history_and_one_warning() {
     if !can_mount() {
