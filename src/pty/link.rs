@@ -10,7 +10,7 @@ use tokio::{
     net::unix::pipe,
 };
 
-use crate::shim::{Order, Report};
+use crate::shim::{Order, Plan, Report};
 
 /// Speaks with one run's shim. Dropping it makes the shim end everything below it.
 #[derive(Debug)]
@@ -49,6 +49,11 @@ impl ShimLink {
                 Err(error) => tracing::error!(%error, "a report of the shim could not be read"),
             }
         }
+    }
+
+    /// Says what to start, before anything else.
+    pub(super) async fn plan(&mut self, plan: &Plan) -> io::Result<()> {
+        self.orders.write_all(&plan.to_bytes()).await
     }
 
     /// Gives an order.

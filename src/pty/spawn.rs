@@ -19,7 +19,7 @@ use super::{Master, ShimLink, SpawnError};
 use crate::{
     process,
     protocol::Size,
-    shim::{KernelLimits, Plan, Report, SUBCOMMAND, StartError, Step, check_program},
+    shim::{Address, KernelLimits, Plan, Report, SUBCOMMAND, StartError, Step, check_program},
 };
 
 /// A shim that has not said a word for so long never will: a start takes about two milliseconds.
@@ -74,11 +74,13 @@ pub async fn spawn(spawn: Spawn) -> Result<Spawned, SpawnError> {
     }
     let (their_orders, orders) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| resources("making a pipe", errno.into()))?;
     let (reports, their_reports) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| resources("making a pipe", errno.into()))?;
-    let plan = Plan {
+    let address = Address {
         process_name: spawn.process_name.clone(),
         host: std::process::id(),
         orders_fd: their_orders.as_raw_fd(),
         reports_fd: their_reports.as_raw_fd(),
+    };
+    let plan = Plan {
         umask: spawn.umask,
         open_files: spawn.open_files,
         limits: spawn.limits,
@@ -88,7 +90,7 @@ pub async fn spawn(spawn: Spawn) -> Result<Spawned, SpawnError> {
         argv: spawn.argv.clone(),
     };
     // Forking copies page tables: a matter of milliseconds, off the tasks that serve other runs.
-    let (master, shim_pid) = tokio::task::spawn_blocking(move || start_shim(&spawn, &plan))
+    let (master, shim_pid) = tokio::task::spawn_blocking(move || start_shim(&spawn, &address))
         .await
         .map_err(|error| SpawnError::Pty { what: "starting a program", reason: error.to_string() })??;
     let master = Master::new(master).map_err(|error| resources("watching the PTY", error))?;
@@ -100,8 +102,13 @@ pub async fn spawn(spawn: Spawn) -> Result<Spawned, SpawnError> {
         .map_err(|error| resources("watching a pipe", error))?;
     let mut link = ShimLink::new(orders, reports);
     let theirs = (their_orders, their_reports);
+    // What a shim that ends early has not read stays in the pipe; the host's own end of it keeps that from failing.
+    let first = async {
+        link.plan(&plan).await.ok()?;
+        link.report().await
+    };
     let first = tokio::select! {
-        report = link.report() => report,
+        report = first => report,
         () = until_gone(shim_pid) => {
             // What it has said is still to be read (a program that ends at once ends its shim too), and then the end.
             drop(theirs);
@@ -160,7 +167,7 @@ fn too_long(spawn: &Spawn) -> bool {
     lengths.iter().any(|&length| length > LONGEST_STRING) || all + 8192 > most.unwrap_or(LONGEST_STRING)
 }
 
-fn start_shim(spawn: &Spawn, plan: &Plan) -> Result<(OwnedFd, i32), SpawnError> {
+fn start_shim(spawn: &Spawn, address: &Address) -> Result<(OwnedFd, i32), SpawnError> {
     let size = PtySize { rows: spawn.size.rows, cols: spawn.size.cols, pixel_width: 0, pixel_height: 0 };
     let pty = native_pty_system().openpty(size).map_err(|error| {
         // portable-pty keeps only the text of the error; the kernel's number is still this thread's last.
@@ -171,7 +178,7 @@ fn start_shim(spawn: &Spawn, plan: &Plan) -> Result<(OwnedFd, i32), SpawnError> 
     })?;
     let mut command = CommandBuilder::new(own_executable());
     command.arg(SUBCOMMAND);
-    command.args(plan.to_args());
+    command.args(address.to_args());
     command.env_clear();
     for (key, value) in &spawn.env {
         command.env(key, value);

@@ -41,7 +41,7 @@ use nix::{
 
 use ending::{Ending, Scope};
 pub use start::check as check_program;
-pub use wire::{KernelLimits, Order, Plan, Report, StartError, Step};
+pub use wire::{Address, KernelLimits, Order, Plan, Report, StartError, Step};
 
 /// The hidden subcommand that the host starts.
 pub const SUBCOMMAND: &str = "shim";
@@ -52,12 +52,12 @@ const ORPHAN_GRACE: Duration = Duration::from_millis(1000);
 /// How long what shares the program's terminal has once the program itself has exited.
 const LEFTOVER_GRACE: Duration = Duration::from_millis(1000);
 
-/// Runs the shim: the arguments are a [`Plan`] and the program with its own.
+/// Runs the shim: the arguments are an [`Address`], the [`Plan`] comes over the pipe.
 ///
 /// It ends when nothing is left below it.
 pub fn main(args: Vec<OsString>) -> ExitCode {
     // Without its pipes it has nobody to tell; the exit code is all there is.
-    Plan::from_args(args).and_then(|plan| Shim::start(&plan)).map_or(ExitCode::FAILURE, Shim::run)
+    Address::from_args(args).and_then(|address| Shim::start(&address)).map_or(ExitCode::FAILURE, Shim::run)
 }
 
 /// How the program has ended.
@@ -91,15 +91,15 @@ struct Shim {
 }
 
 impl Shim {
-    fn start(plan: &Plan) -> Option<Self> {
+    fn start(address: &Address) -> Option<Self> {
         let pipe = |fd: i32, flag: OFlag| {
-            let path = format!("/proc/{}/fd/{fd}", plan.host);
+            let path = format!("/proc/{}/fd/{fd}", address.host);
             let fd = open(path.as_str(), flag | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
             // SAFETY: open just returned this descriptor; nobody else has it.
             Some(unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(fd) })
         };
-        let orders = pipe(plan.orders_fd, OFlag::O_RDONLY)?;
-        let mut reports = File::from(pipe(plan.reports_fd, OFlag::O_WRONLY)?);
+        let mut orders = File::from(pipe(address.orders_fd, OFlag::O_RDONLY)?);
+        let mut reports = File::from(pipe(address.reports_fd, OFlag::O_WRONLY)?);
         let _ = prctl::set_name(c"termi-shim");
         prctl::set_child_subreaper(true).ok()?;
         let mut mask = SigSet::empty();
@@ -108,13 +108,14 @@ impl Shim {
         }
         mask.thread_block().ok()?;
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).ok()?;
+        let plan = Plan::read(&mut orders)?;
         let begun = Instant::now();
-        match start::program(plan) {
+        match start::program(&plan) {
             Ok(program) => {
                 release_terminal();
                 report(&mut reports, &Report::Started { pid: program.as_raw() }).ok()?;
                 Some(Self {
-                    orders,
+                    orders: orders.into(),
                     reports: Some(reports),
                     signals,
                     unread: Vec::new(),

@@ -1,24 +1,54 @@
-//! What host and shim say to each other: the plan as arguments, then a JSON object a line each way.
+//! What host and shim say to each other: where the pipes are as arguments, then over these the plan, and a JSON object a
+//! line each way.
 
 use std::{
     ffi::OsString,
+    io::Read,
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::PathBuf,
 };
 
 use serde::{Deserialize, Serialize};
 
-/// Everything the shim needs to start a program. Lossless as arguments: paths need not be UTF-8.
+/// The shim's arguments. They can be read by every user for as long as the run lasts (`ps`), and hold nothing that a
+/// program would blank in its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub struct Address {
     /// What `ps` shows beside the shim: `{program}:Session {id}:{run}`.
     pub process_name: String,
     /// The host's process id.
     pub host: u32,
-    /// The host's descriptor to read orders from.
+    /// The host's descriptor to read the plan and then orders from.
     pub orders_fd: i32,
     /// The host's descriptor to write reports to.
     pub reports_fd: i32,
+}
+
+impl Address {
+    /// As arguments.
+    #[must_use]
+    pub fn to_args(&self) -> Vec<OsString> {
+        let numbers = [self.host.to_string(), self.orders_fd.to_string(), self.reports_fd.to_string()];
+        std::iter::once(self.process_name.clone()).chain(numbers).map(Into::into).collect()
+    }
+
+    /// Reads the arguments back.
+    #[must_use]
+    pub fn from_args(args: Vec<OsString>) -> Option<Self> {
+        let mut args = args.into_iter().map(OsString::into_string);
+        let mut next = || args.next()?.ok();
+        Some(Self {
+            process_name: next()?,
+            host: next()?.parse().ok()?,
+            orders_fd: next()?.parse().ok()?,
+            reports_fd: next()?.parse().ok()?,
+        })
+    }
+}
+
+/// Everything the shim needs to start a program. Lossless: paths need not be UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
     /// The umask programs get.
     pub umask: u32,
     /// The soft limit of open files programs get.
@@ -48,13 +78,10 @@ pub struct KernelLimits {
 }
 
 impl Plan {
-    /// As arguments.
+    /// As bytes: their number, then values with a NUL after each, as the kernel has arguments.
     #[must_use]
-    pub fn to_args(&self) -> Vec<OsString> {
+    pub fn to_bytes(&self) -> Vec<u8> {
         let numbers = [
-            u64::from(self.host),
-            u64::try_from(self.orders_fd).unwrap_or_default(),
-            u64::try_from(self.reports_fd).unwrap_or_default(),
             u64::from(self.umask),
             self.open_files,
             self.limits.cpu_seconds,
@@ -62,36 +89,36 @@ impl Plan {
             self.limits.open_files,
             u64::from(self.raw),
         ];
-        let mut args = vec![OsString::from(&self.process_name)];
-        args.extend(numbers.map(|number| number.to_string().into()));
-        args.push(self.cgroup.clone().into_os_string());
-        args.push(self.cwd.clone().into_os_string());
-        args.extend(self.argv.iter().cloned());
-        args
+        let numbers = numbers.map(|number| OsString::from(number.to_string()));
+        let paths = [self.cgroup.as_os_str(), self.cwd.as_os_str()];
+        let values = numbers.iter().map(OsString::as_os_str).chain(paths);
+        let values: Vec<u8> = values
+            .chain(self.argv.iter().map(OsString::as_os_str))
+            .flat_map(|value| value.as_bytes().iter().copied().chain([0]))
+            .collect();
+        let mut bytes = (values.len() as u64).to_be_bytes().to_vec();
+        bytes.extend(values);
+        bytes
     }
 
-    /// Reads the arguments back.
+    /// Reads them back; none when they end early or are something else.
     #[must_use]
-    pub fn from_args(args: Vec<OsString>) -> Option<Self> {
-        let mut args = args.into_iter();
-        let process_name = args.next()?.into_string().ok()?;
-        let mut number = || args.next()?.to_str()?.parse::<u64>().ok();
-        let (host, orders_fd, reports_fd, umask, open_files) = (number()?, number()?, number()?, number()?, number()?);
+    pub fn read(from: &mut impl Read) -> Option<Self> {
+        let mut length = [0; 8];
+        from.read_exact(&mut length).ok()?;
+        let mut values = Vec::new();
+        let length = u64::from_be_bytes(length);
+        from.take(length).read_to_end(&mut values).ok()?;
+        if values.len() as u64 != length || values.pop() != Some(0) {
+            return None;
+        }
+        let mut values = values.split(|&byte| byte == 0).map(|value| OsString::from_vec(value.to_vec()));
+        let mut number = || values.next()?.to_str()?.parse::<u64>().ok();
+        let (umask, open_files) = (u32::try_from(number()?).ok()?, number()?);
         let limits = KernelLimits { cpu_seconds: number()?, processes: number()?, open_files: number()? };
         let raw = number()? != 0;
-        Some(Self {
-            process_name,
-            host: u32::try_from(host).ok()?,
-            orders_fd: i32::try_from(orders_fd).ok()?,
-            reports_fd: i32::try_from(reports_fd).ok()?,
-            umask: u32::try_from(umask).ok()?,
-            open_files,
-            limits,
-            raw,
-            cgroup: args.next()?.into(),
-            cwd: args.next()?.into(),
-            argv: args.collect(),
-        })
+        let (cgroup, cwd) = (values.next()?.into(), values.next()?.into());
+        Some(Self { umask, open_files, limits, raw, cgroup, cwd, argv: values.collect() })
     }
 }
 
@@ -192,12 +219,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plan_with_odd_bytes_survives_its_arguments() {
+    fn a_plan_with_odd_bytes_arrives_as_it_is_and_half_of_one_is_none() {
         let plan = Plan {
-            process_name: "x:Session abc12345:def67890".into(),
-            host: 7,
-            orders_fd: 8,
-            reports_fd: 9,
             umask: 0o22,
             open_files: 1024,
             limits: KernelLimits { cpu_seconds: 1, processes: 0, open_files: 64 },
@@ -206,6 +229,18 @@ mod tests {
             cwd: OsString::from_vec(b"/tmp/\xff".to_vec()).into(),
             argv: vec!["sh".into(), "-c".into(), OsString::from_vec(b"\xfe".to_vec()), "".into()],
         };
-        assert_eq!(Plan::from_args(plan.to_args()), Some(plan));
+        let bytes = plan.to_bytes();
+        // What is behind it is the first order.
+        let mut more = [bytes.as_slice(), b"{}"].concat();
+        let mut reader = more.as_slice();
+        assert_eq!(Plan::read(&mut reader), Some(plan));
+        assert_eq!(reader, b"{}");
+        more.truncate(bytes.len() - 1);
+        for length in 0..more.len() {
+            assert_eq!(Plan::read(&mut &more[..length]), None);
+        }
+        let address =
+            Address { process_name: "x:Session abc12345:def67890".into(), host: 7, orders_fd: 8, reports_fd: 9 };
+        assert_eq!(Address::from_args(address.to_args()), Some(address));
     }
 }

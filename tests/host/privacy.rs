@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use serde_json::json;
 
-use crate::support::{Client, Home, Host, files_below};
+use crate::support::{Client, Home, Host, files_below, proc};
 
 #[test]
 fn secrets_leave_no_trace_in_any_file_at_the_most_talkative_level() {
@@ -199,4 +199,40 @@ fn lines_of_json_templates_and_history_leave_no_secret_either() {
             assert_eq!(text.lines().find(|line| line.contains(secret)), None, "{} holds {secret}", file.display());
         }
     }
+}
+
+/// FAULTS row 42: a program that blanks its arguments, as curl and mysql do, hides them from `ps` for good.
+#[test]
+fn arguments_that_a_program_blanks_are_in_no_other_command_line() {
+    let home = Home::new();
+    // The kernel shows a program's arguments from its own memory, where it can overwrite them.
+    let blanks = home.write(
+        "blanks",
+        "#!/usr/bin/env python3
+import ctypes, sys
+with open('/proc/self/stat') as stat:
+    fields = stat.read().rsplit(')', 1)[1].split()
+start, end = int(fields[45]), int(fields[46])
+ctypes.memset(start, 0, end - start)
+print('blank', flush=True)
+sys.stdin.read()
+",
+    );
+    let secret = format!("--password=hunter2-{}", std::process::id());
+    let host = home.host().start();
+    let run = host.run(json!({"cmd": [blanks, secret]}));
+    host.wait_pattern(&run, "^blank$");
+    let holders: Vec<_> = proc::with_argument(&secret).into_iter().map(proc::arguments).collect();
+    assert_eq!(holders, Vec::<Vec<String>>::new());
+    let shim = proc::stat(run.pid).unwrap().parent;
+    assert!(proc::arguments(shim).contains(&run.reply["process_name"].as_str().unwrap().to_owned()));
+}
+
+/// More than a pipe takes at once.
+#[test]
+fn long_arguments_arrive_whole() {
+    let host = Host::start();
+    let mut command = vec!["sh".to_owned(), "-c".to_owned(), "shift; printf '%s' \"$*\" | wc -c".to_owned()];
+    command.extend((0..13).map(|n| n.to_string().repeat(100_000).chars().take(100_000).collect::<String>()));
+    assert_eq!(host.output_of(json!({"cmd": command})), ["1100010"]);
 }
