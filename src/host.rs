@@ -44,6 +44,7 @@ async fn serve(mut settings: Settings, transport: Transport, log: Option<&Log>) 
     if let Some(socket) = &socket {
         socket.serve(&host, Outsiders::MayLook(owner));
     }
+    host.supervisor.end_leftovers();
     let (reader, writer) = rpc::stdio().context("standard input and output")?;
     let mut shutdown = host.shutdown.subscribe();
     let mut signals = Signals::watch()?;

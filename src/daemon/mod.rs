@@ -112,6 +112,9 @@ async fn serve(inherited: Inherited, log: Option<&Log>, options: Options, ready:
     }
     host.daemon = Some(Daemon { generation, asks });
     info!(generation, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "daemon started");
+    if generation == 0 {
+        host.supervisor.end_leftovers();
+    }
     let signals = Signals::watch()?;
     ready.say();
     let keeper = Keeper::start(&host.supervisor, options.keep_text, generation > 0);

@@ -1,11 +1,13 @@
 //! What the kernel says about processes: who descends from whom, what a tree uses, names of signals.
 
+mod leftovers;
 mod signals;
 mod strays;
 mod tree;
 
+pub use leftovers::end_leftovers;
 pub use signals::{signal_name, signal_number};
-pub use strays::{Orphaned, end_tree};
+pub use strays::{Orphaned, end_all, end_tree};
 pub use tree::{Proc, Usage, count, cwd, descendants, proportional_memory, ticks_a_second, tree, usage, usage_of};
 
 /// The size of a page of memory, in bytes.

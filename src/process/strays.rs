@@ -10,7 +10,7 @@ use nix::{
 use super::tree::{Proc, descendants, tree};
 
 /// How often a tree is looked at again for what it has forked meanwhile.
-const LOOKS: usize = 16;
+pub(super) const LOOKS: usize = 16;
 
 /// A run whose shim was ended from outside.
 #[derive(Debug, Clone)]
@@ -60,6 +60,13 @@ fn run_of(pid: i32) -> Option<Vec<u8>> {
     env.split(|&byte| byte == 0).find_map(|entry| entry.strip_prefix(b"TERMI_RUN=")).map(<[u8]>::to_vec)
 }
 
+/// Ends these processes, as far as they are still there.
+pub fn end_all(pids: &[i32]) {
+    freeze(|| pids.iter().filter_map(|pid| Proc::read(*pid)).filter(|process| !process.zombie).collect())
+        .iter()
+        .for_each(end_now);
+}
+
 /// Ends a process and all below it.
 pub fn end_tree(root: i32) {
     let Some(root) = Proc::read(root) else { return };
@@ -69,7 +76,7 @@ pub fn end_tree(root: i32) {
 
 /// Stops processes until a look shows no new one: what is ended one by one may fork meanwhile. Gives all that were
 /// found.
-fn freeze(look: impl Fn() -> Vec<Proc>) -> Vec<Proc> {
+pub(super) fn freeze(look: impl Fn() -> Vec<Proc>) -> Vec<Proc> {
     let mut known: HashMap<i32, Proc> = HashMap::new();
     for _ in 0..LOOKS {
         let is_new = |process: &Proc| known.get(&process.pid).is_none_or(|known| known.started != process.started);
@@ -85,7 +92,7 @@ fn freeze(look: impl Fn() -> Vec<Proc>) -> Vec<Proc> {
     known.into_values().collect()
 }
 
-fn end_now(process: &Proc) {
+pub(super) fn end_now(process: &Proc) {
     send(process, Signal::SIGKILL);
 }
 

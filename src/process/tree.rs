@@ -131,7 +131,7 @@ fn children(pid: i32) -> Option<Vec<i32>> {
     listed.then_some(found)
 }
 
-fn all() -> impl Iterator<Item = Proc> {
+pub(super) fn all() -> impl Iterator<Item = Proc> {
     fs::read_dir("/proc")
         .into_iter()
         .flatten()

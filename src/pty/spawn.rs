@@ -59,6 +59,8 @@ pub struct Spawned {
     pub link: ShimLink,
     /// Its process id.
     pub pid: i32,
+    /// The kernel's error number, when it could not be put into its control group.
+    pub cgroup_errno: Option<i32>,
     /// The shim's process id: everything the program starts is below it.
     pub shim_pid: i32,
 }
@@ -120,7 +122,7 @@ pub async fn spawn(spawn: Spawn) -> Result<Spawned, SpawnError> {
         }
     };
     match first {
-        Some(Report::Started { pid }) => Ok(Spawned { master, link, pid, shim_pid }),
+        Some(Report::Started { pid, cgroup_errno }) => Ok(Spawned { master, link, pid, cgroup_errno, shim_pid }),
         Some(Report::StartFailed(error)) => Err(SpawnError::Program(error)),
         _ => Err(SpawnError::Shim),
     }

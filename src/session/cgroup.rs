@@ -5,11 +5,15 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use nix::unistd::Uid;
 
-use crate::protocol::{Limits, RunId};
+use crate::{
+    process,
+    protocol::{Limits, RunId},
+};
 
 /// The kernel's count is of threads, the limit of processes: only what is far beyond is stopped by it.
 const THREADS_A_PROCESS: u64 = 16;
@@ -19,7 +23,16 @@ const THREADS_A_PROCESS: u64 = 16;
 pub struct Cgroup {
     folder: PathBuf,
     /// Processes that the kernel had ended there for their memory when the run began.
-    killed_before: u64,
+    killed_before: Killed,
+}
+
+/// How often the kernel has ended a process of a group for its memory (`memory.events`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Killed {
+    /// The group itself was out of memory.
+    oom: u64,
+    /// Processes that were ended, by the machine's being out of memory among them.
+    oom_kill: u64,
 }
 
 /// Where control groups of the user's own can be made, and what they can hold.
@@ -77,7 +90,7 @@ impl Delegated {
         if memory.is_none() && processes.is_none() {
             return None;
         }
-        let folder = self.folder.join(format!("termi-{run}"));
+        let folder = self.folder.join(format!("{}{run}", prefix(std::process::id().cast_signed())?));
         match fs::create_dir(&folder) {
             // The run's earlier life left it.
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return None,
@@ -87,6 +100,8 @@ impl Delegated {
         let set = |file: &str, value: u64| fs::write(group.folder.join(file), value.to_string()).is_ok();
         // Older kernels cannot end the whole group at once, and then end its largest process.
         let _ = set("memory.oom.group", 1);
+        // What may not be in memory is not to be in swap instead, where there is any.
+        let _ = memory.map(|_| set("memory.swap.max", 0));
         let held = memory.is_none_or(|bytes| set("memory.max", bytes))
             && processes.is_none_or(|count| set("pids.max", count.saturating_mul(THREADS_A_PROCESS)));
         held.then_some(group)
@@ -96,7 +111,7 @@ impl Delegated {
 impl Cgroup {
     /// The group that another process has made for a run.
     pub fn take_over(folder: PathBuf) -> Self {
-        let mut group = Self { folder, killed_before: 0 };
+        let mut group = Self { folder, killed_before: Killed::default() };
         group.begin();
         group
     }
@@ -111,15 +126,25 @@ impl Cgroup {
         &self.folder
     }
 
-    /// Whether the kernel has ended a process of it for its memory since it began.
+    /// Whether the kernel has ended a process of it for its own limit of memory since it began, and not because the
+    /// machine had none left.
     pub fn ran_out_of_memory(&self) -> bool {
-        self.killed() > self.killed_before
+        let (now, before) = (self.killed(), self.killed_before);
+        now.oom > before.oom && now.oom_kill > before.oom_kill
     }
 
-    fn killed(&self) -> u64 {
+    fn killed(&self) -> Killed {
         let events = fs::read_to_string(self.folder.join("memory.events")).unwrap_or_default();
-        let count = events.lines().find_map(|line| line.strip_prefix("oom_kill "));
-        count.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+        let count = |name: &str| {
+            let line = events.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+        };
+        Killed { oom: count("oom"), oom_kill: count("oom_kill") }
+    }
+
+    /// Ends every process in it at once, where the kernel can (Linux 5.14).
+    pub fn kill(&self) {
+        let _ = fs::write(self.folder.join("cgroup.kill"), "1");
     }
 }
 
@@ -128,6 +153,60 @@ pub fn cpu_ms(folder: &Path) -> Option<u64> {
     let stat = fs::read_to_string(folder.join("cpu.stat")).ok()?;
     let used = stat.lines().find_map(|line| line.strip_prefix("usage_usec "))?;
     Some(used.trim().parse::<u64>().ok()? / 1000)
+}
+
+/// How the names of a host's groups begin: whose they are can be told after its end. None where /proc does not say.
+fn prefix(host: i32) -> Option<String> {
+    let namespace = fs::metadata("/proc/self/ns/pid").ok()?.ino();
+    Some(format!("termi-{namespace}-{host}-{}-", process::Proc::read(host)?.started))
+}
+
+/// How long the kernel may take to empty a group.
+const EMPTYING_PATIENCE: Duration = Duration::from_secs(2);
+
+impl Delegated {
+    /// Ends what is in groups of hosts that are gone, and removes the groups. Gives how many processes there were.
+    pub fn sweep(&self) -> usize {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().filter_map(Result::ok);
+        let left = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_left)).map(|entry| entry.path());
+        left.map(|folder| end_group(&folder)).sum()
+    }
+}
+
+/// Whether a group's name says that it is of a host of these process numbers which is gone.
+fn is_left(name: &str) -> bool {
+    let mut parts = name.strip_prefix("termi-").into_iter().flat_map(|rest| rest.split('-'));
+    let mut number = || parts.next()?.parse::<u64>().ok();
+    let (Some(namespace), Some(host), Some(started)) = (number(), number(), number()) else { return false };
+    let here = fs::metadata("/proc/self/ns/pid").is_ok_and(|meta| meta.ino() == namespace);
+    let Ok(host) = i32::try_from(host) else { return false };
+    here && host > 0 && process::Proc::read(host).is_none_or(|now| now.started != started)
+}
+
+fn end_group(folder: &Path) -> usize {
+    let until = Instant::now() + EMPTYING_PATIENCE;
+    let count = processes(folder).len();
+    if fs::write(folder.join("cgroup.kill"), "1").is_err() {
+        process::end_all(&processes(folder));
+    }
+    while remove(folder).is_err() && folder.exists() && Instant::now() < until {
+        // Older kernels cannot end it at once: it may have forked meanwhile.
+        process::end_all(&processes(folder));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    count
+}
+
+/// The processes of a group and of those below it.
+fn processes(folder: &Path) -> Vec<i32> {
+    let own = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+    let mut found: Vec<i32> = own.lines().filter_map(|pid| pid.parse().ok()).filter(|&pid| pid > 1).collect();
+    for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            found.extend(processes(&entry.path()));
+        }
+    }
+    found
 }
 
 impl Drop for Cgroup {
@@ -179,6 +258,9 @@ mod tests {
         assert_eq!(fs::read_to_string(made.folder().join("memory.max")).unwrap(), "1048576");
         assert_eq!(fs::read_to_string(made.folder().join("pids.max")).unwrap(), "64");
         assert!(!made.ran_out_of_memory());
+        assert_eq!(fs::read_to_string(made.folder().join("memory.swap.max")).unwrap(), "0");
+        fs::write(made.folder().join("memory.events"), "oom 0\noom_kill 1\n").unwrap();
+        assert!(!made.ran_out_of_memory(), "the machine had none left");
         fs::write(made.folder().join("memory.events"), "oom 1\noom_kill 1\n").unwrap();
         assert!(made.ran_out_of_memory());
         let mut again = Cgroup::take_over(made.folder().to_owned());
@@ -191,6 +273,48 @@ mod tests {
         assert_eq!(cpu_ms(made.folder()), None);
         fs::write(made.folder().join("cpu.stat"), "usage_usec 1234567\nuser_usec 1000000\n").unwrap();
         assert_eq!(cpu_ms(made.folder()), Some(1234));
+    }
+
+    #[test]
+    fn a_group_is_left_when_its_host_is_gone() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let host = child.id().cast_signed();
+        let name = format!("{}{}", prefix(host).unwrap(), RunId::new());
+        assert!(!is_left(&name), "it lives");
+        assert!(!is_left("termi-3b1c") && !is_left("other") && !is_left(&name.replacen("termi-", "termi-1", 1)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(is_left(&name));
+    }
+
+    /// A real one, where this user may make any: no controllers are needed for it.
+    #[test]
+    fn what_is_in_a_left_group_is_ended_with_it() {
+        let mount = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(PathBuf::from);
+        let Some(mount) = mount.into_iter().find(|mount| mount.join("cgroup.procs").exists()) else { return };
+        let mut host = std::process::Command::new("true").spawn().unwrap();
+        let folder = mount.join(format!("{}{}", prefix(host.id().cast_signed()).unwrap(), RunId::new()));
+        host.wait().unwrap();
+        if fs::create_dir_all(folder.join("nested")).is_err() {
+            return;
+        }
+        let mut programs = [folder.clone(), folder.join("nested")].map(|folder| {
+            let line = "echo 0 >\"$0/cgroup.procs\"; echo in; trap '' HUP TERM; while :; do sleep 1000; done";
+            let mut program = std::process::Command::new("sh");
+            let mut program =
+                program.args(["-c", line]).arg(&folder).stdout(std::process::Stdio::piped()).spawn().unwrap();
+            let mut said = String::new();
+            std::io::BufRead::read_line(&mut std::io::BufReader::new(program.stdout.as_mut().unwrap()), &mut said)
+                .unwrap();
+            program
+        });
+        let delegated = Delegated { folder: mount, memory: false, pids: false };
+        assert!(delegated.sweep() >= 2);
+        assert!(!folder.exists());
+        for program in &mut programs {
+            use std::os::unix::process::ExitStatusExt;
+            assert_eq!(program.wait().unwrap().signal(), Some(libc::SIGKILL));
+        }
     }
 
     /// Of a real group nothing but groups can be removed, and its files need not be.

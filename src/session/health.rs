@@ -73,6 +73,7 @@ impl Supervisor {
             .await?;
         let (disk, socket) = (self.services.disk.clone(), self.settings.socket.clone());
         let uptime = self.services.started.elapsed();
+        let leftovers = self.services.leftovers.get().copied();
         let folder = disk.as_ref().map(|disk| disk.folder().to_owned()).unwrap_or_default();
         let of_files = move || {
             let (log, disk) = (log.as_deref(), disk.as_ref());
@@ -119,6 +120,7 @@ impl Supervisor {
                 Ok(delegated) => ok("cgroup", delegated.describe()),
                 Err(why) => ok("cgroup", format!("{why}; limits are watched from /proc")),
             });
+            checks.push(left_by_others(leftovers));
             checks.push(names(&sessions));
             checks.extend(logout());
             checks.push(ok(
@@ -303,6 +305,22 @@ fn memory(transcripts: u64) -> HealthCheck {
         return check("memory", HealthStatus::Warn, detail, Some(advice));
     }
     ok("memory", detail)
+}
+
+/// What was found at this host's start of hosts that were killed with all their shims.
+fn left_by_others(ended: Option<usize>) -> HealthCheck {
+    match ended {
+        None => ok("leftovers", "not looked for yet"),
+        Some(0) => ok("leftovers", "no process of an earlier host was left"),
+        Some(ended) => check(
+            "leftovers",
+            HealthStatus::Warn,
+            format!("{ended} processes of an earlier host that was killed were ended at this one's start"),
+            Some(
+                "nothing is to be done; end hosts by closing their editor, `termi kill all` or SIGTERM, not by SIGKILL",
+            ),
+        ),
+    }
 }
 
 /// Names are how people and programs tell sessions and processes apart.

@@ -12,6 +12,7 @@ mod health;
 mod input;
 mod json;
 mod keeping;
+mod leftovers;
 mod lifecycle;
 mod limits;
 mod logout;
@@ -96,6 +97,8 @@ struct Services {
     cross_session: tokio::sync::watch::Receiver<crate::protocol::CrossSession>,
     /// What is kept on disk; none where nothing is.
     disk: Option<Disk>,
+    /// How many processes of hosts that were killed were ended, once that is known.
+    leftovers: std::sync::Arc<std::sync::OnceLock<usize>>,
     /// When the host began.
     started: std::time::Instant,
 }

@@ -92,6 +92,7 @@ impl Supervisor {
             memory: super::memory::Memory::new(),
             cross_session: cross_session.subscribe(),
             disk: settings.state.clone().map(Disk::start),
+            leftovers: std::sync::Arc::default(),
             started: Instant::now(),
         };
         Self { jobs, services, settings: std::sync::Arc::new(settings), cross_session }

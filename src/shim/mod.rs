@@ -19,9 +19,10 @@ mod wire;
 
 use std::{
     ffi::OsString,
-    fs::File,
+    fs::{File, OpenOptions},
     io::{Read, Write},
     os::fd::{AsFd, OwnedFd},
+    path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -75,10 +76,14 @@ struct Shim {
     signals: SignalFd,
     unread: Vec<u8>,
     program: Pid,
+    /// Its control group; empty where it has none.
+    cgroup: PathBuf,
     /// When its start began.
     begun: Instant,
     exited: bool,
     ending: Option<Ending>,
+    /// It is about all below.
+    is_whole_tree: bool,
     /// Processes below that were reaped.
     reaped: usize,
     /// The program's end, until it is reported.
@@ -111,18 +116,20 @@ impl Shim {
         let plan = Plan::read(&mut orders)?;
         let begun = Instant::now();
         match start::program(&plan) {
-            Ok(program) => {
+            Ok(start::Started { pid: program, cgroup_errno }) => {
                 release_terminal();
-                report(&mut reports, &Report::Started { pid: program.as_raw() }).ok()?;
+                report(&mut reports, &Report::Started { pid: program.as_raw(), cgroup_errno }).ok()?;
                 Some(Self {
                     orders: orders.into(),
                     reports: Some(reports),
                     signals,
                     unread: Vec::new(),
                     program,
+                    cgroup: if cgroup_errno.is_some() { PathBuf::new() } else { plan.cgroup.clone() },
                     begun,
                     exited: false,
                     ending: None,
+                    is_whole_tree: false,
                     reaped: 0,
                     unreported: None,
                     told_left: None,
@@ -150,6 +157,9 @@ impl Shim {
             {
                 let left = ending.left();
                 self.ending = None;
+                if left > 0 && self.is_whole_tree {
+                    self.kill_cgroup();
+                }
                 self.settle(left);
                 if self.host_gone {
                     return ExitCode::SUCCESS;
@@ -210,8 +220,17 @@ impl Shim {
         }
     }
 
+    /// Ends at once what no signal has ended one by one, as it forked faster than it was found.
+    fn kill_cgroup(&self) {
+        if !self.cgroup.as_os_str().is_empty() {
+            let kill = OpenOptions::new().write(true).open(self.cgroup.join("cgroup.kill"));
+            let _ = kill.and_then(|mut kill| kill.write_all(b"1"));
+        }
+    }
+
     fn end(&mut self, scope: Scope, signal: Option<i32>, grace: Duration) {
         let group = (!self.exited).then_some(self.program);
+        self.is_whole_tree = scope == Scope::Tree;
         self.ending = Some(Ending::begin(scope, group, signal, grace));
     }
 

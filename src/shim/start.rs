@@ -27,24 +27,30 @@ use super::wire::{Plan, StartError, Step};
 use crate::process::Proc;
 
 /// Starts the program as leader of a session of its own, with the PTY (descriptors 0 to 2) as its terminal.
-pub(super) fn program(plan: &Plan) -> Result<Pid, StartError> {
+pub(super) fn program(plan: &Plan) -> Result<Started, StartError> {
     let failed = |step, errno: Errno| StartError { step, errno: errno as i32, path: Vec::new() };
     let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| failed(Step::Fork, errno))?;
     // SAFETY: the shim has one thread, so the child may do anything the parent could.
     match unsafe { fork() }.map_err(|errno| failed(Step::Fork, errno))? {
         ForkResult::Child => {
             drop(read);
-            let error = become_program(plan);
-            let _ = File::from(write).write_all(&serde_json::to_vec(&error).unwrap_or_default());
+            let mut write = File::from(write);
+            let error = become_program(plan, &mut write);
+            let _ = write.write_all(&serde_json::to_vec(&error).unwrap_or_default());
             // SAFETY: ends the child without running the parent's exit handlers.
             unsafe { libc::_exit(127) }
         }
         ForkResult::Parent { child } => {
             drop(write);
-            let bytes = super::read_all(File::from(read));
+            let mut bytes = super::read_all(File::from(read));
+            let mut cgroup_errno = None;
+            if bytes.first() == Some(&NOT_ENTERED) && bytes.len() >= 5 {
+                let said: Vec<u8> = bytes.drain(..5).skip(1).collect();
+                cgroup_errno = said.try_into().ok().map(i32::from_be_bytes);
+            }
             // The pipe is closed without a word by a program that runs, and by a child that was killed before that.
             if bytes.is_empty() && Proc::read(child.as_raw()).is_none_or(|child| child.has_executed) {
-                return Ok(child);
+                return Ok(Started { pid: child, cgroup_errno });
             }
             let mut status = 0;
             // libc's own call: nix has no names for real-time signals.
@@ -59,8 +65,18 @@ pub(super) fn program(plan: &Plan) -> Result<Pid, StartError> {
     }
 }
 
+/// A program that runs.
+pub(super) struct Started {
+    pub pid: Pid,
+    /// Why it is not in its control group.
+    pub cgroup_errno: Option<i32>,
+}
+
+/// Stands before the kernel's number in front of all else that the child may say: JSON does not begin so.
+const NOT_ENTERED: u8 = b'!';
+
 /// In the child: returns only if it fails.
-fn become_program(plan: &Plan) -> StartError {
+fn become_program(plan: &Plan, say: &mut File) -> StartError {
     let error = |step, errno: Errno, path: &Path| StartError {
         step,
         errno: errno as i32,
@@ -85,7 +101,10 @@ fn become_program(plan: &Plan) -> StartError {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, plan.open_files.min(hard), hard);
     }
-    enter_cgroup(&plan.cgroup);
+    if let Err(error) = enter_cgroup(&plan.cgroup) {
+        let errno = error.raw_os_error().unwrap_or(libc::EIO).to_be_bytes();
+        let _ = say.write_all(&[&[NOT_ENTERED], errno.as_slice()].concat());
+    }
     set_limits(plan.limits);
     if let Err(errno) = chdir(&plan.cwd) {
         return error(Step::Cwd, errno, &plan.cwd);
@@ -141,11 +160,13 @@ fn set_limits(limits: super::KernelLimits) {
     }
 }
 
-/// A control group that is gone, or that may not be entered, leaves the host's watch.
-fn enter_cgroup(folder: &Path) {
-    if !folder.as_os_str().is_empty() {
-        let _ = fs::write(folder.join("cgroup.procs"), "0");
+/// A control group that is gone, or that may not be entered, leaves the host's watch, which is told.
+fn enter_cgroup(folder: &Path) -> std::io::Result<()> {
+    if folder.as_os_str().is_empty() {
+        return Ok(());
     }
+    // Not made, should the group be gone: it would be a file in another file system.
+    OpenOptions::new().write(true).open(folder.join("cgroup.procs"))?.write_all(b"0")
 }
 
 /// The terminal passes what is written to it as it is, both ways; keys that signal (Ctrl-C) still do, and the

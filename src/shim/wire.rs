@@ -143,6 +143,9 @@ pub enum Report {
     Started {
         /// Its process id.
         pid: i32,
+        /// The kernel's error number, when it could not be put into its control group.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cgroup_errno: Option<i32>,
     },
     /// It could not be started; the shim has ended.
     StartFailed(StartError),

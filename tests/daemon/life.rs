@@ -64,6 +64,30 @@ fn a_killed_daemon_takes_its_programs_along_and_is_said_and_the_next_one_starts_
     assert_eq!(again.ask("sessions", json!({})), json!({}));
 }
 
+/// FAULTS row 49.
+#[test]
+fn what_a_daemon_and_shims_killed_with_9_have_left_is_ended_by_the_next_one() {
+    let home = Home::new();
+    let daemon = Daemon::of(&home);
+    let editor = bridge(&home);
+    let seconds = crate::support::unique_seconds();
+    editor.run_line(&format!("exec nohup setsid sleep {seconds}"));
+    let sleeps = || {
+        let found = proc::with_argument(&seconds);
+        found.into_iter().filter(|pid| proc::arguments(*pid)[0] == "sleep").collect::<Vec<_>>()
+    };
+    eventually("it is there", || sleeps().len() == 1);
+    let pid = daemon.pid();
+    let shims: Vec<i32> = proc::below(pid).iter().filter(|stat| stat.parent == pid).map(|stat| stat.pid).collect();
+    proc::signal(pid, Signal::SIGSTOP);
+    shims.iter().for_each(|shim| proc::signal(*shim, Signal::SIGKILL));
+    daemon.kill_9();
+    assert_eq!(sleeps().len(), 1, "nothing was left to be found");
+    let again = bridge(&home);
+    eventually("it is ended", || sleeps().is_empty());
+    assert_eq!(again.ask("sessions", json!({})), json!({}));
+}
+
 #[test]
 fn a_daemon_that_nobody_needs_ends_and_takes_its_socket_away() {
     let home = Home::new();

@@ -34,6 +34,7 @@ fn a_host_that_is_well_says_so_of_everything() {
         "transcripts",
         "memory",
         "cgroup",
+        "leftovers",
         "names",
         "uptime",
         "session",

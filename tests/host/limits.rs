@@ -228,3 +228,39 @@ fn a_host_without_such_limits_does_not_look() {
     assert_eq!(watched.len(), 1, "{log}");
     assert!(watched[0].contains(&format!("[Session {}]", &run.session_id[..8])), "{watched:?}");
 }
+
+/// A host's side of one shim, by hand: no group can be had for each user and machine, but one that is not there can.
+#[test]
+fn a_control_group_that_cannot_be_entered_is_reported_and_the_program_runs() {
+    use std::{
+        fs::File,
+        io::{BufRead, BufReader, Write},
+        os::fd::AsRawFd,
+        process::{Command, Stdio},
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let pty = nix::pty::openpty(None, None).unwrap();
+    let (orders, mut give) = std::io::pipe().unwrap();
+    let (take, reports) = std::io::pipe().unwrap();
+    let group = folder.path().join("termi-gone");
+    let values = ["18", "1024", "0", "0", "0", "0", group.to_str().unwrap(), "/", "sh", "-c", "exit 7", ""].join("\0");
+    give.write_all(&(values.len() as u64).to_be_bytes()).unwrap();
+    give.write_all(values.as_bytes()).unwrap();
+    let numbers = [std::process::id().to_string(), orders.as_raw_fd().to_string(), reports.as_raw_fd().to_string()];
+    let slave = || Stdio::from(File::from(pty.slave.try_clone().unwrap()));
+    let mut shim = Command::new(crate::support::TERMI)
+        .args(["shim", "sh:Session 01234567:01234567"])
+        .args(numbers)
+        .stdin(slave())
+        .stdout(slave())
+        .stderr(slave())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(take).lines();
+    let mut next = || serde_json::from_str::<serde_json::Value>(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(next()["started"]["cgroup_errno"], nix::errno::Errno::ENOENT as i32);
+    assert_eq!(next()["exited"]["code"], 7);
+    assert!(!group.exists(), "it is not made");
+    drop((orders, reports));
+    shim.wait().unwrap();
+}

@@ -11,7 +11,7 @@ use std::{
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::support::{Home, Host, eventually, proc, unique_seconds, within};
+use crate::support::{Home, Host, eventually, eventually_some, proc, unique_seconds, within};
 
 /// What DESIGN and FAULTS promise from the death of the editor or the host to the death of the last program.
 const PROMISED: Duration = Duration::from_secs(3);
@@ -240,4 +240,64 @@ fn a_child_that_a_real_time_signal_ended_does_not_keep_the_next_from_being_reape
     }
     proc::signal(host.pid(), Signal::SIGCONT);
     eventually("both are reaped", || children.iter().all(|child| proc::stat(*child).is_none()));
+}
+
+/// Kills a host and its shims so that none of them gets to do anything about the others' end.
+fn kill_with_shims(host: &mut Host) {
+    let below = proc::below(host.pid());
+    let shims: Vec<i32> = below.iter().filter(|stat| stat.parent == host.pid()).map(|stat| stat.pid).collect();
+    proc::signal(host.pid(), Signal::SIGSTOP);
+    for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+        shims.iter().for_each(|shim| proc::signal(*shim, signal));
+    }
+    host.kill_9();
+    eventually("the shims are gone", || shims.iter().all(|shim| proc::gone(*shim)));
+}
+
+/// FAULTS row 49.
+#[test]
+fn what_a_host_and_shims_killed_with_9_have_left_is_ended_by_the_next_host_which_says_so() {
+    let home = Home::new();
+    let (seconds, others) = (unique_seconds(), unique_seconds());
+    let mut killed = home.host().start();
+    let living = home.host().start();
+    for line in [
+        "exec nohup setsid sleep $SECONDS_",
+        "trap '' HUP TERM; sleep $SECONDS_ & while :; do sleep 0.1; done",
+        // Nothing but its parent says whose it is.
+        "setsid sh -c 'trap \"\" HUP TERM; env -i sleep '$SECONDS_' & wait' & read x",
+    ] {
+        killed.run(json!({"cmd": line, "env": {"SECONDS_": seconds}}));
+    }
+    living.run(json!({"cmd": "setsid nohup sleep $SECONDS_ & exec sleep $SECONDS_", "env": {"SECONDS_": others}}));
+    eventually("all are there", || sleeps(&seconds).len() == 3 && sleeps(&others).len() == 2);
+    // Of a living host, whose shim was killed: it will be ended by that host alone.
+    let mark = format!("TERMI_SOCKET={}", living.socket().display());
+    let id = "0123456789abcdef0123456789abcdef";
+    let mut bystanders: Vec<_> = [mark.as_str(), "TERMI_SOCKET=/elsewhere/host-999999999.sock"]
+        .iter()
+        .map(|mark| {
+            let entries = [mark, &*format!("TERMI_RUN={id}"), &*format!("TERMI_SESSION={id}")].map(str::to_owned);
+            let pairs = entries.iter().map(|entry| entry.split_once('=').unwrap());
+            Command::new("sleep").arg(&others).envs(pairs).spawn().unwrap()
+        })
+        .collect();
+    kill_with_shims(&mut killed);
+    let left = proc::with_environment(&format!("TERMI_SOCKET={}", killed.socket().display())).len();
+    assert!(left > 0 && !sleeps(&seconds).is_empty(), "nothing was left to be found");
+    let next = home.host().start();
+    eventually("nothing of it is left", || sleeps(&seconds).is_empty());
+    let found = eventually_some("it is said", || {
+        let health = next.ask("health", json!({}));
+        let check = health["checks"].as_array().unwrap().iter().find(|check| check["name"] == "leftovers").cloned()?;
+        (check["status"] == "warn").then(|| check["detail"].as_str().unwrap().to_owned())
+    });
+    let count: usize = found.split(' ').next().unwrap().parse().unwrap();
+    assert!(count >= left, "{found}: {left} had the mark");
+    assert!(home.log().contains(&format!("{count} processes that a killed host has left were ended")));
+    assert_eq!(sleeps(&others).len(), 4, "those of others are nobody's business");
+    for bystander in &mut bystanders {
+        bystander.kill().unwrap();
+        bystander.wait().unwrap();
+    }
 }

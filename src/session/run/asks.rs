@@ -395,6 +395,7 @@ impl Run {
                 follower.client.event(event.clone());
             }
         }
+        self.identity.leave_cgroup(spawned.cgroup_errno);
         self.terminal.start_over(&format!("── {} · started again ──", self.identity.command.text));
         self.terminal_name = terminal_name;
         (self.master, self.link) = (Some(spawned.master), Some(spawned.link));

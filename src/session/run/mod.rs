@@ -94,6 +94,18 @@ pub struct Identity {
     pub output_limit: Option<u64>,
 }
 
+impl Identity {
+    /// A control group that its program is not in holds and counts nothing.
+    fn leave_cgroup(&mut self, errno: Option<i32>) {
+        let Some(errno) = errno else { return };
+        if let Some(group) = self.cgroup.take() {
+            let why = std::io::Error::from_raw_os_error(errno);
+            warn!("{} is not used: {why}; limits are watched from /proc alone", group.folder().display());
+        }
+        self.spawn.cgroup = std::path::PathBuf::new();
+    }
+}
+
 enum Turn {
     Asked(Option<Ask>),
     Acked(Acked),
@@ -208,6 +220,7 @@ impl Run {
         colors: Colors,
     ) -> Self {
         let (now, started_at) = (Instant::now(), SystemTime::now());
+        identity.leave_cgroup(spawned.cgroup_errno);
         let session_name = desired.borrow().session_name.clone();
         let transcript_limit = *identity.transcript_limit.borrow_and_update();
         let mut terminal = Terminal::new(identity.spawn.size, transcript_limit);

@@ -289,6 +289,9 @@ impl Run {
             program: self.pid,
             reaped: !matches!(self.life, Life::Active),
         };
+        if let Some(group) = &self.identity.cgroup {
+            group.kill();
+        }
         let ending = tokio::task::spawn_blocking(move || orphaned.end());
         tokio::time::timeout(PATIENCE, ending).await.ok().and_then(Result::ok).unwrap_or(0)
     }
