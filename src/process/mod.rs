@@ -7,7 +7,7 @@ mod tree;
 
 pub use leftovers::end_leftovers;
 pub use signals::{signal_name, signal_number};
-pub use strays::{Orphaned, end_all, end_tree};
+pub use strays::{Orphaned, end_all, end_tree, note_inherited};
 pub use tree::{Proc, Usage, count, cwd, descendants, proportional_memory, ticks_a_second, tree, usage, usage_of};
 
 /// The size of a page of memory, in bytes.

@@ -1,6 +1,12 @@
 //! Ending processes whose shim cannot do it any more.
 
-use std::{collections::HashMap, fs};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    os::unix::fs::MetadataExt,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -12,6 +18,9 @@ use super::tree::{Proc, descendants, tree};
 /// How often a tree is looked at again for what it has forked meanwhile.
 pub(super) const LOOKS: usize = 16;
 
+/// How long a shim may take to end once its pipes are closed.
+const HANDING_ON: Duration = Duration::from_secs(1);
+
 /// A run whose shim was ended from outside.
 #[derive(Debug, Clone)]
 pub struct Orphaned {
@@ -21,6 +30,19 @@ pub struct Orphaned {
     pub program: i32,
     /// The program was reaped: its pid may be another process's by now.
     pub reaped: bool,
+    /// Its shim, which has ended or is about to.
+    pub shim: i32,
+}
+
+/// Children that this process had before it was this host, as those of a shell that has become one, and the shims of a
+/// daemon that another binary has taken over: nobody's strays.
+static INHERITED: OnceLock<HashSet<(i32, u64)>> = OnceLock::new();
+
+/// Notes which children this process has already.
+pub fn note_inherited() {
+    let me = std::process::id().cast_signed();
+    let children = descendants(me).into_iter().filter(|child| child.parent == me);
+    let _ = INHERITED.set(children.map(|child| (child.pid, child.started)).collect());
 }
 
 impl Orphaned {
@@ -29,9 +51,16 @@ impl Orphaned {
     #[must_use]
     pub fn end(&self) -> usize {
         let me = std::process::id().cast_signed();
+        self.await_shim(me);
         let mut ended = HashMap::new();
         for _ in 0..LOOKS {
-            let found = freeze(|| self.among(descendants(me)));
+            let found = freeze(|| {
+                let below = descendants(me);
+                let strays = without_shim(&below);
+                let mut found = self.among(below);
+                found.extend(strays);
+                found
+            });
             if found.is_empty() {
                 break;
             }
@@ -40,6 +69,15 @@ impl Orphaned {
             found.iter().for_each(end_now);
         }
         ended.len()
+    }
+
+    /// The kernel closes the shim's pipes a moment before it hands its children on.
+    fn await_shim(&self, me: i32) {
+        let until = Instant::now() + HANDING_ON;
+        let lives = |shim: Proc| shim.parent == me && !shim.zombie;
+        while Proc::read(self.shim).is_some_and(lives) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn among(&self, below: Vec<Proc>) -> Vec<Proc> {
@@ -51,6 +89,38 @@ impl Orphaned {
         };
         below.into_iter().filter(is_ours).collect()
     }
+}
+
+/// Of what is below this process, what is below none of its shims. A host's own children are shims, which are this very
+/// program; what else there is has lost its shim, whatever its environment and its kernel session say.
+fn without_shim(below: &[Proc]) -> Vec<Proc> {
+    let me = std::process::id().cast_signed();
+    let is_inherited =
+        |process: &Proc| INHERITED.get().is_some_and(|children| children.contains(&(process.pid, process.started)));
+    let is_stray = |process: &Proc| {
+        process.parent == me && !is_inherited(process) && process.has_executed && !is_this_program(process.pid)
+    };
+    let mut strays: HashSet<i32> =
+        below.iter().filter(|process| is_stray(process)).map(|process| process.pid).collect();
+    // Each process is read before its children, or not at all.
+    loop {
+        let more: Vec<i32> = below
+            .iter()
+            .filter(|process| strays.contains(&process.parent) && !strays.contains(&process.pid))
+            .map(|process| process.pid)
+            .collect();
+        if more.is_empty() {
+            break;
+        }
+        strays.extend(more);
+    }
+    below.iter().filter(|process| strays.contains(&process.pid)).copied().collect()
+}
+
+/// A shim, or a process that is about to become one.
+fn is_this_program(pid: i32) -> bool {
+    let exe = |pid: &str| fs::metadata(format!("/proc/{pid}/exe")).map(|meta| (meta.dev(), meta.ino())).ok();
+    exe("self").is_some_and(|own| exe(&pid.to_string()) == Some(own))
 }
 
 /// The run that a process was started in, as its environment says: none if it has no such variable, or may not be
@@ -126,7 +196,7 @@ mod tests {
     fn a_session_whose_number_was_given_to_another_run_is_left_alone() {
         let of = |child: &Child, run: &str, reaped: bool| {
             let program = child.id().cast_signed();
-            let orphaned = Orphaned { run_id: run.into(), program, reaped };
+            let orphaned = Orphaned { run_id: run.into(), program, reaped, shim: -1 };
             orphaned.among(tree(std::process::id().cast_signed())).len()
         };
         let mut others = session(Some("other"));

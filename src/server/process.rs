@@ -21,6 +21,7 @@ pub fn prepare() -> Inherited {
     let umask = umask(Mode::from_bits_truncate(0o077)).bits();
     let open_files = raise_open_files();
     let _ = nix::sys::prctl::set_child_subreaper(true);
+    crate::process::note_inherited();
     Inherited { umask, open_files }
 }
 

@@ -283,3 +283,21 @@ fn a_shim_ended_from_outside_takes_its_program_with_it_and_the_run_says_so() {
     }
     host.ask("sessions", json!({}));
 }
+
+/// FAULTS row 40: by its environment and its kernel session nobody can tell whose it is, and it would live on unseen.
+#[test]
+fn what_hides_from_its_run_and_kills_its_shim_is_ended_with_the_run() {
+    let host = Host::start();
+    let (seconds, others) = (unique_seconds(), unique_seconds());
+    let other = host.run_line(&format!("setsid env -i sleep {others} & exec sleep {others}"));
+    let line = format!("setsid env -i sh -c 'sleep {seconds} & exec sleep {seconds}' & read x");
+    let run = host.run_line(&line);
+    wait_for_processes(&seconds, 2);
+    wait_for_processes(&others, 2);
+    let shim = proc::stat(run.pid).unwrap().parent;
+    proc::signal(shim, nix::sys::signal::Signal::SIGKILL);
+    host.wait_exited(&run.run_id);
+    eventually("nothing of it is left", || proc::with_argument(&seconds).is_empty());
+    assert_eq!(host.info(&other)["status"], "active");
+    assert_eq!(proc::with_argument(&others).into_iter().filter(|pid| proc::arguments(*pid)[0] == "sleep").count(), 2);
+}

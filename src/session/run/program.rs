@@ -288,6 +288,7 @@ impl Run {
             run_id: self.identity.run_id.as_str().to_owned(),
             program: self.pid,
             reaped: !matches!(self.life, Life::Active),
+            shim: self.shim_pid,
         };
         if let Some(group) = &self.identity.cgroup {
             group.kill();
