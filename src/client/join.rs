@@ -19,7 +19,7 @@ const ID: u64 = 1;
 /// More headers than this no server sends.
 const MOST_HEADERS: usize = 4096;
 
-/// This process's directory and environment, as `name`. A variable that is not UTF-8 cannot be told.
+/// This process's directory, environment, umask and nice value, as `name`. A variable that is not UTF-8 cannot be told.
 #[must_use]
 pub fn whereabouts(name: &str) -> JoinParams {
     JoinParams {
@@ -31,7 +31,17 @@ pub fn whereabouts(name: &str) -> JoinParams {
                 .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
                 .collect(),
         ),
+        umask: umask(),
+        // SAFETY: a plain system call on numbers.
+        nice: Some(unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }),
     }
+}
+
+/// This process's umask, looked at and not set: for a moment all threads' files would have another.
+fn umask() -> Option<u32> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+    u32::from_str_radix(line.trim(), 8).ok()
 }
 
 /// This process's directory. One that is gone, or that is not UTF-8, is named by what cannot be entered, so that runs in

@@ -40,6 +40,8 @@ pub struct Spawn {
     pub process_name: String,
     /// The umask programs get.
     pub umask: u32,
+    /// The nice value programs get; none for the host's own.
+    pub nice: Option<i32>,
     /// The soft limit of open files programs get.
     pub open_files: u64,
     /// What the kernel holds each of its processes to.
@@ -84,6 +86,7 @@ pub async fn spawn(spawn: Spawn) -> Result<Spawned, SpawnError> {
     };
     let plan = Plan {
         umask: spawn.umask,
+        nice: spawn.nice,
         open_files: spawn.open_files,
         limits: spawn.limits,
         raw: spawn.raw,

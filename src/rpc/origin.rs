@@ -7,10 +7,12 @@ use crate::{
     session::is_inherited,
 };
 
-/// A client's folder and environment, as it told with `join`.
+/// A client's folder, environment, umask and nice value, as it told with `join`.
 #[derive(Clone, Default)]
 pub struct Origin {
     cwd: Option<String>,
+    umask: Option<u32>,
+    nice: Option<i32>,
     /// Variables to set, and with none those of the daemon's own that the client does not have.
     env: BTreeMap<String, Option<String>>,
 }
@@ -26,7 +28,12 @@ impl Origin {
             env.extend(theirs.into_iter().map(|(key, value)| (key, Some(value))));
             env.retain(|key, _| is_inherited(key));
         }
-        Self { cwd: params.cwd.filter(|cwd| cwd.starts_with('/')), env }
+        Self {
+            cwd: params.cwd.filter(|cwd| cwd.starts_with('/')),
+            umask: params.umask.map(|umask| umask & 0o777),
+            nice: params.nice.map(|nice| nice.clamp(-20, 19)),
+            env,
+        }
     }
 
     /// Completes a wish with what the client has: what it says itself comes first.
@@ -38,6 +45,7 @@ impl Origin {
             _ => {}
         }
         params.origin_cwd.clone_from(&self.cwd);
+        (params.origin_umask, params.origin_nice) = (self.umask, self.nice);
         let asked = std::mem::take(&mut params.env);
         params.env = self.env.clone();
         params.env.extend(asked);

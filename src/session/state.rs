@@ -184,6 +184,8 @@ pub struct SavedSpawn {
     pub size: Size,
     pub process_name: String,
     pub umask: u32,
+    #[serde(default)]
+    pub nice: Option<i32>,
     pub open_files: u64,
     pub limits: KernelLimits,
     pub raw: bool,

@@ -98,6 +98,11 @@ fn become_program(plan: &Plan, say: &mut File) -> StartError {
     // ignore that (nohup does).
     let _ = prctl::set_pdeathsig(Signal::SIGTERM);
     umask(Mode::from_bits_truncate(plan.umask));
+    if let Some(nice) = plan.nice {
+        // One below the host's own takes a right that most users have not: then it stays as it is.
+        // SAFETY: a plain system call on numbers.
+        let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
+    }
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, plan.open_files.min(hard), hard);
     }

@@ -51,6 +51,8 @@ impl Address {
 pub struct Plan {
     /// The umask programs get.
     pub umask: u32,
+    /// The nice value programs get; none for the shim's own.
+    pub nice: Option<i32>,
     /// The soft limit of open files programs get.
     pub open_files: u64,
     /// Limits of the kernel that hold for the program and all it starts.
@@ -77,6 +79,9 @@ pub struct KernelLimits {
     pub open_files: u64,
 }
 
+/// Puts nice values above 0.
+const NICE_OFFSET: i32 = 100;
+
 impl Plan {
     /// As bytes: their number, then values with a NUL after each, as the kernel has arguments.
     #[must_use]
@@ -88,6 +93,8 @@ impl Plan {
             self.limits.processes,
             self.limits.open_files,
             u64::from(self.raw),
+            // None is 0; what is nice is from -20 to 19.
+            self.nice.map_or(0, |nice| u64::try_from(nice + NICE_OFFSET).unwrap_or(0)),
         ];
         let numbers = numbers.map(|number| OsString::from(number.to_string()));
         let paths = [self.cgroup.as_os_str(), self.cwd.as_os_str()];
@@ -117,8 +124,9 @@ impl Plan {
         let (umask, open_files) = (u32::try_from(number()?).ok()?, number()?);
         let limits = KernelLimits { cpu_seconds: number()?, processes: number()?, open_files: number()? };
         let raw = number()? != 0;
+        let nice = i32::try_from(number()?).ok().filter(|nice| *nice > 0).map(|nice| nice - NICE_OFFSET);
         let (cgroup, cwd) = (values.next()?.into(), values.next()?.into());
-        Some(Self { umask, open_files, limits, raw, cgroup, cwd, argv: values.collect() })
+        Some(Self { umask, nice, open_files, limits, raw, cgroup, cwd, argv: values.collect() })
     }
 }
 
@@ -225,6 +233,7 @@ mod tests {
     fn a_plan_with_odd_bytes_arrives_as_it_is_and_half_of_one_is_none() {
         let plan = Plan {
             umask: 0o22,
+            nice: Some(-5),
             open_files: 1024,
             limits: KernelLimits { cpu_seconds: 1, processes: 0, open_files: 64 },
             raw: true,

@@ -67,6 +67,8 @@ pub fn apply(name: &str, template: &Template, given: RunParams) -> RunParams {
         keep: given.keep.or(template.keep),
         transcript_bytes: given.transcript_bytes.or(template.transcript_bytes),
         origin_cwd: given.origin_cwd,
+        origin_umask: given.origin_umask,
+        origin_nice: given.origin_nice,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `termi run`.
 
-use crate::home::Home;
+use crate::{home::Home, support::TERMI};
 
 #[test]
 fn run_starts_the_daemon_and_names_the_run() {
@@ -90,4 +90,21 @@ fn limits_hold_as_they_are_given() {
     let sessions = home.json(&["ls", "x", "--json"]);
     let run = &sessions.as_object().unwrap().values().next().unwrap()["processes"][0];
     assert_eq!(run["limits"], serde_json::json!({"memory_bytes": 64 << 20, "cpu_seconds": 5, "processes": 9}));
+}
+
+/// The daemon was started with others by another shell.
+#[test]
+fn umask_and_nice_value_of_the_caller_are_the_programs() {
+    let home = Home::new();
+    home.done(&["run", "-w", "true"]);
+    let line = "umask; nice; true";
+    let said = |before: &str| {
+        let output =
+            home.command("sh").args(["-c", &format!("{before} \"$0\" run -w '{line}'"), TERMI]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let own = said("exec");
+    let nice: i32 = own[1].parse().unwrap();
+    assert_eq!(said("umask 027; exec nice -n 5"), ["0027".to_owned(), (nice + 5).to_string()]);
+    assert_eq!(said("exec"), own);
 }

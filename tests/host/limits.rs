@@ -243,7 +243,8 @@ fn a_control_group_that_cannot_be_entered_is_reported_and_the_program_runs() {
     let (orders, mut give) = std::io::pipe().unwrap();
     let (take, reports) = std::io::pipe().unwrap();
     let group = folder.path().join("termi-gone");
-    let values = ["18", "1024", "0", "0", "0", "0", group.to_str().unwrap(), "/", "sh", "-c", "exit 7", ""].join("\0");
+    let values =
+        ["18", "1024", "0", "0", "0", "0", "0", group.to_str().unwrap(), "/", "sh", "-c", "exit 7", ""].join("\0");
     give.write_all(&(values.len() as u64).to_be_bytes()).unwrap();
     give.write_all(values.as_bytes()).unwrap();
     let numbers = [std::process::id().to_string(), orders.as_raw_fd().to_string(), reports.as_raw_fd().to_string()];

@@ -71,6 +71,12 @@ pub struct JoinParams {
     /// Its environment. Without one, runs get the daemon's.
     #[serde(default)]
     pub env: Option<BTreeMap<String, String>>,
+    /// Its umask: that of the programs it starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub umask: Option<u32>,
+    /// Its nice value: that of the programs it starts, as far as the daemon may set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nice: Option<i32>,
 }
 
 /// Values of variables may be secrets: only their number is ever shown.

@@ -145,6 +145,12 @@ pub struct RunParams {
     /// The folder of a new session that is given none: where the client lives, as it said with `join`.
     #[serde(skip)]
     pub origin_cwd: Option<String>,
+    /// The umask of programs: the client's, as it said with `join`.
+    #[serde(skip)]
+    pub origin_umask: Option<u32>,
+    /// The nice value of programs: the client's, as it said with `join`.
+    #[serde(skip)]
+    pub origin_nice: Option<i32>,
 }
 
 /// Answer of `run`.

@@ -51,6 +51,7 @@ impl Run {
                 size: spawn.size,
                 process_name: spawn.process_name.clone(),
                 umask: spawn.umask,
+                nice: spawn.nice,
                 open_files: spawn.open_files,
                 limits: spawn.limits,
                 raw: spawn.raw,
@@ -112,14 +113,15 @@ impl Run {
         own: mpsc::WeakSender<Ask>,
         transcript_limit: watch::Receiver<usize>,
     ) -> io::Result<Self> {
-        let SavedSpawn { argv, env, cwd, size, process_name, umask, open_files, limits, raw, cgroup } = saved.spawn;
+        let SavedSpawn { argv, env, cwd, size, process_name, umask, nice, open_files, limits, raw, cgroup } =
+            saved.spawn;
         let (cwd, cgroup) = (cwd.into(), cgroup.into());
         let identity = Identity {
             run_id: saved.run_id,
             session_id,
             process_name: saved.process_name,
             command: saved.command,
-            spawn: Spawn { argv, env, cwd, size, process_name, umask, open_files, limits, raw, cgroup },
+            spawn: Spawn { argv, env, cwd, size, process_name, umask, nice, open_files, limits, raw, cgroup },
             timeout: saved.timeout,
             idle_timeout: saved.idle_timeout,
             transcript_limit,
