@@ -121,6 +121,7 @@ impl Supervisor {
                 Err(why) => ok("cgroup", format!("{why}; limits are watched from /proc")),
             });
             checks.push(left_by_others(leftovers));
+            checks.push(subreaper());
             checks.push(names(&sessions));
             checks.extend(logout());
             checks.push(ok(
@@ -305,6 +306,22 @@ fn memory(transcripts: u64) -> HealthCheck {
         return check("memory", HealthStatus::Warn, detail, Some(advice));
     }
     ok("memory", detail)
+}
+
+/// Whether what daemonizes below a run stays in its tree (PR_SET_CHILD_SUBREAPER, prctl(2)).
+fn subreaper() -> HealthCheck {
+    match nix::sys::prctl::set_child_subreaper(true) {
+        Ok(()) => ok("subreaper", "what daemonizes stays in its run's tree"),
+        Err(errno) => check(
+            "subreaper",
+            HealthStatus::Warn,
+            format!("prctl(PR_SET_CHILD_SUBREAPER): {errno}"),
+            Some(
+                "what daemonizes leaves its run's tree and is not ended with it; the next host finds it by its \
+                 environment. Is this an emulated system, or a kernel before 3.4?",
+            ),
+        ),
+    }
 }
 
 /// What was found at this host's start of hosts that were killed with all their shims.

@@ -106,7 +106,8 @@ impl Shim {
         let mut orders = File::from(pipe(address.orders_fd, OFlag::O_RDONLY)?);
         let mut reports = File::from(pipe(address.reports_fd, OFlag::O_WRONLY)?);
         let _ = prctl::set_name(c"termi-shim");
-        prctl::set_child_subreaper(true).ok()?;
+        // Where the system refuses it (emulation, old kernels), what daemonizes leaves the tree; the host says so.
+        let _ = prctl::set_child_subreaper(true);
         let mut mask = SigSet::empty();
         for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
             mask.add(signal);

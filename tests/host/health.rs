@@ -35,6 +35,7 @@ fn a_host_that_is_well_says_so_of_everything() {
         "memory",
         "cgroup",
         "leftovers",
+        "subreaper",
         "names",
         "uptime",
         "session",
@@ -113,4 +114,32 @@ impl Host {
         self.ask("remove", json!({"target": run.run_id}));
         self.ask("configure", json!({"max_sessions": 1, "max_runs": 1}));
     }
+}
+
+/// FAULTS row 50: a filter of system calls refuses what an emulated system may not know.
+#[test]
+fn a_system_that_refuses_a_subreaper_is_named_with_its_error_and_programs_run() {
+    const REFUSING: &str = "import ctypes, os, struct, sys
+call = {'x86_64': 157, 'aarch64': 167}[os.uname().machine]
+rule = lambda code, yes, no, value: struct.pack('HBBI', code, yes, no, value)
+rules = [rule(0x20, 0, 0, 0), rule(0x15, 0, 3, call), rule(0x20, 0, 0, 16), rule(0x15, 0, 1, 36),
+         rule(0x06, 0, 0, 0x00050000 | 22), rule(0x06, 0, 0, 0x7fff0000)]
+program = ctypes.create_string_buffer(b''.join(rules))
+class Filter(ctypes.Structure):
+    _fields_ = [('count', ctypes.c_ushort), ('rules', ctypes.c_void_p)]
+libc = ctypes.CDLL(None, use_errno=True)
+its = Filter(len(rules), ctypes.addressof(program))
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(its), 0, 0) == 0, ctypes.get_errno()
+os.execv(sys.argv[1], [sys.argv[1], 'host'])";
+    let home = Home::new();
+    let script = home.write("refusing.py", REFUSING);
+    let host = home.host().by_shell(&format!("exec python3 {} \"$TERMI\"", script.display())).start();
+    let run = host.run_line("exit 7");
+    assert_eq!(host.wait_exited(&run.run_id)["exit"]["code"], 7);
+    let health = host.ask("health", json!({}));
+    let check = one(&health, "subreaper");
+    assert_eq!(check["status"], "warn");
+    assert!(check["detail"].as_str().unwrap().contains("EINVAL"), "{check}");
+    let run = host.run_line("trap '' HUP TERM; sleep 1000 & while :; do sleep 1000; done");
+    assert_eq!(host.ask("kill", json!({"target": run.run_id}))["killed"], 1);
 }
