@@ -9,8 +9,8 @@ use super::{
     target::{Refused, each},
 };
 use crate::protocol::{
-    Code, Empty, Remove, RemoveParams, RemoveReply, Rename, RenameParams, Restart, RestartFailure, Restorable, Restore, RestoreParams, RunReply,
-    SessionInfo, Status, Target, TargetParams,
+    Code, Empty, Remove, RemoveParams, RemoveReply, Rename, RenameParams, Restart, RestartFailure, Restorable, Restore,
+    RestoreParams, RunReply, SessionInfo, Status, Target, TargetParams,
 };
 
 #[derive(Debug, clap::Args)]
