@@ -24,7 +24,11 @@ fn runtime() -> &'static Runtime {
         let _ = server::prepare();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime");
-        runtime.block_on(async { server::reap_children().expect("children are reaped") });
+        runtime.block_on(async {
+            server::reap_children().expect("children are reaped");
+            // Rust's own start ignores it, which the fuzzer's does not have: a handler that stays does as well.
+            let _ = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::pipe()).expect("SIGPIPE is handled");
+        });
         runtime
     })
 }
