@@ -68,7 +68,7 @@ fn what_lives_on_after_its_runs_end_is_listed_and_ended_only_when_that_is_said()
     eventually("the list says so", || home.done(&["ls"]).contains("exited 3, 1 lives on"));
     let why = home.refused(125, &["rm", "agent"]);
     assert!(why.contains("live on") && why.contains("termi rm --force agent"), "{why}");
-    let why = home.refused(1, &["daemon", "--stop"]);
+    let why = home.refused(125, &["daemon", "--stop"]);
     assert!(why.contains("1 process that ended runs have started lives on") && why.contains("kill all"), "{why}");
     assert_eq!(proc::with_argument(&seconds).len(), 1);
     let said = home.termi(&["rm", "all"]);

@@ -80,7 +80,7 @@ fn content_that_is_no_message_is_answered_and_the_next_one_read() {
 /// What ends a connection, and a word of the reason that log and standard error give.
 fn unreadable() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     vec![
-        ("no header at all", b"sessions\r\n\r\n".to_vec(), "no header"),
+        ("no header at all", b"sessions\r\n\r\n".to_vec(), "is not a header"),
         ("no length", b"Content-Type: x\r\n\r\n{}".to_vec(), "no Content-Length"),
         ("a length that is no number", b"Content-Length: many\r\n\r\n{}".to_vec(), "many"),
         ("4 GiB claimed", b"Content-Length: 4294967296\r\n\r\n{".to_vec(), "the limit is 16777216"),
