@@ -61,7 +61,7 @@ fn a_wiped_socket_is_made_again_and_whoever_comes_meanwhile_finds_the_same_daemo
         assert_eq!(daemon.pid(), pid);
     }
     let (code, said) = termi(&daemon, &["daemon"]);
-    assert!(code == 125 && said.contains("runs already"), "{said}");
+    assert!(code == 125 && said.contains("is already running"), "{said}");
     eventually("the lock is there again", || home.runtime().join("daemon.lock").exists());
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&base), mode(&home.runtime()), mode(&daemon.socket())), (0o700, 0o700, 0o600));

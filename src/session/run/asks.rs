@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::{oneshot, watch};
 use tracing::{debug, warn};
 
-use super::{Life, LinesWish, Published, Run, begin_output, focus};
+use super::{Flow, Life, LinesWish, Published, Run, begin_output, focus};
 use crate::{
     protocol::{
         AttachReply, Code, Error, Event, Format, LinkReply, PromptsReply, Result, Size, SnapshotFormat, SnapshotReply,
@@ -403,6 +403,11 @@ impl Run {
         self.watch = self.services.watcher.watch(self.shim_pid, &self.identity, &self.own);
         (self.life, self.status, self.reason, self.left_running) = (Life::Active, Status::Active, None, 0);
         (self.settled, self.is_left_known) = (false, false);
+        // Nothing of the first life is one of the second: what was read of it, how it flowed, what it was told.
+        (self.rest_goes, self.closed_until, self.focus, self.flow) =
+            (false, None, focus::Focus::default(), Flow::default());
+        self.unfed.clear();
+        self.fed = 0;
         let now = Instant::now();
         (self.started, self.started_at, self.last_output, self.last_activity) = (now, SystemTime::now(), now, now);
         self.output = begin_output(&self.services, &self.identity, self.started_at);
