@@ -195,7 +195,11 @@ fn what_lives_on_is_listed_and_ended_only_when_the_answer_is_yes() {
         ":TermiRun ++name=agent ++open=none setsid sleep {seconds} </dev/null >/dev/null 2>&1 & \
          until pgrep -fx 'sleep {seconds}' >/dev/null; do :; done\r:TermiSessions\r"
     ));
-    vim.sees("exited, 1 lives on");
+    vim.until("its long status leaves the columns in line", |screen| {
+        let title = screen.iter().find_map(|row| row.find("NAME"));
+        let row = screen.iter().find(|row| row.starts_with("exited, 1 lives on "));
+        title.is_some() && row.and_then(|row| row.find("agent")) == title
+    });
     vim.press("/agent\rx");
     vim.sees("lives on. End it?");
     vim.press("n");
@@ -204,6 +208,16 @@ fn what_lives_on_is_listed_and_ended_only_when_the_answer_is_yes() {
     vim.sees("lives on. End it?");
     vim.press("y");
     vim.sees("Removed 1 and ended 1 that lived on");
+    vim.quit(":qall!\r");
+}
+
+#[test]
+fn the_list_and_the_history_say_which_signal_ended_a_run() {
+    let vim = Editor::vim();
+    vim.press(":TermiRun ++name=one ++open=none kill -9 $$\r:TermiSessions\r");
+    vim.sees("signal 9   one");
+    vim.press(":Termi history\r");
+    vim.sees("signal 9    one");
     vim.quit(":qall!\r");
 }
 

@@ -3,7 +3,7 @@ if exists('b:current_syntax')
 endif
 syntax match termiHeader /\%1l.*/
 syntax match termiActive /^active\>/
-syntax match termiFailed /^\%(killed\|failed\|timed out\|exited \d\+\)\>/
+syntax match termiFailed /^\%(killed\|failed\|timed out\|signal \d\+\|exited \d\+\)\>/
 highlight default link termiHeader Title
 highlight default link termiActive Identifier
 highlight default link termiFailed WarningMsg

@@ -7,6 +7,10 @@ import autoload './message.vim'
 import autoload './scratch.vim'
 
 const NAME = 'termi-sessions://'
+# Columns grow to what they hold, up to these; names only in a window with room for them.
+const STATUS_MOST = 24
+const NAME_MOST = 32
+const ROOMY = 110
 
 var shown = -1
 var rows: list<dict<any>> = []
@@ -86,15 +90,18 @@ def Write(sessions: dict<any>)
   # Groups together, in the order of their names; within one, the order in which they started.
   rows->sort((a, b) => a.group == b.group ? (a.started_at > b.started_at ? 1 : a.started_at < b.started_at ? -1 : 0)
     : a.group > b.group ? 1 : -1)
-  var lines = [printf('%-10s %-16s %-8s %-24s %7s %6s %5s %7s  %s', 'STATUS', 'NAME', 'GROUP', 'COMMAND', 'PID', 'AGE', 'CPU',
-    'MEMORY', filter == '' ? 'LAST LINE' : $'LAST LINE  (filter: {filter})')]
-  for row in rows
+  var words = rows->mapnew((_, row) => Status(row.process))
+  var wide = Widest(words, 10, STATUS_MOST)
+  var names = winwidth(bufwinid(shown)) < ROOMY ? 16 : Widest(rows->mapnew((_, row) => row.session_name), 16, NAME_MOST)
+  var lines = [printf('%-*s %-*s %-8s %-24s %7s %6s %5s %7s  %s', wide, 'STATUS', names, 'NAME', 'GROUP', 'COMMAND', 'PID',
+    'AGE', 'CPU', 'MEMORY', filter == '' ? 'LAST LINE' : $'LAST LINE  (filter: {filter})')]
+  for [index, row] in items(rows)
     var process: dict<any> = row.process
     var memory = process.memory_bytes == v:null ? '' : Bytes(process.memory_bytes)
     var cpu = process.cpu_percent == v:null ? '' : printf('%.0f%%', process.cpu_percent)
-    lines->add(printf('%-10s %-16S %-8S %-24S %7d %6s %5s %7s  %s', Status(process), message.Cut(row.session_name, 16),
-      message.Cut(row.group, 8), message.Cut(process.command, 24), process.pid, Age(process.duration_ms), cpu, memory,
-      message.Clean(process.last_line)))
+    lines->add(printf('%-*S %-*S %-8S %-24S %7d %6s %5s %7s  %s', wide, message.Cut(words[index], wide), names,
+      message.Cut(row.session_name, names), message.Cut(row.group, 8), message.Cut(process.command, 24), process.pid,
+      Age(process.duration_ms), cpu, memory, message.Clean(process.last_line)))
   endfor
   if empty(rows)
     lines->add(filter == '' ? 'No sessions. :TermiRun starts one.' : $'No session has `{filter}` in it; f changes the filter.')
@@ -108,16 +115,26 @@ def Write(sessions: dict<any>)
   endfor
 enddef
 
+# The width of a column that holds these texts, within bounds.
+def Widest(texts: list<string>, least: number, most: number): number
+  return min([most, max(texts->mapnew((_, text) => strdisplaywidth(text)) + [least])])
+enddef
+
 def Status(process: dict<any>): string
   var left = get(process, 'left_running', 0)
   return Ended(process) .. (left == 0 || process.status == 'active' ? '' : $', {left} {left == 1 ? "lives" : "live"} on')
 enddef
 
-def Ended(process: dict<any>): string
-  if process.status == 'exited' && process.exit != v:null && process.exit.code != 0
-    return $'exited {process.exit.code}'
+# How a run ended, in the list and in the history: `exited`, `exited 3`, `signal 9`, `timed out`.
+export def Ended(run: dict<any>): string
+  if run.status == 'exited' && type(run.exit) == v:t_dict
+    if run.exit.signal != v:null
+      return $'signal {run.exit.signal}'
+    elseif run.exit.code != v:null && run.exit.code != 0
+      return $'exited {run.exit.code}'
+    endif
   endif
-  return substitute(process.status, '_', ' ', '')
+  return substitute(run.status, '_', ' ', '')
 enddef
 
 def Age(ms: number): string

@@ -36,7 +36,8 @@ enddef
 # Text on one line of at most `width` columns.
 export def Cut(given: string, width: number): string
   var text = Clean(given)
-  return strdisplaywidth(text) <= width ? text : strcharpart(text, 0, width - 1) .. '…'
+  # The precision of %S counts columns, so wide characters count twice.
+  return strdisplaywidth(text) <= width ? text : printf('%.*S', width - 1, text) .. '…'
 enddef
 
 # Text on one line, without control characters, of bounded length.

@@ -3,6 +3,7 @@ vim9script
 
 import autoload './commands.vim'
 import autoload './host.vim'
+import autoload './list.vim'
 import autoload './message.vim'
 import autoload './scratch.vim'
 
@@ -18,7 +19,7 @@ export def History(query: string)
   records = answer.records
   var lines = [printf('%-16s %-11s %-16s %-24s  %s', 'ENDED', 'HOW', 'NAME', 'FOLDER', 'COMMAND')]
   for record in records
-    lines->add(printf('%-16s %-11S %-16S %-24S  %s', strftime('%Y-%m-%d %H:%M', record.ended_at / 1000), How(record),
+    lines->add(printf('%-16s %-11S %-16S %-24S  %s', strftime('%Y-%m-%d %H:%M', record.ended_at / 1000), list.Ended(record),
       message.Cut(record.session_name, 16), message.Cut(fnamemodify(record.cwd, ':~'), 24), message.Clean(record.command)))
   endfor
   if empty(records)
@@ -30,14 +31,6 @@ export def History(query: string)
   setlocal cursorline filetype=termi-history
   nnoremap <buffer> <nowait> <CR> <ScriptCmd>Again()<CR>
   scratch.Write(buf, lines)
-enddef
-
-def How(record: dict<any>): string
-  var exit: any = record.exit
-  if record.status == 'exited' && type(exit) == v:t_dict && exit.code != v:null && exit.code != 0
-    return $'exited {exit.code}'
-  endif
-  return substitute(record.status, '_', ' ', '')
 enddef
 
 # Runs the command under the cursor again, in its folder.
