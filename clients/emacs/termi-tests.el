@@ -88,6 +88,24 @@
       (termi-tests--sees "^active +two"))
     (termi-tests--until "there is a prompt again" (lambda () (not termi--over)))))
 
+(ert-deftest termi-tests-the-columns-of-the-list-are-in-line ()
+  (termi-tests--with-run "++name=名前の長いセッション名前 setsid sleep 98761 </dev/null >/dev/null 2>&1 & until pgrep -fx 'sleep 98761' >/dev/null; do :; done; exit 3"
+    (termi-tests--sees "exited with code 3")
+    (termi-sessions)
+    (with-current-buffer "*termi sessions*"
+      (termi-tests--sees "^exited 3, 1 lives on 名前の長いセッ…  setsid")
+      (goto-char (point-min))
+      (search-forward "setsid")
+      (should (= (string-width (buffer-substring (line-beginning-position) (match-beginning 0)))
+                 (+ (length "exited 3, 1 lives on") 1 16 1))))))
+
+(ert-deftest termi-tests-the-list-says-which-signal-ended-a-run ()
+  (termi-tests--with-run "++name=one kill -9 $$"
+    (termi-tests--sees "── ended by signal 9 ──")
+    (termi-sessions)
+    (with-current-buffer "*termi sessions*"
+      (termi-tests--sees "^signal 9 +one"))))
+
 (ert-deftest termi-tests-attach-shows-a-run-of-this-emacs ()
   (unwind-protect
       (progn

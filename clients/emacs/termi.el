@@ -838,12 +838,39 @@ When the answer to an earlier question is under way, ask after it."
   "Write ANSWER of `sessions' into the list's BUFFER."
   (when (buffer-live-p buffer)
     (with-current-buffer buffer
-      (setq tabulated-list-entries (termi--list-rows answer))
+      (termi--list-set answer)
       (tabulated-list-print t))))
+
+(defun termi--list-set (answer)
+  "Make ANSWER of `sessions' the list's entries, and fit the columns to them.
+The names get more than their least width only in a window with room."
+  (setq tabulated-list-entries (termi--list-rows answer))
+  (let ((window (get-buffer-window nil t))
+        (format (copy-tree tabulated-list-format t)))
+    (setf (cadr (aref format 0)) (termi--list-widest 0 10 24)
+          (cadr (aref format 1)) (if (and window (>= (window-width window) 110)) (termi--list-widest 1 16 32) 16))
+    (unless (equal format tabulated-list-format)
+      (setq tabulated-list-format format)
+      (tabulated-list-init-header)))
+  ;; What `tabulated-list-print' cuts itself is not padded when a wide character leaves a column over.
+  (dolist (entry tabulated-list-entries)
+    (dotimes (column 3)
+      (let ((text (aref (cadr entry) column)))
+        (when (stringp text)
+          (aset (cadr entry) column
+                (truncate-string-to-width text (cadr (aref tabulated-list-format column)) nil nil "…")))))))
+
+(defun termi--list-widest (column least most)
+  "The width of the texts in COLUMN of the list, from LEAST to MOST."
+  (cl-loop with widest = least
+           for entry in tabulated-list-entries
+           for text = (aref (cadr entry) column)
+           do (setq widest (max widest (string-width (if (stringp text) text (car text)))))
+           finally return (min most widest)))
 
 (defun termi--list-entries ()
   "Ask for the entries of the list."
-  (setq tabulated-list-entries (termi--list-rows (and (termi--running-p) (termi--call 'sessions nil)))))
+  (termi--list-set (and (termi--running-p) (termi--call 'sessions nil))))
 
 (defun termi--list-rows (answer)
   "The list's entries from ANSWER of `sessions'."
@@ -873,10 +900,12 @@ When the answer to an earlier question is under way, ask after it."
   "The entry of PROCESS in SESSION, whose id is SESSION-ID."
   (let ((left (or (plist-get process :left_running) 0))
         (memory (plist-get process :memory_bytes)) (cpu (plist-get process :cpu_percent))
-        (code (plist-get (plist-get process :exit) :code)) (status (plist-get process :status)))
+        (code (plist-get (plist-get process :exit) :code)) (signal (plist-get (plist-get process :exit) :signal))
+        (status (plist-get process :status)))
     (list (list :run_id (plist-get process :run_id) :left left :session_id session-id :session_name (plist-get session :name))
-          (vector (concat (if (and code (/= code 0) (equal status "exited")) (format "exited %d" code)
-                            (string-replace "_" " " status))
+          (vector (concat (cond ((and signal (equal status "exited")) (format "signal %d" signal))
+                                ((and code (/= code 0) (equal status "exited")) (format "exited %d" code))
+                                (t (string-replace "_" " " status)))
                           (if (or (equal status "active") (< left 1)) ""
                             (format ", %d %s on" left (if (= left 1) "lives" "live"))))
                   (plist-get session :name)
@@ -922,7 +951,8 @@ Whether to end processes of it that live on is asked."
   (interactive)
   (let ((left (plist-get (termi--list-run) :left)))
     (cond ((or (null left) (< left 1)) (termi--call 'remove (list :target (termi--list-target))))
-          ((y-or-n-p (format "%d of its processes live on.  End them? " left))
+          ((y-or-n-p (if (= left 1) "1 of its processes lives on.  End it? "
+                       (format "%d of its processes live on.  End them? " left)))
            (termi--call 'remove (list :target (termi--list-target) :force t))))))
 
 ;;;; Evil
