@@ -167,8 +167,7 @@ function M.dismiss(rows)
   local with_tree, count = living(rows)
   local force = #with_tree > 0
     and ask(
-      ('%s of %s live on. End them'):format(
-        format.count(count, 'process', 'processes'),
+      (count == 1 and '1 process of %s lives on. End it' or count .. ' processes of %s live on. End them'):format(
         table.concat(names(with_tree), ', ')
       )
     )

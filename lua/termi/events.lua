@@ -74,7 +74,9 @@ end
 ---@return string
 function M.ending(run)
   local left = run.left_running or 0
-  local also = left > 0 and ('; %s it started still running'):format(format.count(left, 'process', 'processes')) or ''
+  local also = left > 0
+      and ('; %s %s on'):format(format.count(left, 'process', 'processes'), left == 1 and 'lives' or 'live')
+    or ''
   return ('[Process %s%s]'):format(full_outcome(run), also)
 end
 

@@ -280,15 +280,15 @@ in_each_neovim! {
         assert!(row.contains("agent"), "{row}");
         for key in ["gg/agent<CR>x", "X"] {
             editor.input(key);
-            editor.sees("1 process of agent live on. End them?");
+            editor.sees("1 process of agent lives on. End it?");
             editor.input("n");
-            editor.sees_no("End them?");
+            editor.sees_no("End it?");
             assert_eq!(alive(), 1);
         }
         editor.sees("done, 1 lives on");
         editor.sees_no("plain");
         editor.input("X");
-        editor.sees("1 process of agent live on. End them?");
+        editor.sees("1 process of agent lives on. End it?");
         editor.input("y");
         editor.hears("dismissed 1 run and ended 1 process");
         editor.sees("No sessions yet.");
