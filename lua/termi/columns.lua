@@ -9,6 +9,7 @@ local M = {}
 ---@field tail? { text: string, hl: string }[] what follows the text, in colours of its own
 ---@field whole? string text and tail, once measured
 ---@field width? integer of that on the screen
+---@field spills? boolean where it would be cut, it takes the room of the empty cells that follow
 
 ---@class termi.Column
 ---@field key string
@@ -150,14 +151,23 @@ end
 function M.line(layout, cell_of, span)
   local parts, marks, length = {}, {}, 0 ---@type string[], termi.Highlight[], integer
   local covered = 0
-  for _, key in ipairs(layout.names) do
+  local spilled = 0 -- the last column that an earlier cell took
+  for index, key in ipairs(layout.names) do
     local width = covered + layout.widths[key]
-    if span and key ~= span then
+    if index <= spilled then
+      goto continue
+    elseif span and key ~= span then
       covered = width + #M.GAP
     else
       span, covered = nil, 0
       local cell = cell_of(key)
       local whole, has = measured(cell)
+      local after = layout.names[index + 1]
+      spilled = index
+      while cell.spills and has > width and after and cell_of(after).text == '' do
+        width, spilled = width + #M.GAP + layout.widths[after], spilled + 1
+        after = layout.names[spilled + 1]
+      end
       local text = format.fit(whole, width, layout.by_key[key].right, has)
       if #parts > 0 then
         parts[#parts + 1] = M.GAP
@@ -175,6 +185,7 @@ function M.line(layout, cell_of, span)
       parts[#parts + 1] = text
       length = stop
     end
+    ::continue::
   end
   local line = table.concat(parts)
   -- Not a pattern for the blanks at the end: it would try each run of blanks in the line.

@@ -96,7 +96,7 @@ local function command(node)
   local runs = format.count(#node.rows, 'run', 'runs')
   local what = node.kind == 'group' and format.count(model.count_sessions(node.rows), 'session', 'sessions') or runs
   local how = status.summary(node.rows)
-  return { text = what .. (how ~= '' and ': ' .. how or ''), hl = 'TermiDim' }
+  return { text = what .. (how ~= '' and ': ' .. how or ''), hl = 'TermiDim', spills = true }
 end
 
 ---@param node termi.ListNode

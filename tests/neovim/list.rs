@@ -126,6 +126,15 @@ in_each_neovim! {
         }
     }
 
+    fn the_summary_of_a_group_takes_empty_cells_before_it_is_cut(editor, start => start.size(60, 20)) {
+        for name in ["a-session-with-a-name-far-too-long", "another-session-with-a-name-far-too-long"] {
+            editor.ex(&format!("TermiRun ++name={name} ++group=web ++open=none echo many words in a long command; sleep 100"));
+        }
+        editor.ex("TermiSessions");
+        editor.sees("…  echo");
+        editor.sees("2 sessions: 2 running");
+    }
+
     fn a_key_on_no_session_says_so(editor) {
         editor.ex("TermiSessions");
         editor.sees("No sessions yet.");
