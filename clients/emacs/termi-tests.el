@@ -99,6 +99,16 @@
       (should (= (string-width (buffer-substring (line-beginning-position) (match-beginning 0)))
                  (+ (length "exited 3, 1 lives on") 1 16 1))))))
 
+(ert-deftest termi-tests-a-list-without-sessions-says-so ()
+  (unwind-protect
+      (progn
+        (termi-sessions)
+        (with-current-buffer "*termi sessions*"
+          (let ((text (overlay-get (car (overlays-in (point-min) (point-max))) 'after-string)))
+            (should (string-match-p "^No sessions\\." text)))))
+    (termi-stop)
+    (termi-tests--until "the host ends" (lambda () (not (termi--running-p))))))
+
 (ert-deftest termi-tests-the-list-says-which-signal-ended-a-run ()
   (termi-tests--with-run "++name=one kill -9 $$"
     (termi-tests--sees "── ended by signal 9 ──")

@@ -841,10 +841,15 @@ When the answer to an earlier question is under way, ask after it."
       (termi--list-set answer)
       (tabulated-list-print t))))
 
+(defvar-local termi--list-empty nil "An overlay whose text is seen where the list has no sessions.")
+
 (defun termi--list-set (answer)
   "Make ANSWER of `sessions' the list's entries, and fit the columns to them.
 The names get more than their least width only in a window with room."
   (setq tabulated-list-entries (termi--list-rows answer))
+  (unless termi--list-empty (setq termi--list-empty (make-overlay (point-min) (point-min))))
+  (overlay-put termi--list-empty 'after-string
+               (unless tabulated-list-entries "No sessions.  M-x termi-run starts one."))
   (let ((window (get-buffer-window nil t))
         (format (copy-tree tabulated-list-format t)))
     (setf (cadr (aref format 0)) (termi--list-widest 0 10 24)
