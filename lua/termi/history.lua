@@ -91,8 +91,8 @@ local COLUMNS = {
   },
   {
     key = 'cwd',
-    title = 'Folder',
-    min = 8,
+    title = 'Directory',
+    min = 9,
     max = 60,
     drop = 1,
     cell = function(record)
@@ -172,7 +172,7 @@ local function told(record)
   add('reason', record.reason)
   add('command', record.command)
   add('program', record.program)
-  add('folder', record.cwd)
+  add('directory', record.cwd)
   add('session', record.session_name, 'TermiName')
   add('group', record.group, 'TermiGroup')
   add('label', record.label)
@@ -224,7 +224,7 @@ end
 
 ---@type termi.Key[]
 M.keys = {
-  { lhs = '<CR>', hint = 'run again', desc = 'run the command again, in its folder', run = again() },
+  { lhs = '<CR>', hint = 'run again', desc = 'run the command again, in its directory', run = again() },
   { lhs = '<C-s>', desc = 'run it again in a split', run = again('split') },
   { lhs = '<C-v>', desc = 'run it again in a vertical split', run = again('vsplit') },
   { lhs = '<C-t>', desc = 'run it again in a tab page', run = again('tab') },

@@ -197,7 +197,7 @@ M.keys = {
     run = select.toggle,
   },
   { lhs = 'U', desc = 'unmark all', run = select.clear },
-  { lhs = 'f', hint = 'filter', desc = 'filter by name, command, group, folder, status', run = filter },
+  { lhs = 'f', hint = 'filter', desc = 'filter by name, command, group, directory, status', run = filter },
   {
     lhs = 'F',
     desc = 'clear the filter',

@@ -45,7 +45,7 @@ local function greeting(sessions)
     return nil
   end
   local count = require('termi.format').count(here + elsewhere, 'session', 'sessions')
-  local place = here > 0 and elsewhere > 0 and (' (%d of this folder)'):format(here) or ''
+  local place = here > 0 and elsewhere > 0 and (' (%d of this directory)'):format(here) or ''
   return ('%s still running%s; :TermiSessions lists them'):format(count, place)
 end
 

@@ -96,7 +96,7 @@ in_each_neovim! {
             ("status", "■ timed out"),
             ("reason", "200ms"),
             ("command", "printf seen; exec sleep 1000"),
-            ("folder", "/work"),
+            ("directory", "/work"),
             ("session", "slow"),
             ("group", "web"),
             ("started", ":"),

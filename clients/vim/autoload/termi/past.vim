@@ -17,7 +17,7 @@ var records: list<dict<any>> = []
 export def History(query: string)
   var answer = host.Call('history', {limit: MOST, query: query == '' ? v:null : query})
   records = answer.records
-  var lines = [printf('%-16s %-11s %-16s %-24s  %s', 'ENDED', 'HOW', 'NAME', 'FOLDER', 'COMMAND')]
+  var lines = [printf('%-16s %-11s %-16s %-24s  %s', 'ENDED', 'HOW', 'NAME', 'DIRECTORY', 'COMMAND')]
   for record in records
     lines->add(printf('%-16s %-11S %-16S %-24S  %s', strftime('%Y-%m-%d %H:%M', record.ended_at / 1000), list.Ended(record),
       message.Cut(record.session_name, 16), message.Cut(fnamemodify(record.cwd, ':~'), 24), message.Clean(record.command)))
@@ -33,7 +33,7 @@ export def History(query: string)
   scratch.Write(buf, lines)
 enddef
 
-# Runs the command under the cursor again, in its folder.
+# Runs the command under the cursor again, in its directory.
 def Again()
   var record = get(records, line('.') - 2, {})
   if line('.') < 2 || empty(record)
