@@ -32,6 +32,9 @@
 ;;   (termi :fetcher git :url "file:///home/me/src/termi"
 ;;          :files ("clients/emacs/termi.el"))
 ;;
+;; Sessions end with Emacs.  For those that outlive it, before the first
+;; command: (setq termi-host-arguments '("--persist"))
+;;
 ;; With Evil, the list begins in Emacs state, so that its keys are as
 ;; they are without it, and buffers of runs in insert state.
 
