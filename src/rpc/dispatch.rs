@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use tracing::debug;
 
-use super::{daemon::Daemon, origin::Origin};
+use super::{daemon::Daemon, intake::Budget, origin::Origin};
 use crate::{
     // Every method is named here.
     protocol::*,
@@ -35,6 +35,8 @@ pub struct Host {
     pub shutdown: tokio::sync::watch::Sender<bool>,
     /// The daemon that this is, if it is one.
     pub daemon: Option<Daemon>,
+    /// What messages that are coming in over sockets may take together.
+    pub(super) intake: Budget,
 }
 
 impl Host {
@@ -47,6 +49,7 @@ impl Host {
             ending: tokio::sync::watch::Sender::new(false),
             shutdown: tokio::sync::watch::Sender::new(false),
             daemon: None,
+            intake: Budget::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod daemon;
 mod dispatch;
 pub mod guard;
+pub mod intake;
 pub mod json;
 mod msgpack;
 mod origin;
@@ -14,6 +15,7 @@ mod value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
 
 use crate::session::Caller;
+use intake::Intake;
 
 pub use daemon::{Daemon, DaemonAsk};
 pub use dispatch::{Connection, Host, METHODS};
@@ -48,13 +50,25 @@ pub async fn serve(
     writer: Box<dyn AsyncWrite + Send + Unpin>,
     caller: impl Into<Caller>,
 ) -> Ended {
+    serve_within(host, transport, reader, writer, caller.into(), Intake::default()).await
+}
+
+async fn serve_within(
+    host: Host,
+    transport: Transport,
+    reader: impl AsyncRead + Send + Unpin + 'static,
+    writer: Box<dyn AsyncWrite + Send + Unpin>,
+    caller: Caller,
+    intake: Intake,
+) -> Ended {
     match transport {
-        Transport::Msgpack => msgpack::serve(host, reader, writer, caller.into()).await,
-        Transport::Json => json::serve(host, reader, writer, caller.into()).await,
+        Transport::Msgpack => msgpack::serve(host, reader, writer, caller, intake).await,
+        Transport::Json => json::serve(host, reader, writer, caller, intake).await,
     }
 }
 
-/// Serves one client in whatever way it speaks, until its stream ends.
+/// Serves one of the clients of a socket in whatever way it speaks, until its stream ends. What they send in part takes
+/// so much memory together and no more.
 ///
 /// The first byte tells: JSON-RPC begins with a header, and no header's letter begins a msgpack-RPC message,
 /// which is an array.
@@ -70,5 +84,6 @@ pub async fn serve_any(
         Ok(_) => Transport::Msgpack,
         Err(error) => return Ended::Broken(error.to_string()),
     };
-    serve(host, transport, reader, writer, caller).await
+    let intake = Intake::of(host.intake.clone());
+    serve_within(host, transport, reader, writer, caller.into(), intake).await
 }

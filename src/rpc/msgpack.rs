@@ -20,6 +20,7 @@ use super::{
     Ended,
     dispatch::{CALLS_UNDER_WAY, Connection, Host, closed, while_open},
     guard::{GuardedReader, GuardedWriter, OPENING, Replying, Traffic},
+    intake::Intake,
     room::Kind,
     telling::Telling,
     value::to_value,
@@ -45,11 +46,12 @@ pub async fn serve(
     reader: impl AsyncRead + Send + Unpin + 'static,
     writer: Box<dyn AsyncWrite + Send + Unpin>,
     caller: Caller,
+    intake: Intake,
 ) -> Ended {
     let traffic = Traffic::default();
     // Dropped when this ends, which gives up what the client still waits for.
     let (_open, open) = watch::channel(());
-    let reader = GuardedReader::new(reader, traffic.clone()).compat();
+    let reader = GuardedReader::new(reader, traffic.clone()).within(intake).compat();
     let writer = GuardedWriter::new(writer, traffic.clone()).compat_write();
     let (client, outbox) = Client::new();
     let known = client.clone();

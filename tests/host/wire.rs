@@ -1,6 +1,8 @@
 //! A client that speaks badly: it is answered, ignored or, where nothing can be made of it, cut off; the host's
 //! memory does not grow, and what still can work does.
 
+use std::{io::Write, os::unix::net::UnixStream};
+
 use rmpv::Value;
 use serde_json::json;
 
@@ -304,4 +306,40 @@ fn calls_that_share_an_id_each_give_their_place_back() {
         host.input(&run.run_id, "\r");
         next = answer()["next"].as_u64().unwrap();
     }
+}
+
+/// Sixty connections with 14 MiB of a message each had taken 867 MB (FAULTS: one client's memory).
+#[test]
+fn what_many_connections_send_in_part_is_bounded_together() {
+    let host = Host::start();
+    let run = host.run_line("cat");
+    let before = proc::resident_bytes(host.pid());
+    let part = 14 << 20;
+    let msgpack =
+        [&[0x94, 0x00, 0x01, 0xa4][..], b"send", &[0x91, 0xc6, 0x00, 0xf0, 0x00, 0x00], &vec![b'x'; part]].concat();
+    let json = [b"Content-Length: 15728640\r\n\r\n".to_vec(), vec![b' '; part]].concat();
+    let streams: Vec<UnixStream> = std::thread::scope(|scope| {
+        let send = |number: usize| {
+            let (socket, bytes) = (host.socket(), if number.is_multiple_of(2) { &msgpack } else { &json });
+            scope.spawn(move || {
+                let mut stream = UnixStream::connect(socket).unwrap();
+                // One that it is too much with is cut off on the way.
+                let _ = stream.write_all(bytes);
+                stream
+            })
+        };
+        let sending: Vec<_> = (0..60).map(send).collect();
+        sending.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let grown = proc::resident_bytes(host.pid()).saturating_sub(before);
+    assert!(grown < 300 << 20, "{} MiB", grown >> 20);
+    // Others go on, and the editor itself with as much as ever.
+    let guest = host.connect();
+    guest.initialize();
+    guest.ask("send", json!({"target": run.run_id, "data": "from a guest", "enter": true}));
+    host.wait_pattern(&run, "from a guest");
+    let refusal = host.refusal("send", json!({"target": "nobody", "data": "x".repeat(10 << 20)}));
+    assert_eq!(refusal.code, "not_found");
+    drop(streams);
+    assert!(host.home().log().contains("together the limit is 67108864"), "{}", host.home().log());
 }

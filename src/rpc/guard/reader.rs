@@ -9,7 +9,7 @@ use std::{
 use tokio::io::{AsyncRead, ReadBuf};
 use tracing::warn;
 
-use crate::rpc::dispatch::ANSWERS_WAITING;
+use crate::rpc::{dispatch::ANSWERS_WAITING, intake::Intake};
 
 use super::{
     skipper::{Refusal, Skipper},
@@ -32,6 +32,8 @@ pub struct GuardedReader<R> {
     inner: R,
     skipper: Skipper,
     traffic: Traffic,
+    /// What of the message that is coming in the connection may hold.
+    intake: Intake,
     /// Bytes read and not yet looked at.
     raw: Vec<u8>,
     /// The message that is coming in.
@@ -52,6 +54,7 @@ impl<R> GuardedReader<R> {
             inner,
             skipper: Skipper::default(),
             traffic,
+            intake: Intake::default(),
             raw: Vec::new(),
             message: Vec::new(),
             ready: Vec::new(),
@@ -61,11 +64,17 @@ impl<R> GuardedReader<R> {
         }
     }
 
+    /// The same, with what its messages may take while they come in.
+    pub(in crate::rpc) fn within(self, intake: Intake) -> Self {
+        Self { intake, ..self }
+    }
+
     /// Moves the next whole message to `ready`, if `raw` has the rest of one.
     fn assemble(&mut self) -> Result<bool, Refusal> {
         while !self.raw.is_empty() {
             let (used, ends) = self.skipper.take(&self.raw)?;
             self.message.extend(self.raw.drain(..used));
+            self.intake.hold(if ends { 0 } else { self.message.len() })?;
             if !ends {
                 return Ok(false);
             }

@@ -1,5 +1,7 @@
 //! Where msgpack values end.
 
+use crate::rpc::intake::Exhausted;
+
 /// The largest message, in bytes.
 pub const MAX_BYTES: usize = 16 << 20;
 
@@ -27,6 +29,9 @@ pub enum Refusal {
     /// The client asks on and on, and does not read the answers.
     #[error("{0} answers wait, and the client does not read them")]
     Unread(usize),
+    /// There is no memory for more of it.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
     /// The stream ended within a message.
     #[error("the stream ended {0} bytes into a message")]
     Truncated(usize),

@@ -8,7 +8,10 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
 use crate::{
     protocol::{JsonExcess, json_excess},
-    rpc::guard::{MAX_BYTES, MAX_DEPTH, MAX_VALUES},
+    rpc::{
+        guard::{MAX_BYTES, MAX_DEPTH, MAX_VALUES},
+        intake::{Exhausted, Intake},
+    },
 };
 
 /// All headers of a message together. There are two in use, and neither is long.
@@ -37,6 +40,9 @@ pub enum Refusal {
     /// The stream ended where a message had not.
     #[error("the stream ended {0} bytes into a message")]
     Truncated(usize),
+    /// There is no memory for more of a message.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
     /// The stream itself failed.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -45,12 +51,18 @@ pub enum Refusal {
 /// A client's stream, message by message.
 pub struct Messages<R> {
     inner: BufReader<R>,
+    intake: Intake,
 }
 
 impl<R: AsyncRead + Unpin> Messages<R> {
     /// Reads from the start of a message.
     pub fn new(inner: R) -> Self {
-        Self { inner: BufReader::new(inner) }
+        Self { inner: BufReader::new(inner), intake: Intake::default() }
+    }
+
+    /// The same, with what its messages may take while they come in.
+    pub(in crate::rpc) fn within(self, intake: Intake) -> Self {
+        Self { intake, ..self }
     }
 
     /// The next message's content; none when the stream ended after the last. Memory is taken as bytes come,
@@ -61,7 +73,11 @@ impl<R: AsyncRead + Unpin> Messages<R> {
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Refusal> {
         let Some((length, headers)) = self.headers().await? else { return Ok(None) };
         let mut body = Vec::new();
-        (&mut self.inner).take(length).read_to_end(&mut body).await?;
+        let mut rest = (&mut self.inner).take(length);
+        while rest.read_buf(&mut body).await? > 0 {
+            self.intake.hold(body.len())?;
+        }
+        self.intake.hold(0)?;
         if (body.len() as u64) < length {
             return Err(Refusal::Truncated(headers + body.len()));
         }

@@ -28,6 +28,7 @@ use super::{
     Ended,
     dispatch::{ANSWERS_WAITING, CALLS_UNDER_WAY, Connection, Host, while_open},
     guard::{OPENING, Replying},
+    intake::Intake,
     room::Kind,
 };
 use crate::{
@@ -41,6 +42,7 @@ pub(super) async fn serve(
     reader: impl AsyncRead + Send + Unpin + 'static,
     writer: Box<dyn AsyncWrite + Send + Unpin>,
     caller: Caller,
+    intake: Intake,
 ) -> Ended {
     // Dropped when this ends, which gives up what the client still waits for.
     let (_open, open) = watch::channel(());
@@ -66,7 +68,7 @@ pub(super) async fn serve(
         }
     });
     let ended = tokio::select! {
-        ended = served.read_all(Messages::new(reader)) => ended,
+        ended = served.read_all(Messages::new(reader).within(intake)) => ended,
         () = peer.is_broken() => Ended::Closed,
     };
     sender.abort();
