@@ -111,7 +111,7 @@ end
 ---@param opts? { force?: boolean } to end processes that live on after their run's end, too
 ---@return { removed: integer, kept?: integer, processes?: integer }
 function M.remove(target, opts)
-  return require('termi.actions').remove(target)
+  return require('termi.actions').remove(target, opts)
 end
 
 --- The text of a run: what is on its screen, and what has left it.

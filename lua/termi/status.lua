@@ -27,7 +27,7 @@ end
 function M.of_ended(run)
   local left = run.left_running or 0
   if left > 0 then
-    local ended = M.of_ended(vim.tbl_extend('force', run, { left_running = 0 }))
+    local ended = M.of_ended(vim.tbl_extend('force', run, { left_running = 0 }) --[[@as termi.proto.Process]])
     ended.word = ('%s, %d %s on'):format(ended.word, left, left == 1 and 'lives' or 'live')
     return ended
   end

@@ -304,6 +304,20 @@ in_each_neovim! {
         assert_eq!(alive(), 0);
     }
 
+    fn remove_ends_what_lives_on_only_when_forced(editor, start => start.size(140, 30)) {
+        let seconds = format!("7200.{}{}", std::process::id(), editor.lua_text("return tostring(vim.version().minor)"));
+        editor.ex(&format!(
+            "TermiRun ++name=agent ++open=none setsid sleep {seconds} </dev/null >/dev/null 2>&1 & \
+             until pgrep -fx 'sleep {seconds}' >/dev/null; do :; done"
+        ));
+        editor.ex("TermiSessions");
+        editor.sees("done, 1 lives on");
+        let refused = editor.lua_text("return select(2, pcall(require('termi').remove, 'agent'))");
+        assert!(refused.contains("live on"), "{refused}");
+        assert_eq!(editor.lua_number("return require('termi').remove('agent', { force = true }).processes"), 1);
+        editor.sees("No sessions yet.");
+    }
+
     fn what_is_marked_is_killed_and_dismissed_together(editor) {
         for name in ["aaa", "bbb", "ccc"] {
             editor.ex(&format!("TermiRun ++name={name} ++open=none sleep 100"));
