@@ -86,6 +86,8 @@ pub fn run(log: Option<&Log>, options: Options, ready: Ready) -> anyhow::Result<
 
 async fn serve(inherited: Inherited, log: Option<&Log>, options: Options, ready: Ready) -> anyhow::Result<()> {
     server::reap_children()?;
+    // From the first moment on, also as the next binary in the same process: whoever ends it now waits for the sessions.
+    let signals = Signals::watch()?;
     let handed = options.resume.map(replace::take_over).transpose().context("what the last binary has left")?;
     let (place, handed) = match handed {
         Some(handed) => (handed.place, Some((handed.generation, handed.inherited, handed.policy, handed.state))),
@@ -115,11 +117,14 @@ async fn serve(inherited: Inherited, log: Option<&Log>, options: Options, ready:
     if generation == 0 {
         host.supervisor.end_leftovers();
     }
-    let signals = Signals::watch()?;
     ready.say();
     let keeper = Keeper::start(&host.supervisor, options.keep_text, generation > 0);
-    let restorer =
-        Restorer { supervisor: host.supervisor.clone(), restorable: keeper.restorable.clone(), busy: Arc::default() };
+    let restorer = Restorer {
+        supervisor: host.supervisor.clone(),
+        restorable: keeper.restorable.clone(),
+        busy: Arc::default(),
+        begun: Arc::default(),
+    };
     let serving = Serving {
         keeper,
         restorer,

@@ -3,7 +3,7 @@
 
 use std::{
     fs, io,
-    io::Write,
+    io::{Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
@@ -31,6 +31,9 @@ const REFRESH: Duration = Duration::from_secs(60);
 
 /// How many lines of each run's text are kept, if any are to be.
 const TEXT_LINES: usize = 2000;
+
+/// The largest record that is read: a thousand runs with all the text that is kept of each.
+const MOST_BYTES: u64 = 256 << 20;
 
 /// As many faults of a file as are logged.
 const MOST_FAULTS: usize = 10;
@@ -73,7 +76,7 @@ impl Record {
                 return nothing(true);
             }
         };
-        let (record, faults) = match fs::read(&path) {
+        let (record, faults) = match read_regular(&path) {
             Ok(bytes) => Self::read(&bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return nothing(true),
             Err(error) => (Self::default(), vec![error.to_string()]),
@@ -129,6 +132,21 @@ impl Record {
         let bytes = serde_json::to_vec_pretty(self).map_err(|error| error.to_string())?;
         write_whole(&path, &bytes).map_err(|error| format!("{}: {error}", path.display()))
     }
+}
+
+/// A regular file's content: nothing that never ends, or is waited for.
+fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    let file = fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    if meta.len() > MOST_BYTES {
+        return Err(io::Error::other(format!("it has {} bytes, at most {MOST_BYTES} are read", meta.len())));
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Gives a file a second name, under which nothing overwrites it.
@@ -191,7 +209,8 @@ impl Keeper {
     pub(super) fn start(supervisor: &Supervisor, with_text: bool, resumed: bool) -> Self {
         let Loaded { record: mut old, may_write } = Record::load();
         if !resumed {
-            old.live.retain(|live| !old.restorable.iter().any(|other| other.name == live.name));
+            // What ran last is what a name stands for.
+            old.restorable.retain(|older| !old.live.iter().any(|live| live.name == older.name));
             old.restorable.append(&mut old.live);
         }
         let restorable = watch::Sender::new(old.restorable);

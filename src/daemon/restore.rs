@@ -1,6 +1,6 @@
 //! Starting again what an earlier daemon ran when it ended without being told to.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use tokio::sync::{Mutex, watch};
 
@@ -20,6 +20,8 @@ pub(super) struct Restorer {
     pub restorable: watch::Sender<Vec<SessionOutline>>,
     /// Held while sessions are being restored: one by one, and not while another binary takes over.
     pub busy: Arc<Mutex<()>>,
+    /// The names of sessions of which some runs were started again, and others could not be.
+    pub begun: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Serving {
@@ -50,28 +52,45 @@ impl Restorer {
             }
         }
         for session in wanted {
-            let restored = if params.forget { Ok(Vec::new()) } else { self.restore_session(&session, origin).await };
-            match restored {
-                Ok(runs) => {
-                    reply.restored.extend(runs);
-                    self.restorable.send_modify(|left| left.retain(|other| *other != session));
-                }
-                Err(error) => reply.failed.push(RestoreFailure { name: session.name, message: error.message }),
+            let (runs, left) =
+                if params.forget { (Vec::new(), Ok(())) } else { self.restore_session(&session, origin).await };
+            reply.restored.extend(runs.iter().map(|(_, run)| run.clone()));
+            if let Err(error) = &left {
+                reply.failed.push(RestoreFailure { name: session.name.clone(), message: error.message.clone() });
             }
+            // What could not be started of it stays, to be tried again.
+            let started: Vec<usize> = runs.iter().map(|(at, _)| *at).collect();
+            self.restorable.send_modify(|all| {
+                let Some(place) = all.iter().position(|other| *other == session) else { return };
+                if left.is_ok() {
+                    all.remove(place);
+                } else {
+                    let mut at = 0..;
+                    all[place].runs.retain(|_| at.next().is_none_or(|at| !started.contains(&at)));
+                }
+            });
         }
         reply
     }
 
-    async fn restore_session(&self, session: &SessionOutline, origin: &Origin) -> Result<Vec<RunReply>, Error> {
-        let mut runs: Vec<RunReply> = Vec::new();
-        for run in &session.runs {
-            let into = runs.first().map(|first| first.session_id.as_str().to_owned());
+    /// Starts each run of a session that can be started, in the session of its name if some of it runs again already.
+    /// Returns which those are, and why the first of the others could not be.
+    async fn restore_session(
+        &self,
+        session: &SessionOutline,
+        origin: &Origin,
+    ) -> (Vec<(usize, RunReply)>, Result<(), Error>) {
+        let mut runs: Vec<(usize, RunReply)> = Vec::new();
+        let mut outcome = Ok(());
+        // By its name: it may have been removed meanwhile, and is made anew then.
+        let mut into = self.begun.lock().await.contains(&session.name).then(|| session.name.clone());
+        for (at, run) in session.runs.iter().enumerate() {
             let mut params = RunParams {
                 cmd: run.cmd.clone(),
                 name: into.is_none().then(|| session.name.clone()),
                 label: session.label.clone().filter(|_| into.is_none()),
                 group: session.group.clone().filter(|_| into.is_none()),
-                session: into,
+                session: into.clone(),
                 cwd: Some(run.cwd.clone()),
                 timeout_ms: run.timeout_ms,
                 idle_timeout_ms: run.idle_timeout_ms,
@@ -80,9 +99,21 @@ impl Restorer {
                 ..RunParams::default()
             };
             origin.complete(&mut params);
-            runs.push(self.supervisor.run_under(params, old_text(run)).await?);
+            match self.supervisor.run_under(params, old_text(run)).await {
+                Ok(reply) => {
+                    into = Some(reply.session_id.as_str().to_owned());
+                    runs.push((at, reply));
+                }
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
         }
-        Ok(runs)
+        let mut begun = self.begun.lock().await;
+        if outcome.is_ok() {
+            begun.remove(&session.name);
+        } else if !runs.is_empty() {
+            begun.insert(session.name.clone());
+        }
+        (runs, outcome)
     }
 }
 

@@ -14,6 +14,9 @@ fn start(daemon: &Daemon) -> Client {
 }
 
 fn record(home: &Home) -> String {
+    if !home.state().join("sessions.json").is_file() {
+        return String::new();
+    }
     fs::read_to_string(home.state().join("sessions.json")).unwrap_or_default()
 }
 
@@ -149,6 +152,71 @@ fn a_record_that_cannot_be_read_whole_is_kept_aside_and_costs_no_other_session()
     eventually("it is over", || daemon.processes().is_empty());
     assert_eq!(record(&home), "the last one");
     assert!(home.log().contains("no session is recorded"), "{}", home.log());
+}
+
+/// One run that could not be started had kept those behind it from being, and the session from ever being restored.
+#[test]
+fn each_run_of_a_session_is_restored_by_itself_and_what_is_left_later() {
+    let home = Home::new();
+    let daemon = Daemon::of(&home);
+    let client = start(&daemon);
+    let folder = home.path().join("gone");
+    fs::create_dir(&folder).unwrap();
+    client.ask("run", json!({"cmd": "exec sleep 1001", "name": "two"}));
+    client.ask("run", json!({"cmd": "exec sleep 1002", "session": "two", "cwd": folder}));
+    client.ask("run", json!({"cmd": "exec sleep 1003", "session": "two"}));
+    eventually("all are written", || record(&home).contains("1003"));
+    let end = |daemon: &Daemon| {
+        let pid = daemon.pid();
+        proc::signal(pid, Signal::SIGKILL);
+        eventually("all is over", || proc::gone(pid) && home.processes().is_empty());
+    };
+    end(&daemon);
+    fs::remove_dir(&folder).unwrap();
+    let client = start(&daemon);
+    let reply = client.ask("restore", json!({}));
+    assert_eq!(reply["restored"].as_array().unwrap().len(), 2, "{reply}");
+    assert!(reply["failed"][0]["message"].as_str().unwrap().contains("gone"), "{reply}");
+    assert_eq!(client.ask("restorable", json!({}))["sessions"][0]["commands"], json!(["exec sleep 1002"]));
+    fs::create_dir(&folder).unwrap();
+    let reply = client.ask("restore", json!({}));
+    assert_eq!((reply["restored"].as_array().unwrap().len(), &reply["failed"]), (1, &json!([])));
+    let sessions = client.ask("sessions", json!({}));
+    assert_eq!(sessions.as_object().unwrap().len(), 1);
+    assert_eq!(sessions.as_object().unwrap().values().next().unwrap()["active_processes"], 3);
+    assert_eq!(client.ask("restorable", json!({}))["sessions"], json!([]));
+}
+
+/// The record of what ran last had lost against an older one of the same name, that nobody had restored.
+#[test]
+fn what_ran_last_is_what_its_name_restores() {
+    let home = Home::new();
+    let daemon = Daemon::of(&home);
+    for seconds in ["1001", "1002"] {
+        let client = start(&daemon);
+        client.ask("run", json!({"cmd": format!("exec sleep {seconds}"), "name": "web"}));
+        eventually("it is written", || record(&home).contains(seconds));
+        let pid = daemon.pid();
+        proc::signal(pid, Signal::SIGKILL);
+        eventually("all is over", || proc::gone(pid) && home.processes().is_empty());
+    }
+    let sessions = start(&daemon).ask("restorable", json!({}))["sessions"].clone();
+    assert_eq!(sessions.as_array().unwrap().len(), 1);
+    assert_eq!(sessions[0]["commands"], json!(["exec sleep 1002"]));
+}
+
+/// A daemon that read a pipe in the record's place served nobody, and no signal ended it.
+#[test]
+fn a_record_that_is_no_file_holds_nobody_up() {
+    let home = Home::new();
+    let daemon = Daemon::of(&home);
+    let path = home.state().join("sessions.json");
+    fs::create_dir_all(home.state()).unwrap();
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    let client = start(&daemon);
+    client.ask("run", json!({"cmd": "exec sleep 1000", "name": "well"}));
+    eventually("it is kept aside, and a record is there", || record(&home).contains("well"));
+    assert!(home.log().contains("is not a regular file"), "{}", home.log());
 }
 
 #[test]

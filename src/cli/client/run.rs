@@ -184,7 +184,7 @@ async fn make_way(client: &Client, params: &RunParams, taken: Error) -> Result<(
     let Some((id, how)) = ended else {
         let name = params.name.as_deref().unwrap_or_default();
         return Err(Failure::Asked(match taken.code {
-            Code::NameTaken => format!(
+            Code::NameTaken if taken.message.starts_with("another session") => format!(
                 "another session is named {name:?}; choose another name, or start the run in that one (--session {name})"
             ),
             _ => taken.message,

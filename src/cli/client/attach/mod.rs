@@ -121,6 +121,7 @@ pub async fn show(
         keys: tty.keys(),
         picture: Picture::new(reply.size),
         unsent: VecDeque::new(),
+        is_held: false,
         tty,
     };
     let end = loop {
@@ -202,6 +203,8 @@ struct Shown {
     picture: Picture,
     /// What was typed and could not be sent yet.
     unsent: VecDeque<u8>,
+    /// The daemon is being replaced: what it is sent meanwhile would be lost.
+    is_held: bool,
     tty: Tty,
 }
 
@@ -212,6 +215,7 @@ impl Shown {
         }
         let run_id = self.watched.run_id.clone();
         let mut sized = None;
+        self.is_held = false;
         let end = loop {
             tokio::select! {
                 told = self.signals.next() => {
@@ -225,7 +229,7 @@ impl Shown {
                 }
                 keys = self.keys.recv() => if let Some(end) = self.typed(keys) { break end },
                 // Nothing here waits for the host: it may be stopped, and keys are still to be read.
-                ready = client.ready(), if sized.is_some() || !self.unsent.is_empty() => {
+                ready = client.ready(), if !self.is_held && (sized.is_some() || !self.unsent.is_empty()) => {
                     if ready.is_err() {
                         break End::Lost;
                     }
@@ -303,6 +307,10 @@ impl Shown {
             Event::RunExited { run_id, session_name, status, exit, .. } if run_id == self.watched.run_id => {
                 self.watched.name = session_name;
                 Some(End::Exited { status, exit: Some(exit) })
+            }
+            Event::Replacing { begins } => {
+                self.is_held = begins;
+                None
             }
             _ => None,
         }
