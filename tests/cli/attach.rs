@@ -270,3 +270,33 @@ fn without_a_target_it_shows_the_run_that_was_started_last_and_never_the_one_it_
     assert_eq!(home.done(&["wait", "self", "--pattern", "^code"]), "code 125");
     assert!(home.done(&["tail", "self"]).contains("self is the run that this terminal is in"));
 }
+
+/// Of 789 lines that were typed while the daemon was replaced 15 times, 35 had not arrived.
+#[test]
+fn what_is_typed_while_the_daemon_is_replaced_arrives_in_order() {
+    let home = Home::new();
+    home.done(&["run", "-n", "taker", "stty -echo; echo begun; cat >taken"]);
+    let tmux = shell(&home);
+    type_line(&tmux, "$T attach taker");
+    tmux.sees("begun");
+    let (replaced, mut typed) = (std::sync::atomic::AtomicBool::new(false), String::new());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..6 {
+                home.done(&["daemon", "--replace"]);
+            }
+            replaced.store(true, std::sync::atomic::Ordering::SeqCst);
+        });
+        for number in 0.. {
+            let line = format!("line {number}");
+            tmux.press(&[Key::Text(line.clone().leak()), Key::Enter]);
+            typed += &(line + "\n");
+            if replaced.load(std::sync::atomic::Ordering::SeqCst) {
+                break;
+            }
+        }
+    });
+    let taken = || std::fs::read_to_string(home.path().join("taken")).unwrap_or_default();
+    eventually("the last line has arrived", || taken().lines().last() == typed.lines().last());
+    assert_eq!(taken(), typed);
+}
