@@ -310,7 +310,7 @@ fn exec(binary: &Path, state: i32, options: &Options, kept: &[i32]) -> nix::Erro
 /// When there is none, or it cannot be done; the daemon stays as it is then.
 pub fn replace_running() -> anyhow::Result<()> {
     let params = whereabouts("termi daemon --replace");
-    with_running(&params, "no daemon runs; `termi daemon` starts one", async |before| {
+    with_running(&params, "no daemon is running; `termi daemon` starts one", async |before| {
         let binary = own_executable().to_string_lossy().into_owned();
         let (client, _inbox) = Client::over(before.stream);
         match client.call::<Replace>(ReplaceParams { binary }).await {

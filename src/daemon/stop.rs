@@ -1,17 +1,24 @@
 //! Ending the daemon from outside.
 
+use std::time::Duration;
+
 use super::join::with_running;
 use crate::{
     client::{Client, ClientError, whereabouts},
+    process::Proc,
     protocol::{Empty, Sessions, Shutdown, Status},
 };
+
+/// How long the daemon's own end is waited for, once it has answered; and how often it is looked for.
+const LEAVING_PATIENCE: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// `termi daemon --stop`: ends the daemon that runs, with what it keeps of runs that have ended.
 ///
 /// # Errors
 /// When there is none, or programs still run in it, processes that live on after their run's end among them.
 pub fn stop_running() -> anyhow::Result<()> {
-    with_running(&whereabouts("termi daemon --stop"), "no daemon runs", async |joined| {
+    with_running(&whereabouts("termi daemon --stop"), "no daemon is running", async |joined| {
         let (client, _inbox) = Client::over(joined.stream);
         let sessions = client.call::<Sessions>(Empty {}).await?;
         let runs = || sessions.values().flat_map(|session| &session.processes);
@@ -24,12 +31,27 @@ pub fn stop_running() -> anyhow::Result<()> {
         );
         anyhow::ensure!(
             active == 0,
-            "{active} program{} still running; `termi kill all` ends them",
-            if active == 1 { " is" } else { "s are" }
+            "{active} program{} still running; `termi kill all` ends {}",
+            if active == 1 { " is" } else { "s are" },
+            if active == 1 { "it" } else { "them" }
         );
+        let daemon = i32::try_from(joined.daemon.pid).ok().and_then(Proc::read);
         match client.call::<Shutdown>(Empty {}).await {
-            Ok(_) | Err(ClientError::Closed) => Ok(()),
-            Err(error) => Err(error.into()),
+            Ok(_) | Err(ClientError::Closed) => {}
+            Err(error) => return Err(error.into()),
         }
+        // Its last writes come after its answer: whoever is told that it is stopped finds nothing of it at work.
+        let is_there = || {
+            daemon
+                .as_ref()
+                .is_some_and(|was| Proc::read(was.pid).is_some_and(|now| now.started == was.started && !now.zombie))
+        };
+        let gone = async {
+            while is_there() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let _ = tokio::time::timeout(LEAVING_PATIENCE, gone).await;
+        Ok(())
     })
 }

@@ -176,7 +176,7 @@ fn unreadable_records() -> Option<HealthCheck> {
             "session_record",
             HealthStatus::Warn,
             format!("a daemon could not read all of what an earlier one recorded, and kept it as {}", there.join(", ")),
-            Some("the log says why; mend and rename it to sessions.json while no daemon runs, or delete it"),
+            Some("the log says why; mend and rename it to sessions.json while no daemon is running, or delete it"),
         )
     })
 }

@@ -186,13 +186,13 @@ fn it_is_ended_by_hand_once_no_program_runs_in_it() {
         let output = daemon.command(&["daemon", "--stop"]).output().unwrap();
         (output.status.success(), String::from_utf8(output.stderr).unwrap())
     };
-    assert_eq!(stop(), (false, "termi: no daemon runs\n".to_owned()));
+    assert_eq!(stop(), (false, "termi: no daemon is running\n".to_owned()));
     let daemon = Daemon::start(&home);
     let pid = daemon.pid();
     let client = daemon.connect();
     client.ask("run", json!({"cmd": "read x"}));
-    assert_eq!(stop(), (false, "termi: 1 program is still running; `termi kill all` ends them\n".to_owned()));
+    assert_eq!(stop(), (false, "termi: 1 program is still running; `termi kill all` ends it\n".to_owned()));
     client.ask("kill", json!({"target": "all"}));
     assert_eq!(stop(), (true, String::new()));
-    eventually("the daemon is gone", || proc::gone(pid));
+    assert!(proc::gone(pid), "whoever is told that it is stopped finds nothing of it at work");
 }

@@ -20,7 +20,10 @@ fn leaves_two(host: &Host, seconds: &str, params: Json) -> Run {
 }
 
 fn sleeps(seconds: &str) -> Vec<i32> {
-    proc::with_argument(seconds).into_iter().filter(|pid| proc::arguments(*pid)[0] == "sleep").collect()
+    proc::with_argument(seconds)
+        .into_iter()
+        .filter(|pid| proc::arguments(*pid).first().is_some_and(|word| word == "sleep"))
+        .collect()
 }
 
 /// FAULTS row 32.

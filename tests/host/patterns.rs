@@ -26,7 +26,7 @@ fn a_thousand_that_wait_for_one_run_are_each_answered_with_their_own_line() {
     let run = host.run_line(line);
     let other = host.connect();
     other.initialize();
-    let wait = |number: usize| json!({"target": run.run_id, "until": {"pattern": format!(r"^line {number}\b")}});
+    let wait = |number: usize| json!({"target": run.run_id, "until": {"pattern": format!(r"^line {number}\b.*é$")}});
     let pending: Vec<Pending<'_>> = (0..1024)
         .map(|number| if number < 1000 { host.begin("wait", wait(number)) } else { other.begin("wait", wait(number)) })
         .collect();

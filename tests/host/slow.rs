@@ -103,7 +103,9 @@ fn a_slow_restart_holds_up_no_list_and_no_other_call() {
     let program = host.home().write("slow", "#!/bin/sh\necho runs; exec sleep 1000\n");
     let run = host.run(json!({"cmd": [program], "name": "slow"}));
     host.wait_pattern(&run, "^runs$");
-    eventually("the script is not read any more", || proc::arguments(run.pid)[0] == "sleep");
+    eventually("the script is not read any more", || {
+        proc::arguments(run.pid).first().is_some_and(|word| word == "sleep")
+    });
     let lease = Lease::of(&program);
     let restart = host.begin("restart", json!({"target": "slow"}));
     starting(&host);

@@ -18,7 +18,9 @@ pub enum Until {
     /// Every run of the target has ended.
     Exit,
     /// A line that the regular expression matches, from the run's first line on: Rust's regex syntax, at most 256 kB
-    /// compiled. One that goes through the output at less than 1 MB a second is given up with `resource_exhausted`.
+    /// compiled. One that goes through the output at less than 1 MB a second is given up with `resource_exhausted`, as
+    /// is the 1,025th call that waits for one run. A line of more than 8 kB is searched in pieces of that size that
+    /// overlap by 1 kB: a match that is longer than the overlap may be missed in it.
     Pattern(String),
     /// This long without output.
     IdleMs(u64),
