@@ -23,8 +23,11 @@ fn is_asked(home: &Home) -> bool {
     home.processes().into_iter().any(|pid| proc::arguments(pid).iter().any(|word| word == "--check-state"))
 }
 
+/// Which process this is, in the same place; null where the connection is closed by the exec before it is answered.
 fn generation(daemon: &Daemon) -> Json {
-    daemon.connect().ask("join", json!({"protocol": 1}))["generation"].clone()
+    let Some(client) = daemon.try_connect() else { return Json::Null };
+    let _ = client.call("initialize", json!({"protocol": 1}));
+    client.call("join", json!({"protocol": 1})).map_or(Json::Null, |reply| reply["generation"].clone())
 }
 
 fn name_of(client: &Client, session: &Json) -> Json {
