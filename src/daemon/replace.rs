@@ -239,8 +239,7 @@ struct Checker(Option<Proc>);
 
 impl Drop for Checker {
     fn drop(&mut self) {
-        let is_same = |was: &Proc| Proc::read(was.pid).is_some_and(|now| now.started == was.started);
-        if let Some(process) = self.0.take().filter(is_same) {
+        if let Some(process) = self.0.take().and_then(|checker| checker.again()) {
             let _ = kill(Pid::from_raw(process.pid), Signal::SIGKILL);
         }
     }

@@ -41,11 +41,7 @@ pub fn stop_running() -> anyhow::Result<()> {
             Err(error) => return Err(error.into()),
         }
         // Its last writes come after its answer: whoever is told that it is stopped finds nothing of it at work.
-        let is_there = || {
-            daemon
-                .as_ref()
-                .is_some_and(|was| Proc::read(was.pid).is_some_and(|now| now.started == was.started && !now.zombie))
-        };
+        let is_there = || daemon.as_ref().and_then(Proc::again).is_some_and(|now| !now.zombie);
         let gone = async {
             while is_there() {
                 tokio::time::sleep(LOOK_EVERY).await;

@@ -168,7 +168,7 @@ pub(super) fn end_now(process: &Proc) {
 
 /// Signals a process if it is still the one that was read: its pid may have been reused since.
 fn send(process: &Proc, signal: Signal) {
-    if process.pid > 1 && Proc::read(process.pid).is_some_and(|now| now.started == process.started) {
+    if process.pid > 1 && process.again().is_some() {
         let _ = kill(Pid::from_raw(process.pid), signal);
     }
 }

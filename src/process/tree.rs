@@ -31,6 +31,12 @@ pub struct Proc {
 }
 
 impl Proc {
+    /// The process as it is now; none when it is gone, whoever has its number by then.
+    #[must_use]
+    pub fn again(&self) -> Option<Self> {
+        Self::read(self.pid).filter(|now| now.started == self.started)
+    }
+
     /// Reads one process; none if there is no such process any more.
     #[must_use]
     pub fn read(pid: i32) -> Option<Self> {

@@ -177,7 +177,7 @@ fn freeze(targets: &[&Proc], scope: Scope) {
 
 /// Signals a process if it is still the one that was read: its pid may have been reused since.
 fn send(process: &Proc, signal: i32) {
-    let same = Proc::read(process.pid).is_some_and(|now| now.started == process.started);
+    let same = process.again().is_some();
     if same && process.pid > 1 && process.pid != pid_of_self() {
         // A real-time signal has no name in nix.
         match Signal::try_from(signal) {

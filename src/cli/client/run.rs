@@ -177,6 +177,7 @@ async fn start(params: &RunParams) -> Result<((Client, Inbox), RunReply), Failur
 /// Removes the session that has the wanted name, if it has ended and nothing of it lives on.
 async fn make_way(client: &Client, params: &RunParams, taken: Error) -> Result<(), Failure> {
     let sessions = client.call::<Sessions>(Empty {}).await?;
+    let is_named = sessions.values().any(|session| Some(&session.name) == params.name.as_ref());
     let ended = sessions
         .into_iter()
         .filter(|(_, session)| Some(&session.name) == params.name.as_ref())
@@ -184,7 +185,7 @@ async fn make_way(client: &Client, params: &RunParams, taken: Error) -> Result<(
     let Some((id, how)) = ended else {
         let name = params.name.as_deref().unwrap_or_default();
         return Err(Failure::Asked(match taken.code {
-            Code::NameTaken if taken.message.starts_with("another session") => format!(
+            Code::NameTaken if is_named => format!(
                 "another session is named {name:?}; choose another name, or start the run in that one (--session {name})"
             ),
             _ => taken.message,
