@@ -47,7 +47,9 @@ pub fn read_into(line: &mut SpanLine, row: &GridRow<Cell>, cols: usize, wrapped:
 /// The same with every cell that is not empty to the emulator, seen or not, for [`write()`] to put back.
 pub fn read_whole(row: &GridRow<Cell>, cols: usize, palette: &Palette) -> SpanLine {
     let mut line = SpanLine::default();
-    let end = row[..Column(cols)].iter().rposition(|cell| !cell.is_empty()).map_or(0, |col| col + 1);
+    // A blank with a link, or a coloured underline to come, is empty to the emulator.
+    let is_empty = |cell: &Cell| cell.is_empty() && cell.extra.is_none();
+    let end = row[..Column(cols)].iter().rposition(|cell| !is_empty(cell)).map_or(0, |col| col + 1);
     read_cells(&mut line, row, end, palette);
     line
 }
@@ -113,9 +115,14 @@ pub fn is_wrapped(row: &GridRow<Cell>, cols: usize) -> bool {
     row[Column(cols - 1)].flags.contains(Flags::WRAPLINE)
 }
 
+/// How many columns a character takes: the emulator gives none more than two (U+17D8 has a width of three).
+pub fn columns(c: char) -> usize {
+    c.width().unwrap_or(0).min(2)
+}
+
 /// Whether a line fits into so many columns, counted character by character as the emulator does.
 pub fn fits(line: &SpanLine, cols: usize) -> bool {
-    line.text.chars().filter_map(UnicodeWidthChar::width).sum::<usize>() <= cols
+    line.text.chars().map(columns).sum::<usize>() <= cols
 }
 
 /// Puts a line back into a row of the screen; `wrapped` as [`is_wrapped`] read it.
@@ -128,7 +135,7 @@ pub fn write(row: &mut GridRow<Cell>, cols: usize, line: &SpanLine, wrapped: boo
     for (at, c) in line.text.char_indices() {
         while spans.next_if(|span| span.end <= at).is_some() {}
         let style = spans.peek().filter(|span| span.start <= at).map(|span| &span.style);
-        match c.width().unwrap_or(0) {
+        match columns(c) {
             0 if next > 0 => {
                 let wide = row[Column(next - 1)].flags.contains(Flags::WIDE_CHAR_SPACER);
                 row[Column(next - 1 - usize::from(wide))].push_zerowidth(c);

@@ -31,6 +31,7 @@ use std::time::Instant;
 pub use asked::{Asked, Copied, Cwd, Notification, PasteAsked, Progress, Selection};
 pub use colors::Colors;
 pub use guard::CLIPBOARD_MAX;
+pub use line::columns;
 pub use modes::{CursorShape, Modes, MouseReport};
 pub use prompts::Prompt;
 pub use saved::SavedTerminal;
@@ -246,6 +247,7 @@ impl Terminal {
             screen: self.screen.save(),
             guard: self.guard.clone(),
             unfinished: self.parser.unfinished(),
+            last_printed: self.parser.last_printed(),
         };
         self.screen.note_damage();
         saved
@@ -255,6 +257,9 @@ impl Terminal {
     #[must_use]
     pub fn restore(saved: SavedTerminal) -> Self {
         let mut terminal = Self::with(Screen::restore(saved.screen));
+        if let Some(last) = saved.last_printed {
+            terminal.parser.passed_by(last);
+        }
         terminal.parser.with(&mut terminal.screen).pass(&saved.unfinished);
         terminal.guard = saved.guard;
         terminal.screen.note_damage();

@@ -49,6 +49,16 @@ struct Nobody;
 
 impl Handler for Nobody {}
 
+/// Takes the character that the parser is asked to repeat.
+#[derive(Default)]
+struct Repeated(Option<char>);
+
+impl Handler for Repeated {
+    fn input(&mut self, c: char) {
+        self.0 = Some(c);
+    }
+}
+
 impl Parser {
     pub fn new() -> Self {
         Self { processor: Processor::new(), unseen: None, tail: Tail::default() }
@@ -57,6 +67,18 @@ impl Parser {
     /// What the parser was given of a sequence that has not come whole.
     pub fn unfinished(&self) -> Vec<u8> {
         self.tail.unfinished()
+    }
+
+    /// The character that was printed last. The parser tells it only by repeating it, which ends the sequence that it is
+    /// in: it is given that anew.
+    pub fn last_printed(&mut self) -> Option<char> {
+        if let Some(unseen) = self.unseen {
+            return Some(char::from(unseen));
+        }
+        let mut repeated = Repeated::default();
+        self.processor.advance(&mut repeated, b"\x1b[b");
+        self.processor.advance(&mut Nobody, &self.tail.unfinished());
+        repeated.0
     }
 
     /// A character was printed past it, and may be asked for again (REP).

@@ -15,6 +15,9 @@ pub struct SavedTerminal {
     pub(super) guard: Guard,
     /// The beginning of anything else that has not.
     pub(super) unfinished: Vec<u8>,
+    /// The character that was printed last: a sequence may ask for it again (REP).
+    #[serde(default)]
+    pub(super) last_printed: Option<char>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,10 @@ pub(super) struct SavedScreen {
     pub primary: SavedGrid,
     /// There while it is shown.
     pub alternate: Option<SavedGrid>,
+    /// The cursor that was saved on the alternate screen (DECSC), while the primary one is shown: it is there again
+    /// when a program comes back.
+    #[serde(default)]
+    pub alternate_cursor: Option<SavedCursor>,
     /// The modes that are on, as DECSET counts them.
     pub private_modes: Vec<u16>,
     pub insert: bool,
@@ -50,6 +57,9 @@ pub(super) struct SavedGrid {
     /// Cells that the rows do not tell of exactly, as halves of wide characters and tabs: row, column, character and
     /// the emulator's flags.
     pub oddities: Vec<(i32, usize, char, u16)>,
+    /// Marks over such cells: row, column, marks.
+    #[serde(default)]
+    pub marks: Vec<(i32, usize, String)>,
     pub cursor: SavedCursor,
     pub saved_cursor: SavedCursor,
 }

@@ -2,9 +2,8 @@
 
 use std::{collections::VecDeque, mem};
 
-use unicode_width::UnicodeWidthChar;
-
 use super::{
+    columns,
     packed::{self, Packed},
     saved::{SavedRow, SavedTranscript},
 };
@@ -273,7 +272,7 @@ impl Transcript {
         let line = self.row(number)?.line;
         let mut next = 0;
         let (at, _) = line.text.char_indices().find(|(_, c)| {
-            next += c.width().unwrap_or(0);
+            next += columns(*c);
             next > col
         })?;
         let span = line.spans.iter().find(|span| span.start <= at && at < span.end)?;

@@ -1,8 +1,9 @@
 //! A line as the characters that take up its columns.
 
-use unicode_width::UnicodeWidthChar;
-
-use crate::protocol::{Span, SpanLine, Style};
+use crate::{
+    protocol::{Span, SpanLine, Style},
+    term::columns,
+};
 
 /// A character with what is drawn over it.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +36,7 @@ pub fn clusters(line: &SpanLine) -> Vec<Cluster<'_>> {
     for (at, c) in line.text.char_indices() {
         while spans.next_if(|span| span.end <= at).is_some() {}
         let style = spans.peek().filter(|span| span.start <= at).map(|span| &span.style);
-        let width = if c.is_ascii() { 1 } else { c.width().unwrap_or(0) };
+        let width = if c.is_ascii() { 1 } else { columns(c) };
         let end = at + c.len_utf8();
         match all.last_mut() {
             Some(last) if width == 0 => last.text = &line.text[start..end],
@@ -52,7 +53,7 @@ pub fn clusters(line: &SpanLine) -> Vec<Cluster<'_>> {
 
 /// How many columns a line takes.
 pub fn width(line: &SpanLine) -> usize {
-    line.text.chars().map(|c| if c.is_ascii() { 1 } else { c.width().unwrap_or(0) }).sum()
+    line.text.chars().map(|c| if c.is_ascii() { 1 } else { columns(c) }).sum()
 }
 
 /// A line in as many rows as it takes on a screen of `cols` columns. Lines may be older than the screen's width.
@@ -63,7 +64,7 @@ pub fn fold(line: SpanLine, cols: usize, mut take: impl FnMut(SpanLine)) {
     }
     let (mut start, mut col) = (0, 0);
     for (at, c) in line.text.char_indices() {
-        let width = c.width().unwrap_or(0);
+        let width = columns(c);
         if col + width > cols {
             take(part_of(&line, start, at));
             (start, col) = (at, 0);

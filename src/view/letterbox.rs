@@ -1,11 +1,9 @@
 //! What of a terminal's screen a client of another size shows: as much as fits, the cursor's row within it; the rest
 //! of a larger one stays blank. Nothing scrolls there, so its own scrollback waits until the sizes agree.
 
-use unicode_width::UnicodeWidthChar;
-
 use crate::{
     protocol::{CursorInfo, Size, SpanLine},
-    term::Terminal,
+    term::{Terminal, columns},
 };
 
 /// The first row of the terminal's screen that is shown.
@@ -30,7 +28,7 @@ pub(super) fn cursor(terminal: &Terminal, window: Size) -> CursorInfo {
 fn cropped(mut line: SpanLine, cols: usize) -> SpanLine {
     let mut col = 0;
     let end = line.text.char_indices().find_map(|(at, c)| {
-        col += c.width().unwrap_or(0);
+        col += columns(c);
         (col > cols).then_some(at)
     });
     if let Some(end) = end {
@@ -47,7 +45,7 @@ fn cropped(mut line: SpanLine, cols: usize) -> SpanLine {
 mod tests {
     use crate::{
         protocol::{Format, FrameBody, Size},
-        term::Terminal,
+        term::{Terminal, columns},
         view::View,
     };
 
@@ -80,7 +78,7 @@ mod tests {
                 let cut = |text: &str| {
                     let mut col = 0;
                     let fits = |c: &char| {
-                        col += unicode_width::UnicodeWidthChar::width(*c).unwrap_or(0);
+                        col += columns(*c);
                         col <= usize::from(window.cols)
                     };
                     text.chars().take_while(fits).collect::<String>().trim_end().to_owned()

@@ -15,10 +15,10 @@ use alacritty_terminal::{
 use unicode_width::UnicodeWidthChar;
 
 use super::{Screen, UPDATE_MAX};
-use crate::protocol::Size;
+use crate::{protocol::Size, term::columns};
 
 /// Marks that are drawn over one character. Text of any language needs three or four.
-const MARKS_MAX: usize = 16;
+pub const MARKS_MAX: usize = 16;
 
 /// Titles that can be put by, as in xterm.
 const TITLES_MAX: usize = 10;
@@ -40,7 +40,7 @@ impl Screen {
     #[cold]
     fn keep_before_wrap(&mut self, c: char) {
         let cursor = &self.term.grid().cursor;
-        let width = c.width().unwrap_or(0);
+        let width = columns(c);
         let wraps =
             cursor.input_needs_wrap && width > 0 || width > 1 && cursor.point.column + 1 >= Column(self.term.columns());
         if wraps && self.term.mode().contains(TermMode::LINE_WRAP) {
@@ -195,7 +195,11 @@ impl Handler for Screen {
     }
 
     fn set_private_mode(&mut self, mode: PrivateMode) {
+        let was_alternate = self.in_alternate();
         self.term.set_private_mode(mode);
+        if self.in_alternate() && !was_alternate {
+            self.wipe();
+        }
         if mode == PrivateMode::Named(NamedPrivateMode::SyncUpdate) {
             self.update.get_or_insert_with(|| Instant::now() + UPDATE_MAX);
         }
@@ -233,7 +237,6 @@ impl Handler for Screen {
         backspace();
         carriage_return();
         substitute();
-        set_horizontal_tabstop();
         scroll_down(count: usize);
         insert_blank_lines(count: usize);
         delete_lines(count: usize);
@@ -244,7 +247,6 @@ impl Handler for Screen {
         save_cursor_position();
         restore_cursor_position();
         clear_line(mode: LineClearMode);
-        clear_tabs(mode: TabulationClearMode);
         set_tabs(interval: u16);
         reverse_index();
         terminal_attribute(attr: Attr);
@@ -265,6 +267,19 @@ impl Handler for Screen {
         set_modify_other_keys(mode: ModifyOtherKeys);
         report_modify_other_keys();
         set_scp(path: ScpCharPath, mode: ScpUpdateMode);
+    }
+
+    fn set_horizontal_tabstop(&mut self) {
+        self.tabs.set(self.term.grid().cursor.point.column.0, true);
+        self.term.set_horizontal_tabstop();
+    }
+
+    fn clear_tabs(&mut self, mode: TabulationClearMode) {
+        match mode {
+            TabulationClearMode::Current => self.tabs.set(self.term.grid().cursor.point.column.0, false),
+            TabulationClearMode::All => self.tabs.clear(),
+        }
+        self.term.clear_tabs(mode);
     }
 
     fn set_active_charset(&mut self, index: CharsetIndex) {

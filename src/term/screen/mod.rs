@@ -9,6 +9,7 @@ mod resize;
 mod said;
 mod save;
 mod skim;
+mod tabs;
 
 use std::{
     collections::VecDeque,
@@ -33,6 +34,7 @@ use super::{
     prompts::{Prompt, Prompts},
 };
 use crate::protocol::{CursorInfo, Size, SpanLine};
+use tabs::Tabs;
 
 /// The longest a synchronized update is waited for, as other terminals do.
 const UPDATE_MAX: Duration = Duration::from_millis(150);
@@ -89,6 +91,8 @@ pub struct Screen {
     region: (i32, i32),
     /// The character set in use, as the emulator has it (it does not tell).
     charset: CharsetIndex,
+    /// The tab stops, as the emulator has them (it does not tell).
+    tabs: Tabs,
     title: String,
     /// Titles that were put by to be had again (XTPUSHTITLE).
     titles: VecDeque<String>,
@@ -120,6 +124,7 @@ impl Screen {
             transcript,
             region: (0, i32::from(size.rows)),
             charset: CharsetIndex::default(),
+            tabs: Tabs::new(size.cols.into()),
             title: String::new(),
             titles: VecDeque::new(),
             colors: Colors::default(),
@@ -246,6 +251,7 @@ impl Screen {
     fn forget_state(&mut self) {
         self.region = (0, self.lines());
         self.charset = CharsetIndex::default();
+        self.tabs = Tabs::new(self.term.columns());
         self.title.clear();
         self.titles.clear();
         self.update = None;

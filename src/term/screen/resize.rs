@@ -29,6 +29,7 @@ impl Screen {
         let prompts = self.take_prompts();
         self.term.grid_mut().update_history(most_rows(before, size));
         self.term.resize(Cells(size));
+        self.tabs.resize(size.cols.into());
         let pushed_out = i32::try_from(self.term.grid().history_size()).unwrap_or(i32::MAX);
         for row in -pushed_out..0 {
             self.keep(row);
@@ -48,6 +49,14 @@ impl Screen {
         self.region = (0, self.lines());
         self.note_damage();
         true
+    }
+
+    /// Wipes every cell of the screen that is shown. The emulator wipes its alternate screen when it is entered, but
+    /// only so far as it was written to since: what a resize in between has left would be shown again.
+    pub fn wipe(&mut self) {
+        let grid = self.term.grid_mut();
+        touch_rows(grid);
+        grid.reset_region(..);
     }
 
     /// Takes up to `count` rows back from the transcript to the top of a screen that has grown, so that the last

@@ -18,7 +18,9 @@ use alacritty_terminal::{
 
 use super::{
     super::saved::{SavedCursor, SavedGrid, SavedRow, SavedScreen},
-    Screen, UPDATE_MAX, line,
+    Screen, UPDATE_MAX,
+    handler::MARKS_MAX,
+    line,
 };
 use crate::term::Transcript;
 
@@ -40,17 +42,13 @@ const SWITCHES: [(u16, NamedPrivateMode, TermMode); 13] = [
     (2004, NamedPrivateMode::BracketedPaste, TermMode::BRACKETED_PASTE),
 ];
 
-/// How far tab stops are from each other at the start.
-const TAB_WIDTH: usize = 8;
-
 const CHARSETS: [CharsetIndex; 4] = [CharsetIndex::G0, CharsetIndex::G1, CharsetIndex::G2, CharsetIndex::G3];
 
 impl Screen {
     /// Puts the screen down. It is afterwards what it was before.
     pub fn save(&mut self) -> SavedScreen {
         let mode = *self.term.mode();
-        let tabs = self.tab_stops();
-        let (primary, alternate) = if self.in_alternate() {
+        let (primary, alternate, alternate_cursor) = if self.in_alternate() {
             // As in a resize: swapping empties the alternate screen, so it is put back after.
             let alternate = self.term.grid().clone();
             self.term.swap_alt();
@@ -58,9 +56,11 @@ impl Screen {
             self.term.swap_alt();
             let saved = save_grid(&alternate);
             *self.term.grid_mut() = alternate;
-            (primary, Some(saved))
+            (primary, Some(saved), None)
         } else {
-            (save_grid(self.term.grid()), None)
+            let primary = save_grid(self.term.grid());
+            let cursor = self.with_alternate(|grid| save_cursor(&grid.saved_cursor));
+            (primary, None, Some(cursor))
         };
         let style = self.term.cursor_style();
         let palette = self.term.colors();
@@ -73,6 +73,7 @@ impl Screen {
             transcript: self.transcript.save(),
             primary,
             alternate,
+            alternate_cursor,
             private_modes: SWITCHES
                 .iter()
                 .filter(|(_, _, flag)| mode.contains(*flag))
@@ -83,7 +84,7 @@ impl Screen {
             app_keypad: mode.contains(TermMode::APP_KEYPAD),
             cursor_style: (style != CursorStyle::default()).then(|| shape_code(style)),
             region: self.region,
-            tabs,
+            tabs: self.tabs.columns().collect(),
             charset: self.charset as u8,
             palette: (0..COUNT).filter_map(|at| palette[at].map(|rgb| (at, [rgb.r, rgb.g, rgb.b]))).collect(),
         }
@@ -93,12 +94,20 @@ impl Screen {
     pub fn restore(saved: SavedScreen) -> Self {
         let size = crate::term::clamp_size(saved.size.rows.into(), saved.size.cols.into());
         let mut screen = Self::new(size, Transcript::restore(saved.transcript));
+        screen.clear_tabs(TabulationClearMode::All);
+        for column in saved.tabs.into_iter().filter(|&column| column < usize::from(size.cols)) {
+            screen.goto_col(column);
+            screen.set_horizontal_tabstop();
+        }
         let term = &mut screen.term;
         for (at, [r, g, b]) in saved.palette.into_iter().filter(|(at, _)| *at < COUNT) {
             term.set_color(at, alacritty_terminal::vte::ansi::Rgb { r, g, b });
         }
-        restore_tabs(term, &saved.tabs);
         restore_grid(term.grid_mut(), &saved.primary);
+        if let Some(cursor) = &saved.alternate_cursor {
+            screen.with_alternate(|grid| grid.saved_cursor = restored_cursor(grid, cursor));
+        }
+        let term = &mut screen.term;
         if let Some(alternate) = &saved.alternate {
             term.swap_alt();
             restore_grid(term.grid_mut(), alternate);
@@ -139,39 +148,16 @@ impl Screen {
         screen
     }
 
-    /// The emulator does not tell its tab stops: they are where it goes.
-    fn tab_stops(&mut self) -> Vec<usize> {
-        let kept = self.term.grid().cursor.point;
-        let last = self.term.grid().cursor.point.line;
-        self.term.grid_mut().cursor.point = Point::new(last, Column(0));
-        let mut stops = vec![];
-        loop {
-            let before = self.term.grid().cursor.point.column;
-            self.term.move_forward_tabs(1);
-            let at = self.term.grid().cursor.point.column;
-            // It goes to the last column whether or not that is one: then it is, if it was from the start.
-            let is_end = at + 1 >= self.term.columns() && !at.0.is_multiple_of(TAB_WIDTH);
-            if at == before || is_end {
-                break;
-            }
-            stops.push(at.0);
-        }
-        self.term.grid_mut().cursor.point = kept;
-        stops
+    /// Has the alternate screen's grid while the primary one is shown; entering it wipes its cells and overwrites the
+    /// primary's saved cursor, which is put back.
+    fn with_alternate<T>(&mut self, act: impl FnOnce(&mut Grid<Cell>) -> T) -> T {
+        let saved_cursor = self.term.grid().saved_cursor.clone();
+        self.term.swap_alt();
+        let answer = act(self.term.grid_mut());
+        self.term.swap_alt();
+        self.term.grid_mut().saved_cursor = saved_cursor;
+        answer
     }
-}
-
-fn restore_tabs<T: alacritty_terminal::event::EventListener>(
-    term: &mut alacritty_terminal::term::Term<T>,
-    tabs: &[usize],
-) {
-    let cols = term.columns();
-    term.clear_tabs(TabulationClearMode::All);
-    for &col in tabs.iter().filter(|&&col| col < cols) {
-        term.grid_mut().cursor.point.column = Column(col);
-        term.set_horizontal_tabstop();
-    }
-    term.grid_mut().cursor.point.column = Column(0);
 }
 
 fn save_grid(grid: &Grid<Cell>) -> SavedGrid {
@@ -179,7 +165,7 @@ fn save_grid(grid: &Grid<Cell>) -> SavedGrid {
     // Colours stay what the program called them.
     let plain = Palette::default();
     let lines = i32::try_from(grid.screen_lines()).unwrap_or(i32::MAX);
-    let mut oddities = Vec::new();
+    let (mut oddities, mut marks) = (Vec::new(), Vec::new());
     let mut put_back = Row::<Cell>::new(cols);
     let mut save = |row: i32| {
         let cells = &grid[Line(row)];
@@ -190,11 +176,20 @@ fn save_grid(grid: &Grid<Cell>) -> SavedGrid {
             if (is.c, is.flags) != (back.c, back.flags) {
                 oddities.push((row, col.0, is.c, is.flags.bits()));
             }
+            if is.zerowidth() != back.zerowidth() {
+                marks.push((row, col.0, is.zerowidth().into_iter().flatten().collect()));
+            }
         }
         saved
     };
     let rows = (0..lines).map(&mut save).collect();
-    SavedGrid { rows, oddities, cursor: save_cursor(&grid.cursor), saved_cursor: save_cursor(&grid.saved_cursor) }
+    SavedGrid {
+        rows,
+        oddities,
+        marks,
+        cursor: save_cursor(&grid.cursor),
+        saved_cursor: save_cursor(&grid.saved_cursor),
+    }
 }
 
 fn restore_grid(grid: &mut Grid<Cell>, saved: &SavedGrid) {
@@ -209,28 +204,33 @@ fn restore_grid(grid: &mut Grid<Cell>, saved: &SavedGrid) {
             (cell.c, cell.flags) = (c, Flags::from_bits_truncate(flags));
         }
     }
+    for (row, col, marks) in &saved.marks {
+        if (0..lines).contains(row) && *col < cols {
+            marks.chars().take(MARKS_MAX).for_each(|mark| grid[Line(*row)][Column(*col)].push_zerowidth(mark));
+        }
+    }
     restore_cursors(grid, saved);
 }
 
 fn restore_cursors(grid: &mut Grid<Cell>, saved: &SavedGrid) {
-    let (lines, cols) = (grid.screen_lines(), grid.columns());
-    let last = i32::try_from(lines).unwrap_or(i32::MAX) - 1;
-    let take = |from: &SavedCursor| {
-        let mut cursor = Cursor {
-            point: Point::new(Line(from.row.clamp(0, last)), Column(from.col.min(cols - 1))),
-            template: line::cell(' ', Some(&from.style)),
-            input_needs_wrap: from.wraps,
-            ..Cursor::default()
-        };
-        for (index, drawing) in CHARSETS.into_iter().zip(from.drawing) {
-            if drawing {
-                cursor.charsets[index] = StandardCharset::SpecialCharacterAndLineDrawing;
-            }
-        }
-        cursor
+    grid.cursor = restored_cursor(grid, &saved.cursor);
+    grid.saved_cursor = restored_cursor(grid, &saved.saved_cursor);
+}
+
+fn restored_cursor(grid: &Grid<Cell>, saved: &SavedCursor) -> Cursor<Cell> {
+    let last = i32::try_from(grid.screen_lines()).unwrap_or(i32::MAX) - 1;
+    let mut cursor = Cursor {
+        point: Point::new(Line(saved.row.clamp(0, last)), Column(saved.col.min(grid.columns() - 1))),
+        template: line::cell(' ', Some(&saved.style)),
+        input_needs_wrap: saved.wraps,
+        ..Cursor::default()
     };
-    grid.cursor = take(&saved.cursor);
-    grid.saved_cursor = take(&saved.saved_cursor);
+    for (index, drawing) in CHARSETS.into_iter().zip(saved.drawing) {
+        if drawing {
+            cursor.charsets[index] = StandardCharset::SpecialCharacterAndLineDrawing;
+        }
+    }
+    cursor
 }
 
 fn save_cursor(cursor: &Cursor<Cell>) -> SavedCursor {

@@ -9,12 +9,11 @@ use alacritty_terminal::{
     },
     vte::ansi::{Color, Handler, NamedColor, StandardCharset},
 };
-use unicode_width::UnicodeWidthChar;
 
 use super::Screen;
 use crate::{
     protocol::{Span, SpanLine, Style},
-    term::{guard, line, parser},
+    term::{columns, guard, line, parser},
 };
 
 /// A row that is made from output.
@@ -147,7 +146,7 @@ impl<'a> Making<'a> {
             self.begin_span(start, style);
         }
         self.line.text.push_str(text);
-        self.width += if text.is_ascii() { text.len() } else { text.chars().filter_map(UnicodeWidthChar::width).sum() };
+        self.width += if text.is_ascii() { text.len() } else { text.chars().map(columns).sum() };
         let seen = if *blanks_show { text.len() } else { text.trim_end_matches(' ').len() };
         if seen > 0 {
             self.end = start + seen;
