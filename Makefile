@@ -4,10 +4,11 @@
 # Run from inside a Neovim, its runtime would be another version's.
 unexport VIM VIMRUNTIME
 
-.PHONY: help demo test bench bench-readme lint fuzz
+.PHONY: help demo check test bench bench-readme lint fuzz
 
 help:
 	@echo 'make demo    build, and open Neovim with the plugin and real sessions running in it'
+	@echo 'make check   format, clippy, unit tests and documents: what to run while you work'
 	@echo 'make test    all tests, in Neovim 0.10 and 0.12 too'
 	@echo 'make bench   the benchmarks, against :terminal, tmux and a bare PTY; ONLY=drain,echo QUICK=1 to try them'
 	@echo 'make bench-readme   makes the last results of make bench the README'\''s performance section'
@@ -17,6 +18,12 @@ help:
 demo:
 	scripts/setup demo
 	scripts/demo
+
+# The profile of `make test`, so that what it builds is built once.
+check:
+	cargo fmt --check
+	cargo clippy --profile ci --all-targets --locked -- -D warnings
+	cargo test --profile ci --locked --lib --test architecture --test readme --test protocol
 
 test:
 	scripts/setup

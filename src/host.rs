@@ -16,7 +16,7 @@ use crate::{
     protocol::Access,
     rpc::{self, Ended, Host, Transport},
     server::{self, Outsiders, Signals},
-    session::{Settings, Supervisor},
+    session::{SHUTDOWN_GRACE, Settings, Supervisor},
 };
 
 /// Runs the host until its standard input closes, a client asks it to end, or a signal does.
@@ -54,7 +54,7 @@ async fn serve(mut settings: Settings, transport: Transport, log: Option<&Log>) 
         () = signals.any() => None,
     };
     // Its answers may be lost by now; what counts is that every program is.
-    let killed = host.supervisor.shutdown(server::SHUTDOWN_GRACE).await;
+    let killed = host.supervisor.shutdown(SHUTDOWN_GRACE).await;
     server::reap_last().await;
     info!(?killed, "host ends");
     match ended {

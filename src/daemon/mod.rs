@@ -42,7 +42,7 @@ use crate::{
     protocol::{Code, CrossSession, Error},
     rpc::{Daemon, DaemonAsk, Host},
     server::{self, Inherited, Signals},
-    session::{Settings, Supervisor},
+    session::{SHUTDOWN_GRACE, Settings, Supervisor},
 };
 
 /// How long a daemon without sessions waits for clients.
@@ -210,11 +210,11 @@ impl Serving {
             "a signal" => self.keeper.stop().await,
             _ => self.keeper.forget_live().await,
         }
-        let killed = self.host.supervisor.shutdown(server::SHUTDOWN_GRACE).await;
+        let killed = self.host.supervisor.shutdown(SHUTDOWN_GRACE).await;
         if why == "a client asked for it" {
             // Its answer is still on its way.
             let mut shutdown = self.host.shutdown.subscribe();
-            let _ = tokio::time::timeout(server::SHUTDOWN_GRACE, shutdown.wait_for(|done| *done)).await;
+            let _ = tokio::time::timeout(SHUTDOWN_GRACE, shutdown.wait_for(|done| *done)).await;
             tokio::time::sleep(LAST_WORD).await;
         }
         server::reap_last().await;

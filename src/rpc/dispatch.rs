@@ -8,7 +8,7 @@ use super::{daemon::Daemon, intake::Budget, origin::Origin};
 use crate::{
     // Every method is named here.
     protocol::*,
-    session::{Caller, Client, Permit, Supervisor},
+    session::{Caller, Client, Permit, SHUTDOWN_GRACE, Supervisor},
 };
 
 use super::{
@@ -329,11 +329,11 @@ impl Connection {
 
     async fn shutdown(&self) -> Result<Empty> {
         self.host.ending.send_replace(true);
-        self.host.supervisor.shutdown(crate::server::SHUTDOWN_GRACE).await?;
+        self.host.supervisor.shutdown(SHUTDOWN_GRACE).await?;
         // The host's end closes the connection: first the answer goes out, if the client reads it.
         let (traffic, shutdown) = (self.traffic.clone(), self.host.shutdown.clone());
         tokio::spawn(async move {
-            let _ = tokio::time::timeout(crate::server::SHUTDOWN_GRACE, traffic.replies_are_out()).await;
+            let _ = tokio::time::timeout(SHUTDOWN_GRACE, traffic.replies_are_out()).await;
             shutdown.send_replace(true);
         });
         Ok(Empty {})

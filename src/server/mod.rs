@@ -7,13 +7,8 @@ mod process;
 mod signals;
 mod socket;
 
-use std::time::Duration;
-
 pub use children::{reap_children, reap_last};
 pub use peer_cred::Outsiders;
 pub use process::{Inherited, prepare};
 pub use signals::Signals;
 pub use socket::{check_own_socket, listen, serve_stream};
-
-/// How long programs have when their owner is gone, before SIGKILL: all must be over within three seconds.
-pub const SHUTDOWN_GRACE: Duration = Duration::from_millis(1000);

@@ -42,6 +42,8 @@ mod viewer;
 mod waiter;
 mod waits;
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 
 pub use access::{Caller, CallerPlace, Permit};
@@ -63,6 +65,9 @@ use crate::{
     pty::{Spawn, SpawnError},
     shim::{StartError, Step},
 };
+
+/// How long programs have when their owner is gone, before SIGKILL: all must be over within three seconds.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_millis(1000);
 
 /// What a run tells the table.
 #[derive(Debug)]
