@@ -55,7 +55,7 @@ fn kill_says_how_many_and_takes_every_kind_of_target() {
     assert!(why.contains("SIGNONE") && why.contains("TERM, SIGINT"), "{why}");
 }
 
-/// FAULTS row 32.
+/// doc/faults.md row 32.
 #[test]
 fn what_lives_on_after_its_runs_end_is_listed_and_ended_only_when_that_is_said() {
     let home = Home::new();

@@ -11,7 +11,7 @@ fn bridge(home: &Arc<Home>) -> Host {
     home.host().persist().start()
 }
 
-/// FAULTS row 5: the editor is killed with -9, and with it the bridge loses its standard input.
+/// doc/faults.md row 5: the editor is killed with -9, and with it the bridge loses its standard input.
 #[test]
 fn sessions_live_on_when_their_editor_leaves_or_is_killed() {
     let home = Home::new();
@@ -43,7 +43,7 @@ fn sessions_live_on_when_their_editor_leaves_or_is_killed() {
     }
 }
 
-/// FAULTS row 6.
+/// doc/faults.md row 6.
 #[test]
 fn a_killed_daemon_takes_its_programs_along_and_is_said_and_the_next_one_starts_at_once() {
     let home = Home::new();
@@ -64,7 +64,7 @@ fn a_killed_daemon_takes_its_programs_along_and_is_said_and_the_next_one_starts_
     assert_eq!(again.ask("sessions", json!({})), json!({}));
 }
 
-/// FAULTS row 49.
+/// doc/faults.md row 49.
 #[test]
 fn what_a_daemon_and_shims_killed_with_9_have_left_is_ended_by_the_next_one() {
     let home = Home::new();
@@ -106,7 +106,7 @@ fn a_daemon_that_nobody_needs_ends_and_takes_its_socket_away() {
     assert!(!daemon.socket().exists());
 }
 
-/// FAULTS row 32.
+/// doc/faults.md row 32.
 #[test]
 fn a_replaced_daemon_knows_what_lives_on() {
     let home = Home::new();

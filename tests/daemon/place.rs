@@ -1,4 +1,4 @@
-//! FAULTS row 24: the socket's place. What is planted there is refused; there is exactly one daemon whoever starts it
+//! doc/faults.md row 24: the socket's place. What is planted there is refused; there is exactly one daemon whoever starts it
 //! and when, and nobody waits for one that never comes.
 
 use std::{

@@ -165,7 +165,7 @@ fn dated(home: &Arc<Home>, version: &[u8; 5]) -> std::path::PathBuf {
     path
 }
 
-/// FAULTS row 25.
+/// doc/faults.md row 25.
 #[test]
 fn an_older_daemon_is_replaced_by_the_editor_that_finds_it_and_a_newer_one_is_not() {
     for (version, replaced) in [(b"0.0.9", true), (b"9.9.9", false)] {

@@ -72,7 +72,7 @@ fn who_attached_to_look_only_cannot_type_or_size() {
     owner.wait_screen(&run, "both", |screen| screen.contains(&"now it may".to_owned()));
 }
 
-/// FAULTS rows 12 and 28 with two clients: one that never acknowledges is no burden to the other.
+/// doc/faults.md rows 12 and 28 with two clients: one that never acknowledges is no burden to the other.
 #[test]
 fn a_client_that_stopped_holds_up_nobody_and_is_put_right_when_it_goes_on() {
     let home = Home::new();
@@ -98,7 +98,7 @@ fn a_client_that_stopped_holds_up_nobody_and_is_put_right_when_it_goes_on() {
     stuck.wait_screen(&run, "the same screen", |screen| screen == wanted);
 }
 
-/// FAULTS row 12 over the socket: an editor that is stopped costs nothing, and its programs can be ended meanwhile.
+/// doc/faults.md row 12 over the socket: an editor that is stopped costs nothing, and its programs can be ended meanwhile.
 #[test]
 fn a_stopped_editor_of_a_flood_costs_no_memory_and_sees_the_right_screen_afterwards() {
     use crate::support::proc;

@@ -1,4 +1,4 @@
-//! FAULTS row 25: clients and daemons of different versions.
+//! doc/faults.md row 25: clients and daemons of different versions.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! FAULTS row 24, another uid: a process of another user is turned away by who it is, whatever the files' modes let
+//! doc/faults.md row 24, another uid: a process of another user is turned away by who it is, whatever the files' modes let
 //! through; and what belongs to another user is not trusted.
 
 use std::{

@@ -1,4 +1,4 @@
-//! FAULTS row 44: the socket's home is wiped while the daemon runs, as at a logout, or has a path that no socket can
+//! doc/faults.md row 44: the socket's home is wiped while the daemon runs, as at a logout, or has a path that no socket can
 //! have. The daemon is found again, and there is never a second one beside it.
 
 use std::{

@@ -186,7 +186,7 @@ fn what_is_typed_does_not_pile_up_and_showing_says_nothing() {
     vim.quit(":qall!\r");
 }
 
-/// FAULTS row 32.
+/// doc/faults.md row 32.
 #[test]
 fn what_lives_on_is_listed_and_ended_only_when_the_answer_is_yes() {
     let vim = Editor::vim();

@@ -101,7 +101,7 @@ fn a_full_disk_costs_log_and_history_and_one_warning() {
     assert_eq!(warnings(&host), 1, "{}", host.stderr());
 }
 
-/// FAULTS row 37. A limit of the process itself (`ulimit -f`) is met where a disk would be full.
+/// doc/faults.md row 37. A limit of the process itself (`ulimit -f`) is met where a disk would be full.
 #[test]
 fn a_limit_on_the_size_of_files_costs_log_history_and_outputs_and_one_warning() {
     let home = Home::new();

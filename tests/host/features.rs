@@ -1,6 +1,6 @@
-//! The README's table of features: each row names tests, and those tests are there.
+//! The tables of features and of faults: each row names tests, those tests are there, and tests cite rows that are there.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 /// `tests/host/limits.rs` and a function's name, as the table writes it: `limits::name`.
 fn tests_named(row: &str) -> Vec<(String, String)> {
@@ -30,18 +30,17 @@ fn is_test(text: &str, name: &str) -> bool {
     })
 }
 
-#[test]
-fn each_feature_in_the_readme_names_tests_that_there_are() {
+/// The rows of the table with this head, after whether each names tests that there are.
+fn rows<'a>(page: &'a str, head: &str) -> Vec<&'a str> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = fs::read_to_string(root.join("README.md")).unwrap();
-    let table: Vec<&str> = readme
+    let table: Vec<&str> = page
         .lines()
-        .skip_while(|line| !line.starts_with("| feature |"))
+        .skip_while(|line| !line.starts_with(head))
         .skip(2)
         .take_while(|line| line.starts_with('|'))
         .collect();
-    assert!(table.len() > 30, "the table of features: {} rows", table.len());
-    for row in table {
+    assert!(table.len() > 30, "the table {head}: {} rows", table.len());
+    for row in &table {
         let named = tests_named(row.rsplit('|').nth(1).unwrap());
         assert!(!named.is_empty(), "no test is named: {row}");
         for (file, name) in named {
@@ -53,4 +52,32 @@ fn each_feature_in_the_readme_names_tests_that_there_are() {
             assert!(is_test(&text, &name), "{} has no test {name}\n{row}", path.display());
         }
     }
+    table
+}
+
+#[test]
+fn each_feature_in_the_readme_names_tests_that_there_are() {
+    rows(include_str!("../../README.md"), "| feature |");
+}
+
+#[test]
+fn each_fault_names_tests_that_there_are_and_each_test_a_fault_that_is_in_the_table() {
+    let table = rows(include_str!("../../doc/faults.md"), "| # |");
+    let numbers: BTreeSet<u32> =
+        table.iter().map(|row| row.split('|').nth(1).unwrap().trim().parse().expect("a number")).collect();
+    assert_eq!(numbers.len(), table.len(), "no number twice");
+    let cited = regex::Regex::new(r"faults\.md,? rows? (\d+)(?: and (\d+))?").unwrap();
+    let mut found = 0;
+    for suite in ["host", "daemon", "cli", "editors", "neovim"] {
+        for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(suite)).unwrap() {
+            let path = entry.unwrap().path();
+            let Ok(text) = fs::read_to_string(&path) else { continue };
+            for row in cited.captures_iter(&text).flat_map(|row| [row.get(1), row.get(2)]).flatten() {
+                found += 1;
+                let number: u32 = row.as_str().parse().unwrap();
+                assert!(numbers.contains(&number), "{} cites row {number}", path.display());
+            }
+        }
+    }
+    assert!(found > 15, "the citations are read: {found}");
 }

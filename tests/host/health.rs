@@ -116,7 +116,7 @@ impl Host {
     }
 }
 
-/// FAULTS row 50: a filter of system calls refuses what an emulated system may not know.
+/// doc/faults.md row 50: a filter of system calls refuses what an emulated system may not know.
 #[test]
 fn a_system_that_refuses_a_subreaper_is_named_with_its_error_and_programs_run() {
     const REFUSING: &str = "import ctypes, os, struct, sys

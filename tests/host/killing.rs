@@ -284,7 +284,7 @@ fn a_shim_ended_from_outside_takes_its_program_with_it_and_the_run_says_so() {
     host.ask("sessions", json!({}));
 }
 
-/// FAULTS row 40: by its environment and its kernel session nobody can tell whose it is, and it would live on unseen.
+/// doc/faults.md row 40: by its environment and its kernel session nobody can tell whose it is, and it would live on unseen.
 #[test]
 fn what_hides_from_its_run_and_kills_its_shim_is_ended_with_the_run() {
     let host = Host::start();

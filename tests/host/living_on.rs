@@ -26,7 +26,7 @@ fn sleeps(seconds: &str) -> Vec<i32> {
         .collect()
 }
 
-/// FAULTS row 32.
+/// doc/faults.md row 32.
 #[test]
 fn a_run_with_living_processes_is_not_evicted_and_not_removed_unless_these_are_to_go_too() {
     let host = Host::start();

@@ -13,7 +13,8 @@ use serde_json::json;
 
 use crate::support::{Home, Host, eventually, eventually_some, proc, unique_seconds, within};
 
-/// What DESIGN and FAULTS promise from the death of the editor or the host to the death of the last program.
+/// How long it may take from the death of the editor or the host to the death of the last program (doc/faults.md rows 5
+/// and 6).
 const PROMISED: Duration = Duration::from_secs(3);
 
 /// Programs that do not want to go. Each line sleeps for `$SECONDS_`, by which its processes are found even
@@ -254,7 +255,7 @@ fn kill_with_shims(host: &mut Host) {
     eventually("the shims are gone", || shims.iter().all(|shim| proc::gone(*shim)));
 }
 
-/// FAULTS row 49.
+/// doc/faults.md row 49.
 #[test]
 fn what_a_host_and_shims_killed_with_9_have_left_is_ended_by_the_next_host_which_says_so() {
     let home = Home::new();

@@ -18,7 +18,7 @@ fn a_line_in_a_flood_is_found_wherever_it_comes() {
     }
 }
 
-/// FAULTS row 39: a run that prints pays for one wait, however many there are, and they are no more than so many.
+/// doc/faults.md row 39: a run that prints pays for one wait, however many there are, and they are no more than so many.
 #[test]
 fn a_thousand_that_wait_for_one_run_are_each_answered_with_their_own_line() {
     let host = Host::start();

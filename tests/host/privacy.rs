@@ -201,7 +201,7 @@ fn lines_of_json_templates_and_history_leave_no_secret_either() {
     }
 }
 
-/// FAULTS row 42: a program that blanks its arguments, as curl and mysql do, hides them from `ps` for good.
+/// doc/faults.md row 42: a program that blanks its arguments, as curl and mysql do, hides them from `ps` for good.
 #[test]
 fn arguments_that_a_program_blanks_are_in_no_other_command_line() {
     let home = Home::new();

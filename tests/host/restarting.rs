@@ -1,4 +1,4 @@
-//! Restart, kill, dismissal and eviction of one run, in each other's way: each answer is true (FAULTS row 58).
+//! Restart, kill, dismissal and eviction of one run, in each other's way: each answer is true (doc/faults.md row 58).
 
 use serde_json::{Value as Json, json};
 

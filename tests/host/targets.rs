@@ -79,7 +79,7 @@ fn what_fits_several_is_ambiguous_and_tells_them() {
     assert_eq!(host.ask("sessions", json!({}))[&runs[0].session_id]["active_processes"], 17);
 }
 
-/// FAULTS row 35: what people write of an id means the id.
+/// doc/faults.md row 35: what people write of an id means the id.
 #[test]
 fn no_session_is_named_as_an_id_begins() {
     let host = Host::start();

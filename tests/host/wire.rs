@@ -308,7 +308,7 @@ fn calls_that_share_an_id_each_give_their_place_back() {
     }
 }
 
-/// Sixty connections with 14 MiB of a message each had taken 867 MB (FAULTS: one client's memory).
+/// Sixty connections with 14 MiB of a message each had taken 867 MB together.
 #[test]
 fn what_many_connections_send_in_part_is_bounded_together() {
     let host = Host::start();

@@ -1,4 +1,4 @@
-//! FAULTS row 52: each snippet of the README, the help and the protocol's document is executed as it is printed, by one
+//! doc/faults.md row 52: each snippet of the README, the help and the protocol's document is executed as it is printed, by one
 //! who has just installed Termi. What cannot be is named here, with its reason, and parsed.
 
 mod extract;
