@@ -99,7 +99,7 @@ async fn join_current() -> anyhow::Result<Joined> {
     if !is_older(&joined.daemon) {
         return Ok(joined);
     }
-    let binary = super::join::own_executable().to_string_lossy().into_owned();
+    let binary = crate::process::own_executable().to_string_lossy().into_owned();
     info!(from = joined.daemon.server.version, "an older daemon is replaced");
     let (client, _inbox) = Client::over(joined.stream);
     if let Err(ClientError::Refused(error)) = client.call::<Replace>(ReplaceParams { binary }).await {

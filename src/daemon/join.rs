@@ -12,6 +12,7 @@ use super::guard::Guard;
 use crate::{
     client::{self, ClientError, Stream},
     paths,
+    process::own_executable,
     protocol::{JoinParams, JoinReply},
 };
 
@@ -128,9 +129,4 @@ async fn start_daemon() -> Result<(), JoinError> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(failed(said.trim().trim_start_matches("termi: ").to_owned()))
-}
-
-/// This very binary's file.
-pub(super) fn own_executable() -> PathBuf {
-    std::env::current_exe().ok().filter(|path| path.is_file()).unwrap_or_else(|| "/proc/self/exe".into())
 }

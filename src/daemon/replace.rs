@@ -36,14 +36,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
-use super::{
-    Options, Place, Serving, join,
-    join::{own_executable, with_running},
-    record::Flusher,
-};
+use super::{Options, Place, Serving, join, join::with_running, record::Flusher};
 use crate::{
     client::{Client, ClientError, whereabouts},
-    process::Proc,
+    process::{Proc, own_executable},
     protocol::{Code, CrossSession, Error, Event, Replace, ReplaceParams},
     server::Inherited,
     session::{State, Supervisor},

@@ -7,14 +7,13 @@ use std::{
 };
 
 use nix::{
-    fcntl::{FcntlArg, OFlag, fcntl},
     sys::termios::{FlushArg, LocalFlags, SetArg, tcflush, tcgetattr, tcsetattr},
     unistd::{read, tcgetpgrp, write},
 };
 use tokio::io::{Interest, unix::AsyncFd};
 use tracing::warn;
 
-use crate::protocol::Size;
+use crate::{process::non_blocking, protocol::Size};
 
 nix::ioctl_write_ptr_bad!(set_window_size, libc::TIOCSWINSZ, libc::winsize);
 
@@ -59,8 +58,7 @@ impl Master {
     /// # Errors
     /// When it cannot be made non-blocking or watched.
     pub fn new(fd: OwnedFd) -> io::Result<Self> {
-        let flags = OFlag::from_bits_truncate(fcntl(fd.as_raw_fd(), FcntlArg::F_GETFL)?);
-        fcntl(fd.as_raw_fd(), FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+        let fd = non_blocking(fd)?;
         Ok(Self { watched: Some(watch(&fd)?), fd, reads: 0, is_full: false })
     }
 

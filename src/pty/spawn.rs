@@ -17,7 +17,7 @@ use tokio::net::unix::pipe;
 
 use super::{Master, ShimLink, SpawnError};
 use crate::{
-    process,
+    process::{self, non_blocking, own_executable},
     protocol::Size,
     shim::{Address, KernelLimits, Plan, Report, SUBCOMMAND, StartError, Step, check_program},
 };
@@ -205,16 +205,6 @@ fn start_shim(spawn: &Spawn, address: &Address) -> Result<(OwnedFd, i32), SpawnE
         .try_clone_to_owned()
         .map_err(|error| resources("copying a descriptor", error))?;
     Ok((master, shim_pid))
-}
-
-/// This very binary, even when its file has been replaced since (as by a rebuild).
-fn own_executable() -> PathBuf {
-    std::env::current_exe().ok().filter(|path| path.is_file()).unwrap_or_else(|| "/proc/self/exe".into())
-}
-
-fn non_blocking(fd: OwnedFd) -> io::Result<OwnedFd> {
-    nix::fcntl::fcntl(fd.as_raw_fd(), nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    Ok(fd)
 }
 
 fn resources(what: &'static str, source: io::Error) -> SpawnError {

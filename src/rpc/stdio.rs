@@ -14,6 +14,8 @@ use tokio::{
     net::{UnixStream, unix::pipe},
 };
 
+use crate::process::non_blocking;
+
 /// A reader and a writer, whatever kind of thing they are.
 pub type Streams = (Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>);
 
@@ -46,10 +48,4 @@ fn socket(fd: OwnedFd) -> io::Result<UnixStream> {
     let stream = StdUnixStream::from(fd);
     stream.set_nonblocking(true)?;
     UnixStream::from_std(stream)
-}
-
-fn non_blocking(fd: OwnedFd) -> io::Result<OwnedFd> {
-    use nix::fcntl::{FcntlArg, OFlag, fcntl};
-    fcntl(std::os::fd::AsRawFd::as_raw_fd(&fd), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    Ok(fd)
 }
