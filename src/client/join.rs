@@ -125,7 +125,9 @@ pub async fn join_json(
 fn without_reply(error: Error) -> Result<JoinReply, ClientError> {
     match error {
         Error { code: Code::UnknownMethod, .. } => {
-            Ok(JoinReply { protocol: PROTOCOL, server: Peer::default(), pid: 0, generation: 0, persistent: false })
+            let server = Peer::default();
+            let (pid, generation, persistent, answered_since) = (0, 0, false, None);
+            Ok(JoinReply { protocol: PROTOCOL, server, pid, generation, persistent, answered_since })
         }
         Error { code: Code::ShuttingDown, .. } => Err(ClientError::Closed),
         error => Err(error.into()),

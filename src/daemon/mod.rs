@@ -89,8 +89,12 @@ async fn serve(inherited: Inherited, log: Option<&Log>, options: Options, ready:
     // From the first moment on, also as the next binary in the same process: whoever ends it now waits for the sessions.
     let signals = Signals::watch()?;
     let handed = options.resume.map(replace::take_over).transpose().context("what the last binary has left")?;
+    let (mut generation, mut answered_since) = (0, 0);
     let (place, handed) = match handed {
-        Some(handed) => (handed.place, Some((handed.generation, handed.inherited, handed.policy, handed.state))),
+        Some(handed) => {
+            (generation, answered_since) = (handed.generation, handed.answered_since);
+            (handed.place, Some((handed.inherited, handed.policy, handed.state)))
+        }
         None => match Place::claim().await {
             Ok(place) => (place, None),
             Err(error) => {
@@ -99,20 +103,18 @@ async fn serve(inherited: Inherited, log: Option<&Log>, options: Options, ready:
             }
         },
     };
-    let inherited = handed.as_ref().map_or(inherited, |(_, inherited, ..)| *inherited);
+    let inherited = handed.as_ref().map_or(inherited, |(inherited, ..)| *inherited);
     let (asks, asks_in) = mpsc::channel(16);
     let mut host = Host::new(
         Supervisor::start(settings(inherited, place.path().to_owned())),
         log.map(|log| log.path.to_string_lossy().into_owned()),
     );
     host.supervisor.set_cross_session(options.cross_session).await?;
-    let mut generation = 0;
-    if let Some((count, _, policy, state)) = handed {
-        generation = count;
+    if let Some((_, policy, state)) = handed {
         host.supervisor.set_cross_session(policy).await?;
         host.supervisor.take_over(state).await.context("the sessions of the last binary")?;
     }
-    host.daemon = Some(Daemon { generation, asks });
+    host.daemon = Some(Daemon { generation, answered_since, asks });
     info!(generation, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "daemon started");
     if generation == 0 {
         host.supervisor.end_leftovers();

@@ -41,6 +41,7 @@ use crate::{
     client::{Client, ClientError, whereabouts},
     process::{Proc, own_executable},
     protocol::{Code, CrossSession, Error, Event, Replace, ReplaceParams},
+    rpc::Drain,
     server::Inherited,
     session::{State, Supervisor},
 };
@@ -55,12 +56,21 @@ struct Head {
     umask: u32,
     open_files: u64,
     cross_session: CrossSession,
+    /// The first generation since which every call that was carried out was answered. A binary from before that was
+    /// counted has not waited for them.
+    #[serde(default = "never")]
+    answered_since: u32,
+}
+
+fn never() -> u32 {
+    u32::MAX
 }
 
 /// What the last binary has left.
 pub(super) struct Handed {
     pub place: Place,
     pub generation: u32,
+    pub answered_since: u32,
     pub inherited: Inherited,
     pub policy: CrossSession,
     pub state: State,
@@ -68,6 +78,10 @@ pub(super) struct Handed {
 
 /// How long clients have to take note that they are to wait with what is typed.
 const NOTICE: Duration = Duration::from_millis(50);
+
+/// How long a call that changes something may hold the replacement up, and others of its kind with it: one that ends a
+/// run has its grace.
+const DRAINING_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long a binary may take to read a state: a hundred full sessions are a matter of a second.
 const CHECK_PATIENCE: Duration = Duration::from_secs(10);
@@ -116,6 +130,7 @@ pub(super) fn take_over(fd: i32) -> anyhow::Result<Handed> {
     Ok(Handed {
         place: Place::take_over(head.socket.into(), own(head.listener), own(head.lock))?,
         generation: head.generation,
+        answered_since: head.answered_since.min(head.generation),
         inherited: Inherited { umask: head.umask, open_files: head.open_files },
         policy: head.cross_session,
         state,
@@ -141,6 +156,7 @@ pub(super) struct Replacer {
     record: Flusher,
     /// True once every run stands still. Who connects from then on is left to whoever serves afterwards.
     frozen: watch::Sender<bool>,
+    drain: Drain,
     head: Head,
     options: Options,
 }
@@ -153,6 +169,7 @@ impl Serving {
             restoring: self.restorer.busy.clone(),
             record: self.keeper.flusher(),
             frozen: self.frozen.clone(),
+            drain: self.host.drain.clone(),
             head: Head {
                 generation: self.generation + 1,
                 socket: self.place.path().to_owned().into_os_string(),
@@ -161,6 +178,7 @@ impl Serving {
                 umask: self.inherited.umask,
                 open_files: self.inherited.open_files,
                 cross_session: CrossSession::default(),
+                answered_since: self.host.daemon.as_ref().map_or(u32::MAX, |daemon| daemon.answered_since),
             },
             options: self.options.clone(),
         }
@@ -189,10 +207,19 @@ impl Replacer {
         self.supervisor.announce(Event::Replacing { begins: true });
         let _going_on = GoingOn(&self.supervisor, &self.frozen);
         tokio::time::sleep(NOTICE).await;
-        // Runs go on when this is dropped, at the end of every way but the last.
-        let frozen = self.supervisor.freeze().await?;
+        // Calls begin again and runs go on when these are dropped, at the end of every way but the last.
+        let (mut closed, mut answered_since) = (None, self.head.answered_since);
+        let drained = async {
+            closed = Some(self.drain.close());
+            if !self.drain.is_drained(DRAINING_PATIENCE).await {
+                warn!("calls are still under way after {DRAINING_PATIENCE:?}; their clients get no answer");
+                answered_since = self.head.generation;
+            }
+        };
+        let frozen = self.supervisor.freeze(drained).await?;
+        let _closed = closed;
         self.frozen.send_replace(true);
-        let head = Head { cross_session: self.supervisor.cross_session(), ..self.head };
+        let head = Head { cross_session: self.supervisor.cross_session(), answered_since, ..self.head };
         let file = put_down(&head, &frozen.state).map_err(|error| refused(format!("{error:#}")))?;
         let copy = file.try_clone().map_err(|error| refused(error.to_string()))?;
         ask_binary(binary, copy).await.map_err(refused)?;

@@ -20,6 +20,8 @@ pub enum DaemonAsk {
 pub struct Daemon {
     /// How often another binary was put in its place.
     pub generation: u32,
+    /// The first generation since which every call that was carried out was answered.
+    pub answered_since: u32,
     /// Where it is asked.
     pub asks: mpsc::Sender<DaemonAsk>,
 }

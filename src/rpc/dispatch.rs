@@ -4,7 +4,12 @@ use std::collections::HashSet;
 
 use tracing::debug;
 
-use super::{daemon::Daemon, intake::Budget, origin::Origin};
+use super::{
+    daemon::Daemon,
+    drain::{Drain, UnderWay},
+    intake::Budget,
+    origin::Origin,
+};
 use crate::{
     // Every method is named here.
     protocol::*,
@@ -37,6 +42,8 @@ pub struct Host {
     pub daemon: Option<Daemon>,
     /// What messages that are coming in over sockets may take together.
     pub(super) intake: Budget,
+    /// Calls that must be over before another binary takes over.
+    pub drain: Drain,
 }
 
 impl Host {
@@ -50,6 +57,7 @@ impl Host {
             shutdown: tokio::sync::watch::Sender::new(false),
             daemon: None,
             intake: Budget::default(),
+            drain: Drain::default(),
         }
     }
 }
@@ -90,45 +98,65 @@ macro_rules! dispatch {
     };
 }
 
-/// Every method's name.
-pub const METHODS: &[&str] = &[
-    Initialize::NAME,
-    Run::NAME,
-    Sessions::NAME,
-    Kill::NAME,
-    Input::NAME,
-    Resize::NAME,
-    Attach::NAME,
-    Detach::NAME,
-    Visible::NAME,
-    Hold::NAME,
-    Snapshot::NAME,
-    Lines::NAME,
-    Prompts::NAME,
-    Link::NAME,
-    Clipboard::NAME,
-    Wait::NAME,
-    Rename::NAME,
-    Restart::NAME,
-    Remove::NAME,
-    SendInput::NAME,
-    Configure::NAME,
-    SetColors::NAME,
-    History::NAME,
-    Stats::NAME,
-    Subscribe::NAME,
-    Unsubscribe::NAME,
-    Health::NAME,
-    Templates::NAME,
-    ParseTemplates::NAME,
-    Up::NAME,
-    Down::NAME,
-    Shutdown::NAME,
-    Join::NAME,
-    Replace::NAME,
-    Restorable::NAME,
-    Restore::NAME,
-];
+macro_rules! methods {
+    ($($method:ident),* $(,)?) => {
+        /// Every method's name.
+        pub const METHODS: &[&str] = &[$(<$method as Method>::NAME),*];
+
+        /// Whether a call of the method changes something, as far as its access says.
+        fn writes(name: &str) -> bool {
+            [$((<$method as Method>::NAME, <$method as Method>::ACCESS)),*].contains(&(name, Access::Write))
+        }
+    };
+}
+
+methods!(
+    Initialize,
+    Run,
+    Sessions,
+    Kill,
+    Input,
+    Resize,
+    Attach,
+    Detach,
+    Visible,
+    Hold,
+    Snapshot,
+    Lines,
+    Prompts,
+    Link,
+    Clipboard,
+    Wait,
+    Rename,
+    Restart,
+    Remove,
+    SendInput,
+    Configure,
+    SetColors,
+    History,
+    Stats,
+    Subscribe,
+    Unsubscribe,
+    Health,
+    Templates,
+    ParseTemplates,
+    Up,
+    Down,
+    Shutdown,
+    Join,
+    Replace,
+    Restorable,
+    Restore,
+);
+
+/// Calls that a replacement of the daemon does not wait for and that do not wait for it: the replacement itself and the
+/// host's end; and keys, sizes and the like, which nobody has an answer of.
+const NOT_DRAINED: [&str; 6] = [Replace::NAME, Shutdown::NAME, Input::NAME, Resize::NAME, Visible::NAME, Hold::NAME];
+
+/// Whether the call must be over, and its answer written, before another binary takes over.
+fn is_drained(name: &str) -> bool {
+    writes(name) && !NOT_DRAINED.contains(&name)
+}
 
 /// Carries out a call over a connection that is open until `open` changes. What only waits ends with it; what changes
 /// sessions is seen through.
@@ -243,6 +271,11 @@ impl Connection {
         )
     }
 
+    /// Counts a call as under way, if a replacement of the daemon is to wait for it.
+    pub(super) async fn begins(&self, name: &str) -> Option<UnderWay> {
+        if is_drained(name) { Some(self.host.drain.begin().await) } else { None }
+    }
+
     fn introduces(&self, answer: Option<u64>, what: Introduced) {
         if let Some(number) = answer {
             self.traffic.introduces(number, what);
@@ -296,6 +329,7 @@ impl Connection {
             pid: std::process::id(),
             generation: self.host.daemon.as_ref().map_or(0, |daemon| daemon.generation),
             persistent: self.host.daemon.is_some(),
+            answered_since: self.host.daemon.as_ref().map(|daemon| daemon.answered_since),
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod daemon;
 mod dispatch;
+mod drain;
 pub mod guard;
 pub mod intake;
 pub mod json;
@@ -19,6 +20,7 @@ use intake::Intake;
 
 pub use daemon::{Daemon, DaemonAsk};
 pub use dispatch::{Connection, Host, METHODS};
+pub use drain::Drain;
 pub use origin::Origin;
 pub use stdio::stdio;
 

@@ -19,6 +19,7 @@ use tracing::{Instrument, debug, info, warn};
 use super::{
     Ended,
     dispatch::{CALLS_UNDER_WAY, Connection, Host, closed, while_open},
+    drain::UnderWay,
     guard::{GuardedReader, GuardedWriter, OPENING, Replying, Traffic},
     intake::Intake,
     room::Kind,
@@ -276,7 +277,7 @@ impl Handler for Served {
         let in_order = [Input::NAME, Resize::NAME, Visible::NAME, Hold::NAME].contains(&name.as_str());
         let served = self.clone();
         let call = async move {
-            if let Err(error) = served.carry_out(&name, params, None).await {
+            if let (Err(error), _) = served.carry_out(&name, params, None).await {
                 // Its message may quote what was sent, and that may be a secret.
                 warn!("{name} was refused: {:?}", error.code);
             }
@@ -299,25 +300,34 @@ impl Served {
                 _ = open.changed() => return Err(closed()),
             }
         }
-        self.carry_out(name, params, answer).await
+        let (answer, under_way) = self.carry_out(name, params, answer).await;
+        if let Some(call) = under_way {
+            self.traffic.is_under_way(call);
+        }
+        answer
     }
 
     /// Carries out a call, if there is a place for it. A client's waits end with its connection; what changes
-    /// sessions is seen through.
-    async fn carry_out(&self, name: &str, params: Value, answer: Option<u64>) -> Result<Value, Error> {
+    /// sessions is seen through, and is under way until its answer is written.
+    async fn carry_out(
+        &self,
+        name: &str,
+        params: Value,
+        answer: Option<u64>,
+    ) -> (Result<Value, Error>, Option<UnderWay>) {
         let Ok(_place) = self.places.try_acquire() else {
-            return Err(Error::new(
-                Code::ResourceExhausted,
-                format!(
-                    "{CALLS_UNDER_WAY} calls of this connection are under way; wait for answers before calling {name}"
-                ),
-            ));
+            let why = format!(
+                "{CALLS_UNDER_WAY} calls of this connection are under way; wait for answers before calling {name}"
+            );
+            return (Err(Error::new(Code::ResourceExhausted, why)), None);
         };
         if name == Initialize::NAME {
             self.take_tag(&params);
         }
+        let under_way = self.connection.begins(name).await;
         // Apart: what a call takes, a thousand that wait for their places are not to take in advance.
-        Box::pin(while_open(name, self.open.clone(), self.connection.call(name, params, answer))).await
+        let call = self.connection.call(name, params, answer);
+        (Box::pin(while_open(name, self.open.clone(), call)).await, under_way)
     }
 
     /// How the answer to a call by notification travels: as `initialize` has said, or says in this call or in one before
@@ -357,7 +367,7 @@ impl Served {
                 None => Ok(None),
             };
             let answer = match method.as_str() {
-                Some(method) if room.is_ok() => served.carry_out(method, params, number).await,
+                Some(method) if room.is_ok() => served.carry_out(method, params, number).await.0,
                 Some(_) => Err(room.as_ref().err().cloned().unwrap_or_else(closed)),
                 None => {
                     Err(Error::new(Code::InvalidParams, "call: it must be {id, method, params}, with method a string"))

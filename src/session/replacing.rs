@@ -54,11 +54,12 @@ async fn wait_until(until: Instant, why: &str) -> Result<()> {
 }
 
 impl Supervisor {
-    /// Stops every run where it is, and puts everything down.
+    /// Stops every run where it is, and puts everything down. `drained` is waited for just before: it ends when no call
+    /// that changes something is under way.
     ///
     /// # Errors
     /// When the host is ending, or a program takes too long to start; everything goes on then.
-    pub async fn freeze(&self) -> Result<Frozen> {
+    pub async fn freeze(&self, drained: impl Future<Output = ()>) -> Result<Frozen> {
         let until = Instant::now() + STARTING_PATIENCE;
         // What is started or ended one after another is begun and over on one side.
         let paused = |table: &mut Table| {
@@ -81,9 +82,10 @@ impl Supervisor {
             supervisor: self.clone(),
             _thaw: thaw,
         };
-        while self.with(|table| table.lifecycle.is_under_way()).await? {
-            wait_until(until, "a program is still being started or restarted; try again when it runs").await?;
-        }
+        self.until_none_starts(until).await?;
+        drained.await;
+        // One that had begun by then.
+        self.until_none_starts(until).await?;
         let table_thaw = frozen.clone();
         let (sessions, settings, templates, ended, last_terminal) = self
             .with(|table| {
@@ -143,6 +145,14 @@ impl Supervisor {
             disk.flush().await;
         }
         Ok(frozen_state)
+    }
+
+    /// Waits until no program is being started or restarted.
+    async fn until_none_starts(&self, until: Instant) -> Result<()> {
+        while self.with(|table| table.lifecycle.is_under_way()).await? {
+            wait_until(until, "a program is still being started or restarted; try again when it runs").await?;
+        }
+        Ok(())
     }
 
     /// Takes up what another process put down.

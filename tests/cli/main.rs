@@ -14,6 +14,7 @@ mod home;
 mod inside;
 mod list;
 mod records;
+mod replaced;
 mod running;
 mod scripts;
 mod talk;

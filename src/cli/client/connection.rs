@@ -1,11 +1,12 @@
-//! A connection that outlives a re-exec of the daemon: what only reads and waits goes on over a new one.
+//! A connection that outlives a re-exec of the daemon: calls that were not carried out are made again over a new one.
 
 use std::time::{Duration, Instant};
 
-use super::{Failure, connect};
+use super::{Failure, Reached, reach};
 use crate::{
     client::{Client, ClientError, Inbox},
-    protocol::{Access, Code, Method},
+    daemon::PATIENCE,
+    protocol::{Access, Code, Error, JoinReply, Method},
 };
 
 /// A connection that was lost sooner than this was not lost to a re-exec.
@@ -21,20 +22,45 @@ const RETRY_DELAY: Duration = Duration::from_millis(20);
 pub struct Connection {
     pub client: Client,
     // Kept for the connection to stay open; nothing comes that is not asked for.
-    _inbox: Inbox,
+    inbox: Inbox,
+    /// Who is at the other end.
+    daemon: JoinReply,
+    /// Whether a daemon is started where there is none.
+    starts: bool,
     since: Instant,
     short: u32,
 }
 
 impl Connection {
+    /// A connection to whoever has the sessions.
+    ///
     /// # Errors
-    /// As [`connect`].
+    /// As [`super::connect`].
     pub async fn open() -> Result<Self, Failure> {
-        Ok(Self::over(connect().await?))
+        Self::reach(false).await
     }
 
-    pub fn over((client, inbox): (Client, Inbox)) -> Self {
-        Self { client, _inbox: inbox, since: Instant::now(), short: 0 }
+    /// The same, and the daemon is started when there is none.
+    ///
+    /// # Errors
+    /// As [`super::connect`].
+    pub async fn open_or_start() -> Result<Self, Failure> {
+        Self::reach(true).await
+    }
+
+    async fn reach(starts: bool) -> Result<Self, Failure> {
+        let Reached { client, inbox, daemon } = reach(starts).await?;
+        Ok(Self { client, inbox, daemon, starts, since: Instant::now(), short: 0 })
+    }
+
+    /// The same, which starts no daemon from now on: what it is about is gone with the one that it had.
+    pub fn without_start(self) -> Self {
+        Self { starts: false, ..self }
+    }
+
+    /// Both ends of it, for who reads what the host sends.
+    pub fn into_parts(self) -> (Client, Inbox) {
+        (self.client, self.inbox)
     }
 
     /// Calls a method that changes nothing, and again over a new connection when this one is lost: `params` are made
@@ -55,17 +81,55 @@ impl Connection {
         }
     }
 
+    /// Calls a method that changes something, and again over a new connection when it is known that it was not carried
+    /// out: it is never carried out twice.
+    ///
+    /// # Errors
+    /// When the host refuses, or is gone; [`Failure::Unanswered`] when it may have been carried out.
+    pub async fn change<M: Method>(&mut self, params: impl Fn() -> M::Params) -> Result<M::Reply, Failure> {
+        self.attempt::<M>(params).await?.map_err(|refused| ClientError::Refused(refused).into())
+    }
+
+    /// The same, and what the host refuses is told apart from a host that is gone.
+    ///
+    /// # Errors
+    /// As for [`change`](Self::change).
+    pub async fn attempt<M: Method>(
+        &mut self,
+        params: impl Fn() -> M::Params,
+    ) -> Result<Result<M::Reply, Error>, Failure> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.client.call::<M>(params()).await {
+                // It is being replaced at this moment, or ends.
+                Err(ClientError::Refused(error)) if error.code == Code::ShuttingDown && Instant::now() < until => {
+                    self.again().await?;
+                }
+                Err(ClientError::Refused(error)) => return Ok(Err(error)),
+                Err(ClientError::Closed) => {
+                    let before = self.daemon.clone();
+                    let unanswered = || Failure::Unanswered { method: M::NAME };
+                    self.again().await.map_err(|_| unanswered())?;
+                    if !self.daemon.follows(&before) {
+                        return Err(unanswered());
+                    }
+                }
+                other => return Ok(Ok(other?)),
+            }
+        }
+    }
+
     async fn again(&mut self) -> Result<(), Failure> {
         self.short = if self.since.elapsed() < SHORT { self.short + 1 } else { 0 };
-        if self.short > MAX_SHORT {
+        if self.short > MAX_SHORT && !self.starts {
             return Err(ClientError::Closed.into());
         }
         tokio::time::sleep(RETRY_DELAY).await;
-        let (client, inbox) = connect().await.map_err(|error| match error {
+        let Reached { client, inbox, daemon } = reach(self.starts).await.map_err(|error| match error {
             Failure::NobodyThere(_) | Failure::HostGone(_) => Failure::HostEnded,
             error => error,
         })?;
-        (self.client, self._inbox, self.since) = (client, inbox, Instant::now());
+        (self.client, self.inbox, self.daemon, self.since) = (client, inbox, daemon, Instant::now());
         Ok(())
     }
 }

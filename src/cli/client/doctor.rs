@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Failure, Outcome, connect, output};
+use super::{Failure, Outcome, connection::Connection, output};
 use crate::{
     protocol::{Empty, Health, HealthCheck, HealthStatus},
     session,
@@ -17,8 +17,8 @@ pub struct Args {
 }
 
 pub async fn run(args: Args) -> Outcome {
-    let report = match connect().await {
-        Ok((client, _inbox)) => client.call::<Health>(Empty {}).await?,
+    let report = match Connection::open().await {
+        Ok(mut connection) => connection.read::<Health>(|| Empty {}).await?,
         // What there is to see without one.
         Err(Failure::NobodyThere(socket)) => session::health_without_host(&socket),
         Err(error) => return Err(error),

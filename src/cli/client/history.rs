@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::{Failure, Outcome, connect, output, status_text};
+use super::{Failure, Outcome, connection::Connection, output, status_text};
 use crate::{
     history, paths,
     protocol::{History, HistoryParams, HistoryRecord},
@@ -38,8 +38,8 @@ pub async fn run(args: Args) -> Outcome {
         limit: Some(args.limit),
         ..HistoryParams::default()
     };
-    let reply = match connect().await {
-        Ok((client, _inbox)) => client.call::<History>(params).await?,
+    let reply = match Connection::open().await {
+        Ok(mut connection) => connection.read::<History>(|| params.clone()).await?,
         // It is a file: whoever wrote it need not run.
         Err(Failure::NobodyThere(_)) => history::search(&paths::state_path(), &params),
         Err(error) => return Err(error),

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::{
-    FAILED, Outcome, connect, output,
+    FAILED, Outcome,
+    connection::Connection,
+    output,
     target::{Refused, each},
 };
 use crate::protocol::{Kill, KillParams, KillReply, SignalSpec, Target};
@@ -35,10 +37,10 @@ struct Sum {
 }
 
 pub async fn run(args: Args) -> Outcome {
-    let (client, _inbox) = connect().await?;
+    let mut connection = Connection::open().await?;
     let signal = args.signal.map(|text| text.parse().map_or(SignalSpec::Name(text), SignalSpec::Number));
     let params = |target| KillParams { target, signal: signal.clone(), grace_ms: args.grace };
-    let each = each::<Kill>(&client, args.targets, params, |_, _| None).await?;
+    let each = each::<Kill>(&mut connection, args.targets, params, |_, _| None).await?;
     let mut sum = KillReply::default();
     for KillReply { killed, total, processes } in &each.replies {
         sum.killed += killed;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Failure, Outcome, connect, output, status_text, target::matching};
+use super::{Failure, Outcome, connection::Connection, output, status_text, target::matching};
 use crate::{
     protocol::{Empty, Sessions, SessionsReply, Target},
     units,
@@ -28,8 +28,8 @@ fn with_left(status: String, left: usize) -> String {
 }
 
 pub async fn run(args: Args) -> Outcome {
-    let mut sessions = match connect().await {
-        Ok((client, _inbox)) => client.call::<Sessions>(Empty {}).await?,
+    let mut sessions = match Connection::open().await {
+        Ok(mut connection) => connection.read::<Sessions>(|| Empty {}).await?,
         // Where there is no daemon there are no sessions.
         Err(Failure::NobodyThere(_)) => SessionsReply::new(),
         Err(error) => return Err(error),

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::{
-    FAILED, Outcome, candidates, complain, connect, connect_or_start, output, status_text,
+    FAILED, Outcome, candidates, complain,
+    connection::Connection,
+    output, status_text,
     target::{Refused, each},
 };
 use crate::protocol::{
@@ -74,8 +76,8 @@ pub struct RestoreArgs {
 }
 
 pub async fn restart(args: RestartArgs) -> Outcome {
-    let (client, _inbox) = connect().await?;
-    let each = each::<Restart>(&client, args.targets, |target| TargetParams { target }, |_, _| None).await?;
+    let mut connection = Connection::open().await?;
+    let each = each::<Restart>(&mut connection, args.targets, |target| TargetParams { target }, |_, _| None).await?;
     let mut sum = Restarted { restarted: Vec::new(), failed: Vec::new() };
     for reply in each.replies {
         sum.restarted.extend(reply.restarted);
@@ -96,15 +98,15 @@ pub async fn restart(args: RestartArgs) -> Outcome {
 }
 
 pub async fn rename(args: RenameArgs) -> Outcome {
-    let (client, _inbox) = connect().await?;
-    client.call::<Rename>(RenameParams { target: args.session, name: args.name }).await?;
+    let params = || RenameParams { target: args.session.clone(), name: args.name.clone() };
+    Connection::open().await?.change::<Rename>(params).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub async fn rm(args: RmArgs) -> Outcome {
-    let (client, _inbox) = connect().await?;
+    let mut connection = Connection::open().await?;
     let each = each::<Remove>(
-        &client,
+        &mut connection,
         args.targets,
         |target| RemoveParams { target, force: args.force },
         |target, error| match error.code {
@@ -136,9 +138,9 @@ pub async fn rm(args: RmArgs) -> Outcome {
 }
 
 pub async fn restore(args: RestoreArgs) -> Outcome {
-    let (client, _inbox) = connect_or_start().await?;
+    let mut connection = Connection::open_or_start().await?;
     if args.list {
-        let sessions = client.call::<Restorable>(Empty {}).await?.sessions;
+        let sessions = connection.read::<Restorable>(|| Empty {}).await?.sessions;
         let rows: Vec<[String; 3]> = sessions
             .into_iter()
             .map(|session| [session.name, session.cwd, session.commands.join("; ")].map(|text| output::one_line(&text)))
@@ -151,7 +153,8 @@ pub async fn restore(args: RestoreArgs) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     let names = (!args.names.is_empty()).then_some(args.names);
-    let reply = client.call::<Restore>(RestoreParams { names, forget: args.forget }).await?;
+    let params = || RestoreParams { names: names.clone(), forget: args.forget };
+    let reply = connection.change::<Restore>(params).await?;
     for run in &reply.restored {
         output::line(&output::run_name(run))?;
     }

@@ -32,7 +32,7 @@ use crate::{
     client::{self, Client, ClientError, Inbox},
     daemon::{self, JoinError},
     paths,
-    protocol::{Code, Exit, Status},
+    protocol::{Code, Exit, JoinReply, Status},
 };
 
 /// The time was up, as timeout(1) says it.
@@ -40,6 +40,9 @@ const TIMED_OUT: u8 = 124;
 
 /// Termi itself could not do what was asked.
 pub(super) const FAILED: u8 = 125;
+
+/// Between two attempts at a host that closes the connection.
+const REJOIN_DELAY: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// A wait for a pattern: the program ended without it.
 const NO_MATCH: u8 = 1;
@@ -91,6 +94,15 @@ pub enum Failure {
         "the host of $TERMI_SOCKET has ended: nothing listens at {0}; `env -u TERMI_SOCKET termi …` connects to the daemon"
     )]
     HostGone(String),
+    /// The host went before it answered.
+    #[error(
+        "the host closed the connection before it answered: `{method}` may have been carried out or not; see `termi ls` \
+         before you repeat the command"
+    )]
+    Unanswered {
+        /// What it was called for.
+        method: &'static str,
+    },
     /// The host went while a command waited.
     #[error("the host has ended, and its sessions with it")]
     HostEnded,
@@ -186,37 +198,58 @@ fn block_on(command: impl Future<Output = Outcome>) -> ExitCode {
     })
 }
 
+/// A connection to whoever has the sessions, and what that has said of itself.
+struct Reached {
+    client: Client,
+    inbox: Inbox,
+    daemon: JoinReply,
+}
+
+impl Reached {
+    fn over(stream: client::Stream, daemon: JoinReply) -> Self {
+        let (client, inbox) = Client::over(stream);
+        Self { client, inbox, daemon }
+    }
+}
+
 /// A connection to whoever has the sessions.
 async fn connect() -> Result<(Client, Inbox), Failure> {
-    reach(false).await
+    let Reached { client, inbox, .. } = reach(false).await?;
+    Ok((client, inbox))
 }
 
-/// The same, and the daemon is started when there is none.
-async fn connect_or_start() -> Result<(Client, Inbox), Failure> {
-    reach(true).await
-}
-
-async fn reach(start: bool) -> Result<(Client, Inbox), Failure> {
+/// The same; with `start`, the daemon is started when there is none.
+async fn reach(start: bool) -> Result<Reached, Failure> {
     let here = client::whereabouts("termi");
     let inside = std::env::var_os("TERMI_SOCKET").map(PathBuf::from).filter(|path| path.is_absolute());
     let Some(path) = inside else {
-        return Ok(Client::over(daemon::join(&here, start).await?.stream));
+        let joined = daemon::join(&here, start).await?;
+        return Ok(Reached::over(joined.stream, joined.daemon));
     };
     let gone = || Failure::HostGone(path.display().to_string());
-    let mut stream = match client::open(&path).await {
-        Ok(stream) => stream,
-        Err(error) if !error.is_nobody_there() => return Err(error.into()),
-        // The daemon may have it elsewhere now.
-        Err(_) if path.ends_with(paths::DAEMON_SOCKET) => {
-            return daemon::join(&here, false).await.map(|joined| Client::over(joined.stream)).map_err(|_| gone());
+    let attempts = async {
+        loop {
+            let mut stream = match client::open(&path).await {
+                Ok(stream) => stream,
+                Err(error) if !error.is_nobody_there() => return Err(error.into()),
+                // The daemon may have it elsewhere now.
+                Err(_) if path.ends_with(paths::DAEMON_SOCKET) => {
+                    let joined = daemon::join(&here, false).await.map_err(|_| gone())?;
+                    return Ok(Reached::over(joined.stream, joined.daemon));
+                }
+                Err(_) => return Err(gone()),
+            };
+            match client::join(&mut stream, &here).await {
+                Ok(daemon) => return Ok(Reached::over(stream, daemon)),
+                // It is just being replaced, or ends.
+                Err(ClientError::Closed) => tokio::time::sleep(REJOIN_DELAY).await,
+                Err(error) => return Err(error.into()),
+            }
         }
-        Err(_) => return Err(gone()),
     };
-    match tokio::time::timeout(daemon::PATIENCE, client::join(&mut stream, &here)).await {
-        Ok(Ok(_)) => Ok(Client::over(stream)),
-        Ok(Err(ClientError::Closed)) => Err(gone()),
-        Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(JoinError::Silent(path).into()),
+    match tokio::time::timeout(daemon::PATIENCE, attempts).await {
+        Ok(reached) => reached,
+        Err(_) => Err(JoinError::Silent(path.clone()).into()),
     }
 }
 

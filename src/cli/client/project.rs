@@ -10,10 +10,9 @@ use std::{
 
 use nix::unistd::Uid;
 
-use super::{FAILED, Failure, Outcome, complain, connect, connect_or_start, output};
-use crate::{
-    client::Client,
-    protocol::{Down, DownParams, ParseTemplates, ParseTemplatesParams, Templates, TemplatesParams, Up, UpParams},
+use super::{FAILED, Failure, Outcome, complain, connection::Connection, output};
+use crate::protocol::{
+    Down, DownParams, ParseTemplates, ParseTemplatesParams, Templates, TemplatesParams, Up, UpParams,
 };
 
 /// A project's file.
@@ -50,9 +49,10 @@ pub struct DownArgs {
 
 pub async fn up(args: UpArgs) -> Outcome {
     let file = project_file()?;
-    let (client, _inbox) = connect_or_start().await?;
-    let templates = chosen(&client, args.templates, file).await?;
-    let reply = client.call::<Up>(UpParams { group: args.group, templates }).await?;
+    let mut connection = Connection::open_or_start().await?;
+    let templates = chosen(&mut connection, args.templates, file).await?;
+    let params = || UpParams { group: args.group.clone(), templates: templates.clone() };
+    let reply = connection.change::<Up>(params).await?;
     if args.json {
         output::json(&reply)?;
     } else {
@@ -71,9 +71,10 @@ pub async fn up(args: UpArgs) -> Outcome {
 
 pub async fn down(args: DownArgs) -> Outcome {
     let file = project_file()?;
-    let (client, _inbox) = connect().await?;
-    let templates = chosen(&client, args.templates, file).await?;
-    let reply = client.call::<Down>(DownParams { group: args.group, templates }).await?;
+    let mut connection = Connection::open().await?;
+    let templates = chosen(&mut connection, args.templates, file).await?;
+    let params = || DownParams { group: args.group.clone(), templates: templates.clone() };
+    let reply = connection.change::<Down>(params).await?;
     output::line(&format!("Killed {}/{} processes", reply.killed.killed, reply.killed.total))?;
     Ok(if reply.killed.killed == reply.killed.total { ExitCode::SUCCESS } else { FAILED.into() })
 }
@@ -81,15 +82,17 @@ pub async fn down(args: DownArgs) -> Outcome {
 /// The templates that were named, else those of the project's file, if there is one. Its templates are made known to the
 /// host first.
 async fn chosen(
-    client: &Client,
+    connection: &mut Connection,
     named: Vec<String>,
     file: Option<(PathBuf, String)>,
 ) -> Result<Option<Vec<String>>, Failure> {
     let mut own = None;
     if let Some((path, text)) = file {
         let path = path.display().to_string();
-        let parsed = client.call::<ParseTemplates>(ParseTemplatesParams { text, path }).await?;
-        client.call::<Templates>(TemplatesParams { set: Some(parsed.templates), replace: false }).await?;
+        let params = || ParseTemplatesParams { text: text.clone(), path: path.clone() };
+        let parsed = connection.change::<ParseTemplates>(params).await?;
+        let params = || TemplatesParams { set: Some(parsed.templates.clone()), replace: false };
+        connection.change::<Templates>(params).await?;
         own = Some(parsed.order);
     }
     Ok(if named.is_empty() { own } else { Some(named) })

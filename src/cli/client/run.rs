@@ -1,31 +1,23 @@
 //! `termi run`.
 
-use std::{
-    collections::BTreeMap,
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, process::ExitCode};
 
 use clap_complete::engine::ArgValueCompleter;
 
 use super::{
     super::{complain, completion::Program},
-    Failure, Outcome, attach, candidates, connect_or_start,
+    Failure, Outcome, attach, candidates,
     connection::Connection,
     duration, exit_code, manage, output, stdin, tail,
     target::one_run,
 };
 use crate::{
-    client::{Client, ClientError, Inbox},
-    daemon,
+    client::ClientError,
     protocol::{
         Code, CommandSpec, Empty, Error, Limits, Remove, RemoveParams, Run, RunParams, RunReply, Sessions, Target,
         Until, Wait, WaitParams,
     },
 };
-
-/// Between two attempts at a daemon that is about to end.
-const RETRY_DELAY: Duration = Duration::from_millis(20);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "One word alone is a line for your shell (termi run 'make && ./app'); several are a program \
@@ -113,7 +105,7 @@ pub async fn run(args: Args) -> Outcome {
         echo: piped.then_some(false),
         ..RunParams::default()
     };
-    let ((client, inbox), started) = start(&params).await?;
+    let (mut connection, started) = start(&params).await?;
     if args.json {
         output::json(&started)?;
     } else if args.quiet || !args.wait && !args.attach {
@@ -121,15 +113,14 @@ pub async fn run(args: Args) -> Outcome {
     }
     if args.attach {
         let watched = attach::Watched { run_id: started.run_id, name: started.session_name };
-        return attach::show((client, inbox), watched, attach::DetachKey::default(), false).await;
+        return attach::show(connection.into_parts(), watched, attach::DetachKey::default(), false).await;
     }
     if !args.wait {
         return Ok(ExitCode::SUCCESS);
     }
     let run_id = started.run_id.clone();
-    let mut connection = Connection::over((client, inbox));
     if piped {
-        tokio::spawn(stdin::pass_on(connection.client.clone(), run_id.clone()));
+        tokio::spawn(stdin::pass_on(Connection::open().await?, run_id.clone()));
     }
     if !args.quiet && !args.json {
         tail::follow(&mut connection, run_id.clone(), None, |reply| output::lines(&reply.lines)).await?;
@@ -138,7 +129,7 @@ pub async fn run(args: Args) -> Outcome {
     let target = Target::Run { session: started.session_id.to_string(), run: run_id.to_string() };
     let params = || WaitParams { target: target.clone(), until: Until::Exit, timeout_ms: None };
     let reply = connection.read::<Wait>(params).await?;
-    let status = one_run(&connection.client, &target).await.ok().map(|found| found.run.status);
+    let status = one_run(&mut connection, &target).await.ok().map(|found| found.run.status);
     Ok(exit_code(status, reply.exit))
 }
 
@@ -154,29 +145,23 @@ fn check_directory() -> Result<(), Failure> {
 }
 
 /// Starts it, at a daemon that is not about to end. A session of the wanted name that has ended gives way.
-async fn start(params: &RunParams) -> Result<((Client, Inbox), RunReply), Failure> {
-    let deadline = Instant::now() + daemon::PATIENCE;
+async fn start(params: &RunParams) -> Result<(Connection, RunReply), Failure> {
+    let mut connection = Connection::open_or_start().await?;
+    if let Some(untold) = crate::client::untold() {
+        complain(&untold);
+    }
     loop {
-        let connection = connect_or_start().await?;
-        if let Some(untold) = crate::client::untold() {
-            complain(&untold);
-        }
-        match connection.0.call::<Run>(params.clone()).await {
-            Ok(started) => return Ok((connection, started)),
-            Err(ClientError::Refused(error)) if error.code == Code::ShuttingDown && Instant::now() < deadline => {
-                tokio::time::sleep(RETRY_DELAY).await;
-            }
-            Err(ClientError::Refused(error)) if error.code == Code::NameTaken => {
-                make_way(&connection.0, params, error).await?;
-            }
-            Err(error) => return Err(error.into()),
+        match connection.attempt::<Run>(|| params.clone()).await? {
+            Ok(started) => return Ok((connection.without_start(), started)),
+            Err(error) if error.code == Code::NameTaken => make_way(&mut connection, params, error).await?,
+            Err(error) => return Err(ClientError::Refused(error).into()),
         }
     }
 }
 
 /// Removes the session that has the wanted name, if it has ended and nothing of it lives on.
-async fn make_way(client: &Client, params: &RunParams, taken: Error) -> Result<(), Failure> {
-    let sessions = client.call::<Sessions>(Empty {}).await?;
+async fn make_way(connection: &mut Connection, params: &RunParams, taken: Error) -> Result<(), Failure> {
+    let sessions = connection.read::<Sessions>(|| Empty {}).await?;
     let is_named = sessions.values().any(|session| Some(&session.name) == params.name.as_ref());
     let ended = sessions
         .into_iter()
@@ -191,7 +176,8 @@ async fn make_way(client: &Client, params: &RunParams, taken: Error) -> Result<(
             _ => taken.message,
         }));
     };
-    client.call::<Remove>(RemoveParams { target: Target::Session(id.to_string()), force: false }).await?;
+    let target = Target::Session(id.to_string());
+    connection.change::<Remove>(|| RemoveParams { target: target.clone(), force: false }).await?;
     complain(&format!(
         "replaced the session {:?}, which had ended ({how})",
         params.name.as_deref().unwrap_or_default()

@@ -2,7 +2,7 @@
 
 use std::{io::Read, process::ExitCode};
 
-use super::{FAILED, Failure, Outcome, connect};
+use super::{FAILED, Failure, Outcome, connection::Connection};
 use crate::protocol::{Bytes, SendInput, SendParams, SendReply, Target};
 
 #[derive(Debug, clap::Args)]
@@ -30,9 +30,9 @@ pub async fn run(args: Args) -> Outcome {
         read.map_err(|source| Failure::Io { what: "standard input", source })?;
     }
     let paste = !args.keys && data.contains(&b'\n');
-    let (client, _inbox) = connect().await?;
     let params = SendParams { target: args.target.clone(), data: Bytes(data), enter: args.enter, paste };
-    let SendReply { sent, refused } = client.call::<SendInput>(params).await?;
+    let mut connection = Connection::open().await?;
+    let SendReply { sent, refused } = connection.change::<SendInput>(|| params.clone()).await?;
     if refused > 0 {
         super::complain(&format!("{refused} of {} runs do not read their input", sent + refused));
         return Ok(FAILED.into());

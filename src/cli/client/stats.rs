@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::{Failure, Outcome, connect, output, status_text};
+use super::{Failure, Outcome, connection::Connection, output, status_text};
 use crate::{
     history, paths,
     protocol::{Stats, StatsBy, StatsParams, StatsRow},
@@ -66,8 +66,8 @@ pub async fn run(args: Args) -> Outcome {
         cwd: args.cwd,
         limit: Some(args.limit),
     };
-    let reply = match connect().await {
-        Ok((client, _inbox)) => client.call::<Stats>(params).await?,
+    let reply = match Connection::open().await {
+        Ok(mut connection) => connection.read::<Stats>(|| params.clone()).await?,
         // They are made from a file: whoever wrote it need not run.
         Err(Failure::NobodyThere(_)) => history::stats(&paths::state_path(), &params),
         Err(error) => return Err(error),

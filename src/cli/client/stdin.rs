@@ -7,10 +7,8 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use crate::{
-    client::Client,
-    protocol::{Bytes, RunId, SendInput, SendParams, SendReply, Target},
-};
+use super::connection::Connection;
+use crate::protocol::{Bytes, RunId, SendInput, SendParams, SendReply, Target};
 
 /// A terminal's keys for "the next byte is no command" and "that is all" (VLNEXT and VEOF, termios(3)).
 const QUOTE: u8 = 0x16;
@@ -29,18 +27,18 @@ pub fn is_piped() -> bool {
 }
 
 /// Passes standard input on until it ends, or the run does. What the terminal would take for a command is quoted.
-pub async fn pass_on(client: Client, run_id: RunId) {
+pub async fn pass_on(mut connection: Connection, run_id: RunId) {
     let mut chunks = read();
     let mut ends_a_line = true;
     while let Some(chunk) = chunks.recv().await {
         ends_a_line = chunk.last().is_some_and(|&byte| byte == b'\n');
-        if !send(&client, &run_id, quoted(&chunk)).await {
+        if !send(&mut connection, &run_id, quoted(&chunk)).await {
             return;
         }
     }
     // In the middle of a line the first only sends what is there of it.
     let end = if ends_a_line { vec![END] } else { vec![END, END] };
-    send(&client, &run_id, end).await;
+    send(&mut connection, &run_id, end).await;
 }
 
 /// What standard input holds, piece by piece.
@@ -65,11 +63,11 @@ fn read() -> mpsc::Receiver<Vec<u8>> {
 }
 
 /// Sends until it is taken; false when the run, or the host, is gone.
-async fn send(client: &Client, run_id: &RunId, data: Vec<u8>) -> bool {
+async fn send(connection: &mut Connection, run_id: &RunId, data: Vec<u8>) -> bool {
     loop {
         let target = Target::Session(run_id.to_string());
-        let params = SendParams { target, data: Bytes(data.clone()), enter: false, paste: false };
-        match client.call::<SendInput>(params).await {
+        let params = || SendParams { target: target.clone(), data: Bytes(data.clone()), enter: false, paste: false };
+        match connection.change::<SendInput>(params).await {
             Ok(SendReply { refused: 0, .. }) => return true,
             Ok(_) => tokio::time::sleep(RETRY_DELAY).await,
             Err(_) => return false,

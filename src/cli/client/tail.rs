@@ -35,10 +35,10 @@ pub struct Args {
 
 pub async fn run(args: Args) -> Outcome {
     let mut connection = Connection::open().await?;
-    let run_id = one_run(&connection.client, &args.target).await?.run.run_id;
+    let run_id = one_run(&mut connection, &args.target).await?.run.run_id;
     if args.screen {
-        let params = SnapshotParams { run_id, format: SnapshotFormat::Text, scrollback: 0 };
-        let snapshot = connection.client.call::<Snapshot>(params).await?;
+        let params = || SnapshotParams { run_id: run_id.clone(), format: SnapshotFormat::Text, scrollback: 0 };
+        let snapshot = connection.read::<Snapshot>(params).await?;
         if args.json {
             output::json(&snapshot)?;
             return Ok(ExitCode::SUCCESS);
@@ -58,7 +58,7 @@ pub async fn run(args: Args) -> Outcome {
     } else {
         // What a program asks stands in an unfinished line.
         let params = LinesParams { run_id, from: None, last: Some(args.lines), partial: true, wait_ms: None };
-        print(&connection.client.call::<Lines>(params).await?)?;
+        print(&connection.read::<Lines>(|| params.clone()).await?)?;
     }
     Ok(ExitCode::SUCCESS)
 }

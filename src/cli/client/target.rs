@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{Failure, complain};
+use super::{Failure, complain, connection::Connection};
 use crate::{
-    client::{Client, ClientError},
+    client::ClientError,
     protocol::{
         Empty, Error, Method, RunInfo, SessionId, SessionInfo, Sessions, SessionsReply, Status, Target, is_id_prefix,
     },
@@ -33,21 +33,20 @@ pub struct Refused {
 /// # Errors
 /// When the host is gone.
 pub async fn each<M: Method>(
-    client: &Client,
+    connection: &mut Connection,
     targets: Vec<Target>,
     params: impl Fn(Target) -> M::Params,
     explain: impl Fn(&Target, &Error) -> Option<String>,
 ) -> Result<Each<M::Reply>, Failure> {
     let mut each = Each { replies: Vec::new(), failed: Vec::new() };
     for target in targets {
-        match client.call::<M>(params(target.clone())).await {
+        match connection.attempt::<M>(|| params(target.clone())).await? {
             Ok(reply) => each.replies.push(reply),
-            Err(ClientError::Refused(error)) => {
+            Err(error) => {
                 let why = explain(&target, &error);
                 complain(&why.unwrap_or_else(|| Failure::from(ClientError::Refused(error.clone())).to_string()));
                 each.failed.push(Refused { target, error });
             }
-            Err(lost) => return Err(lost.into()),
         }
     }
     Ok(each)
@@ -72,8 +71,8 @@ pub fn runs(sessions: SessionsReply, target: &Target) -> impl Iterator<Item = Fo
 }
 
 /// The one run a target names: of a session with several, the last that is active, else the last.
-pub async fn one_run(client: &Client, target: &Target) -> Result<Found, Failure> {
-    let sessions = client.call::<Sessions>(Empty {}).await?;
+pub async fn one_run(connection: &mut Connection, target: &Target) -> Result<Found, Failure> {
+    let sessions = connection.read::<Sessions>(|| Empty {}).await?;
     let mut found: Vec<Found> = runs(sessions, target).collect();
     let distinct = found.iter().map(|found| &found.session_id).collect::<BTreeSet<_>>().len();
     if distinct > 1 {
@@ -89,8 +88,8 @@ pub async fn one_run(client: &Client, target: &Target) -> Result<Found, Failure>
 }
 
 /// The active run that was started last.
-pub async fn newest_active(client: &Client) -> Result<Found, Failure> {
-    let sessions = client.call::<Sessions>(Empty {}).await?;
+pub async fn newest_active(connection: &mut Connection) -> Result<Found, Failure> {
+    let sessions = connection.read::<Sessions>(|| Empty {}).await?;
     let runs = sessions.into_iter().flat_map(|(session_id, session)| {
         let runs = session.processes.clone();
         runs.into_iter().map(move |run| Found { session_id: session_id.clone(), session: session.clone(), run })

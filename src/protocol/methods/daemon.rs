@@ -99,6 +99,20 @@ pub struct JoinReply {
     pub generation: u32,
     /// Its sessions outlive its clients.
     pub persistent: bool,
+    /// A request that was not answered by an earlier generation of this process, from this one on, was not carried
+    /// out and may be sent again; but for `input`, `resize`, `visible` and `hold`. Absent: that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_since: Option<u32>,
+}
+
+impl JoinReply {
+    /// Whether a request that `before` did not answer is known not to have been carried out.
+    #[must_use]
+    pub fn follows(&self, before: &Self) -> bool {
+        self.pid == before.pid
+            && self.generation > before.generation
+            && self.answered_since.is_some_and(|since| before.generation >= since)
+    }
 }
 
 /// Parameters of `replace`.

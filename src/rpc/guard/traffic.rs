@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     protocol::{Attach, Event, Method, Run, RunId, SessionId, Shutdown},
-    rpc::room::Room,
+    rpc::{drain::UnderWay, room::Room},
 };
 
 /// What is under way on a connection, in both directions: shared by its reader and its writer.
@@ -36,6 +36,8 @@ struct TrafficState {
     owed: AtomicUsize,
     /// Places for large answers, by the task that carries out the request.
     places: Mutex<HashMap<task::Id, OwnedSemaphorePermit>>,
+    /// Calls that are under way until their answers are written, by the task as well.
+    under_way: Mutex<HashMap<task::Id, UnderWay>>,
     room: Room,
     /// Nothing more is to be written.
     cut_off: watch::Sender<bool>,
@@ -149,12 +151,20 @@ impl Traffic {
         }
     }
 
-    pub(super) fn replied(&self, id: u64) {
-        self.paid();
+    /// Keeps the call that this task carries out under way until the task has written its answer.
+    pub fn is_under_way(&self, call: UnderWay) {
         if let Some(task) = task::try_id() {
-            lock(&self.0.places).remove(&task);
+            lock(&self.0.under_way).insert(task, call);
         }
+    }
+
+    /// An answer is about to be written. Gives what is over once it is.
+    pub(super) fn replied(&self, id: u64) -> Option<UnderWay> {
+        self.paid();
         lock(&self.0.opening).remove(&id);
+        let task = task::try_id()?;
+        lock(&self.0.places).remove(&task);
+        lock(&self.0.under_way).remove(&task)
     }
 
     /// Counts a reply as under way until the result is dropped.

@@ -9,6 +9,7 @@ use std::{
 use tokio::io::AsyncWrite;
 
 use super::{reader::Part, skipper::Skipper, traffic::Traffic};
+use crate::rpc::drain::UnderWay;
 
 /// The way to a client: notes which requests went out.
 pub struct GuardedWriter<W> {
@@ -19,6 +20,8 @@ pub struct GuardedWriter<W> {
     head: Vec<u8>,
     /// Bytes at the start of the next write that were noted when it was tried before.
     noted: usize,
+    /// Calls that are over when what was noted is written.
+    answered: Vec<UnderWay>,
     /// Until nothing more is to be written; none from then on.
     open: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
@@ -31,7 +34,7 @@ impl<W> GuardedWriter<W> {
     pub fn new(inner: W, traffic: Traffic) -> Self {
         let cut_off = Box::pin(traffic.clone().until_cut_off());
         let open = Some(cut_off as Pin<Box<dyn Future<Output = ()> + Send>>);
-        Self { inner, skipper: Skipper::unlimited(), traffic, head: Vec::new(), noted: 0, open }
+        Self { inner, skipper: Skipper::unlimited(), traffic, head: Vec::new(), noted: 0, answered: Vec::new(), open }
     }
 
     fn note(&mut self, mut bytes: &[u8]) {
@@ -45,7 +48,10 @@ impl<W> GuardedWriter<W> {
                 if let [0x94, kind @ 0..=1, id @ ..] = self.head.as_slice()
                     && let Some(id) = Part::of(number(id)).number()
                 {
-                    if *kind == 0 { self.traffic.sent(id) } else { self.traffic.replied(id) }
+                    match kind {
+                        0 => self.traffic.sent(id),
+                        _ => self.answered.extend(self.traffic.replied(id)),
+                    }
                 }
                 self.head.clear();
             }
@@ -83,6 +89,9 @@ impl<W: AsyncWrite + Unpin> AsyncWrite for GuardedWriter<W> {
         }
         if let Poll::Ready(Ok(count)) = &result {
             self.noted = self.noted.saturating_sub(*count);
+            if self.noted == 0 {
+                self.answered.clear();
+            }
         }
         result
     }

@@ -27,6 +27,7 @@ use self::{
 use super::{
     Ended,
     dispatch::{ANSWERS_WAITING, CALLS_UNDER_WAY, Connection, Host, while_open},
+    drain::UnderWay,
     guard::{OPENING, Replying},
     intake::Intake,
     room::Kind,
@@ -164,7 +165,7 @@ impl Served {
             Message::Request { id, method, params } => {
                 debug!(method, "request");
                 if is_in_order(&method) {
-                    let answer = self.carry_out(&method, params, None).await;
+                    let (answer, _) = self.carry_out(&method, params, None).await;
                     return Some(Due::Answer(message::answer(&id, answer)));
                 }
                 let opens = OPENING.contains(&method.as_str());
@@ -177,7 +178,7 @@ impl Served {
                 let in_order = is_in_order(&method);
                 let served = self.clone();
                 let call = async move {
-                    if let Err(error) = served.carry_out(&method, params, None).await {
+                    if let (Err(error), _) = served.carry_out(&method, params, None).await {
                         // Its message may quote what was sent, and that may be a secret.
                         warn!("{method} was refused: {:?}", error.code);
                     }
@@ -203,7 +204,7 @@ impl Served {
             room.push((kind, self.peer.traffic.room().places(kind, count).await));
         }
         let calls = due.into_iter().map(|due| match due {
-            Due::Answer(answer) => futures::future::Either::Left(std::future::ready(answer)),
+            Due::Answer(answer) => futures::future::Either::Left(std::future::ready((answer, None))),
             Due::Call(call) => {
                 let number = call.replying.as_ref().map(Replying::number);
                 replying.extend(call.replying);
@@ -211,41 +212,45 @@ impl Served {
                 let no_room = room.iter().find_map(|(of, places)| places.as_ref().err().filter(|_| Some(*of) == kind));
                 let no_room = no_room.cloned();
                 futures::future::Either::Right(async move {
-                    let answer = match no_room {
-                        Some(error) => Err(error),
+                    let (answer, under_way) = match no_room {
+                        Some(error) => (Err(error), None),
                         None => self.carry_out(&call.method, call.params, number).await,
                     };
-                    message::answer(&call.id, answer)
+                    (message::answer(&call.id, answer), under_way)
                 })
             }
         });
-        let answers = futures::future::join_all(calls).await;
+        let (answers, under_way): (Vec<String>, Vec<_>) = futures::future::join_all(calls).await.into_iter().unzip();
         let content = if is_batch { format!("[{}]", answers.join(",")) } else { answers.concat() };
         self.peer.write(content.as_bytes()).await;
-        // Frames of the views that it tells of may go out now, or the host end.
-        drop((replying, room));
+        // Frames of the views that it tells of may go out now, or the host end, or another binary take over.
+        drop((replying, room, under_way));
     }
 
     /// Carries out a call, if there is a place for it. A client's waits end with its connection; what changes
-    /// sessions is seen through.
-    async fn carry_out(&self, method: &str, params: Value, number: Option<u64>) -> Result<Value, Error> {
+    /// sessions is seen through, and is under way until its answer is written.
+    async fn carry_out(
+        &self,
+        method: &str,
+        params: Value,
+        number: Option<u64>,
+    ) -> (Result<Value, Error>, Option<UnderWay>) {
         let Ok(_place) = self.places.try_acquire() else {
-            return Err(Error::new(
-                Code::ResourceExhausted,
-                format!(
-                    "{CALLS_UNDER_WAY} calls of this connection are under way; wait for answers before calling {method}"
-                ),
-            ));
+            let why = format!(
+                "{CALLS_UNDER_WAY} calls of this connection are under way; wait for answers before calling {method}"
+            );
+            return (Err(Error::new(Code::ResourceExhausted, why)), None);
         };
         if method == Initialize::NAME && params.get("frontend").is_some_and(|frontend| frontend == "nvim") {
             let why = "initialize: frontend is \"nvim\", but Neovim's API is called over msgpack-RPC; \
                        leave it out, or start the host with --rpc msgpack";
-            return Err(Error::new(Code::InvalidParams, why));
+            return (Err(Error::new(Code::InvalidParams, why)), None);
         }
+        let under_way = self.connection.begins(method).await;
         // Apart: what a call takes, a thousand that wait for their places are not to take in advance.
         let call = self.connection.call(method, params, number);
         let answer = Box::pin(while_open(method, self.open.clone(), call)).await;
-        answer.inspect_err(|error| debug!(method, "refused: {:?}", error.code))
+        (answer.inspect_err(|error| debug!(method, "refused: {:?}", error.code)), under_way)
     }
 }
 

@@ -19,7 +19,9 @@ use tokio::{
 };
 
 use super::{
-    Failure, Outcome, complain, connect, exit_code, output, status_text,
+    Failure, Outcome, complain, connect,
+    connection::Connection,
+    exit_code, output, status_text,
     target::{newest_active, one_run},
 };
 use crate::{
@@ -77,13 +79,13 @@ enum End {
 }
 
 pub async fn run(args: Args) -> Outcome {
-    let (client, inbox) = connect().await?;
+    let mut connection = Connection::open().await?;
     let found = match &args.target {
-        Some(target) => one_run(&client, target).await?,
-        None => newest_active(&client).await?,
+        Some(target) => one_run(&mut connection, target).await?,
+        None => newest_active(&mut connection).await?,
     };
     let watched = Watched { run_id: found.run.run_id, name: found.session.name };
-    show((client, inbox), watched, args.detach_key, args.read_only).await
+    show(connection.into_parts(), watched, args.detach_key, args.read_only).await
 }
 
 /// Shows a run until one of its ends.
@@ -107,7 +109,14 @@ pub async fn show(
     if !read_only {
         may_type(&connection.0, &watched.run_id).await?;
     }
-    let mut reply = open(&connection.0, &watched.run_id, read_only).await?;
+    let mut reply = match open(&connection.0, &watched.run_id, read_only).await {
+        // The daemon may just have been replaced.
+        Err(Failure::Client(ClientError::Closed)) => {
+            connection = connect().await?;
+            open(&connection.0, &watched.run_id, read_only).await?
+        }
+        reply => reply?,
+    };
     watched.name.clone_from(&reply.session_name);
     if reply.status != Status::Active {
         return ended(&watched.name, reply.status, reply.exit);
