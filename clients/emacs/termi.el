@@ -34,6 +34,8 @@
 ;;
 ;; Sessions end with Emacs.  For those that outlive it, before the first
 ;; command: (setq termi-host-arguments '("--persist"))
+;; A lost connection to the daemon that has them, as by `termi daemon
+;; --replace', is made again by itself.
 ;;
 ;; With Evil, the list begins in Emacs state, so that its keys are as
 ;; they are without it, and buffers of runs in insert state.
@@ -99,6 +101,34 @@ who waits for an answer notices that the host has ended."
 (defvar termi--connection nil
   "The connection to the host, or nil.")
 
+(defvar termi--introduced nil
+  "Non-nil when the host has answered `initialize'.")
+
+(defvar termi--process nil
+  "The process of the connection, or of the last one.")
+
+(defvar termi--stopping nil
+  "Non-nil while the host ends because a command asked for it.")
+
+(defvar termi--waiting nil
+  "Non-nil while a command waits for an answer, and reports a lost host.")
+
+(defconst termi--rejoin-seconds '(0.1 0.5 1 2 4)
+  "The delays before the attempts to make a lost connection again.")
+
+(defvar termi--rejoin-left nil
+  "The delays before the attempts that are left.")
+
+(defvar termi--rejoining nil
+  "Non-nil while a lost connection to the daemon is made again.")
+
+(defconst termi--repeatable '(sessions attach)
+  "Methods that are called again when the connection is lost meanwhile.
+Those that do something may have done it.")
+
+(defvar termi--rejoin-timer nil
+  "Makes the next attempt.")
+
 (defvar termi--socket nil
   "Where what this Emacs starts reaches the host.")
 
@@ -110,6 +140,10 @@ who waits for an answer notices that the host has ended."
 
 (defvar termi--runs (make-hash-table)
   "The run ids of views, by view id.")
+
+(defvar termi--list-asking nil
+  "Non-nil while the list is being asked for.
+`again' means that it changed meanwhile.")
 
 (defconst termi--directory
   (file-name-directory (or load-file-name buffer-file-name default-directory))
@@ -125,33 +159,62 @@ who waits for an answer notices that the host has ended."
 
 (defun termi--running-p ()
   "Non-nil if there is a host."
-  (and termi--connection (jsonrpc-running-p termi--connection)))
+  (and termi--introduced termi--connection (jsonrpc-running-p termi--connection)))
 
 (defun termi--ensure ()
-  "The connection to the host, which is started when there is none."
+  "The connection to the host, which is started when there is none.
+A lost connection is made again first, at once."
+  (when termi--connection (termi--settle termi--connection))
+  (when termi--rejoin-timer (termi--rejoin))
+  (while termi--rejoining (accept-process-output nil 0.1))
   (unless (termi--running-p)
-    (let* ((command (append (list (termi--program) "host" "--rpc" "json") termi-host-arguments))
-           (process-connection-type nil)
-           (default-directory "/"))
-      (setq termi--connection
-            (make-instance
-             'termi--host
-             :name "termi"
-             :events-buffer-scrollback-size 0
-             :request-dispatcher #'termi--request
-             :notification-dispatcher #'termi--notification
-             :on-shutdown #'termi--ended
-             :process (lambda ()
-                        (make-process :name "termi" :command command :connection-type 'pipe
-                                      :coding 'utf-8-emacs-unix :noquery t
-                                      :stderr (get-buffer-create " *termi stderr*")))))
-      (let ((answer (termi--call 'initialize
-                                 `(:protocol 1
-                                   :client (:name "emacs" :version ,emacs-version)
-                                   :colors ,(termi--colors)))))
-        (setq termi--log-path (plist-get answer :log_path)
-              termi--socket (plist-get answer :socket)))))
+    (termi--connect)
+    (termi--introduce (termi--call 'initialize (termi--introduction))))
   termi--connection)
+
+(defun termi--settle (connection)
+  "Let the sentinel of CONNECTION run, if its process has ended.
+Emacs may know that before it calls the sentinel."
+  (with-timeout (1)
+    (while (and (eq connection termi--connection) (not (jsonrpc-running-p connection)))
+      (accept-process-output nil 0.1))))
+
+(defun termi--connect ()
+  "Start the host, and connect to it."
+  (let* ((command (append (list (termi--program) "host" "--rpc" "json") termi-host-arguments))
+         (process-connection-type nil)
+         (default-directory "/"))
+    (setq termi--introduced nil
+          termi--connection
+          (make-instance
+           'termi--host
+           :name "termi"
+           :events-buffer-scrollback-size 0
+           :request-dispatcher #'termi--request
+           :notification-dispatcher #'termi--notification
+           :on-shutdown #'termi--ended
+           ;; The buffer has the name by which `jsonrpc' takes it over; any other it kills, and the host's stderr with it.
+           :process (lambda ()
+                      (setq termi--process
+                            (make-process :name "termi" :command command :connection-type 'pipe
+                                          :coding 'utf-8-emacs-unix :noquery t
+                                          :stderr (get-buffer-create "*termi stderr*"))))))
+    ;; What there is to tell of its end is told by `termi--ended'.
+    (add-function :around (process-sentinel termi--process)
+                  (lambda (sentinel &rest arguments)
+                    (let ((inhibit-message t)) (apply sentinel arguments))))))
+
+(defun termi--introduction ()
+  "The parameters of `initialize'."
+  `(:protocol 1
+    :client (:name "emacs" :version ,emacs-version)
+    :colors ,(termi--colors)))
+
+(defun termi--introduce (answer)
+  "Keep what the host said of itself in ANSWER to `initialize'."
+  (setq termi--introduced t
+        termi--log-path (plist-get answer :log_path)
+        termi--socket (plist-get answer :socket)))
 
 (defun termi--colors ()
   "The default face's colours, for programs that ask."
@@ -177,17 +240,24 @@ What the host refuses is a `user-error' with its words."
     (jsonrpc-async-request connection method params
                            :timeout 30
                            :success-fn (lambda (answer) (setq result answer done t))
-                           :error-fn (lambda (problem) (setq refusal (termi--refusal problem) done t))
+                           ;; That the process has ended is seen, and reported, below.
+                           :error-fn (lambda (problem)
+                                       (when (jsonrpc-running-p connection)
+                                         (setq refusal (termi--refusal problem) done t)))
                            :timeout-fn (lambda () (setq refusal "the host does not answer" done t)))
-    (while (not done)
-      (unless (jsonrpc-running-p connection)
-        (user-error "The host has ended; buffer ` *termi stderr*' or its log may say why: %s" termi--log-path))
-      (accept-process-output nil 0.1))
-    (when refusal (user-error "%s" refusal))
-    result))
+    (let ((termi--waiting t))
+      (while (and (not done) (jsonrpc-running-p connection)) (accept-process-output nil 0.1))
+      (termi--settle connection))
+    (cond (refusal (user-error "%s" refusal))
+          (done result)
+          ((and termi--rejoining (memq method termi--repeatable)) (termi--call method params))
+          (termi--rejoining (user-error "The connection to the daemon was lost and is being restored; try again"))
+          (t (user-error "The host has ended: %s; its log: %s" (termi--last-words) termi--log-path)))))
 
 (defun termi--notify (method params)
-  "Send the notification METHOD with PARAMS, if there is a host."
+  "Send the notification METHOD with PARAMS, if there is a host.
+What is typed while a connection is made again waits for it."
+  (when (and termi--rejoining (eq method 'input)) (termi--ensure))
   (when (termi--running-p)
     (jsonrpc-notify termi--connection method params)))
 
@@ -226,23 +296,93 @@ beside what is in the minibuffer."
   (let ((text (replace-regexp-in-string "[[:cntrl:]]+" " " (apply #'format-message format arguments))))
     (message "%s" (truncate-string-to-width text (max 20 (- (frame-width) 2)) nil nil "…"))))
 
-(defun termi--ended (_connection)
-  "Say in each buffer that the host has ended."
-  (setq termi--connection nil)
-  (clrhash termi--runs)
+(defun termi--ended (connection)
+  "Go on after CONNECTION has ended: make it again, or say that it is lost."
+  (when (eq connection termi--connection)
+    (let ((again (and termi--introduced (not termi--stopping) (termi--may-rejoin-p))))
+      (setq termi--connection nil termi--list-asking nil)
+      (clrhash termi--runs)
+      (when again (setq termi--rejoining t termi--rejoin-left termi--rejoin-seconds))
+      (cond (termi--rejoining (termi--rejoin-later))
+            ((or (not termi--introduced) termi--stopping (eq 0 (process-exit-status termi--process)))
+             (termi--lost))
+            (t (termi--lost "%s; the next command starts another host"))))))
+
+(defun termi--may-rejoin-p ()
+  "Non-nil if the sessions of the connection that ended are still there.
+A bridge to the daemon exits with 75 when the daemon was replaced,
+and with 1 when the daemon ended.  A bridge that was killed says
+nothing of the daemon."
+  (if (eq (process-status termi--process) 'signal)
+      (member "--persist" termi-host-arguments)
+    (eq (process-exit-status termi--process) 75)))
+
+(defun termi--rejoin-later ()
+  "Make the lost connection again after a delay, or give up."
+  (if (null termi--rejoin-left)
+      (progn (setq termi--rejoining nil)
+             (termi--lost "the connection to the daemon was lost (%s); the next command tries again"))
+    (setq termi--rejoin-timer (run-at-time (pop termi--rejoin-left) nil #'termi--rejoin))))
+
+(defun termi--rejoin ()
+  "Make the lost connection again, and show in each buffer what it missed."
+  (when termi--rejoin-timer (cancel-timer termi--rejoin-timer))
+  (setq termi--rejoin-timer nil)
+  (condition-case nil
+      (let ((fail (lambda (&rest _)
+                    ;; `termi--ended' follows.
+                    (when (process-live-p termi--process) (delete-process termi--process)))))
+        (termi--connect)
+        (jsonrpc-async-request termi--connection 'initialize (termi--introduction)
+                               :timeout 10
+                               :success-fn (lambda (answer)
+                                             (setq termi--rejoining nil)
+                                             (termi--introduce answer)
+                                             (mapc #'termi--attach-again (hash-table-values termi--views))
+                                             (termi--list-changed))
+                               :error-fn fail
+                               :timeout-fn fail))
+    ;; Such as that there is no program at the moment.
+    (error (termi--rejoin-later))))
+
+(defun termi--last-words ()
+  "Why the host has ended: its own words, or how its process ended."
+  (let* ((buffer (get-buffer " *termi stderr*"))
+         (pipe (and buffer (get-buffer-process buffer))))
+    ;; They may still be on their way.
+    (while (and pipe (process-live-p pipe) (accept-process-output pipe 0.5)))
+    (or (and buffer
+             (with-current-buffer buffer
+               (let ((lines (split-string (buffer-string) "\n" t "[ \t]+")))
+                 ;; Emacs itself writes there that the pipe ended.
+                 (when-let ((line (car (last (seq-remove (lambda (line) (string-prefix-p "Process " line)) lines)))))
+                   (string-remove-prefix "termi: " line)))))
+        (format (if (eq (process-status termi--process) 'signal) "the host ended by signal %d" "the host ended with code %d")
+                (process-exit-status termi--process)))))
+
+(defun termi--lost (&optional message)
+  "Say in each buffer that the host has ended, and show MESSAGE, once.
+Its `%s' is why the host ended."
+  (setq termi--introduced nil termi--stopping nil)
   (dolist (buffer (hash-table-values termi--views))
     (when (buffer-live-p buffer)
       (with-current-buffer buffer (termi--end "the host has ended"))))
   (clrhash termi--views)
-  (termi--list-changed))
+  (termi--list-changed)
+  (when (and message (not termi--waiting))
+    ;; After the sentinel, which may show nothing.
+    (run-at-time 0 nil (lambda () (termi--notice (concat "Termi: " message) (termi--last-words))))))
 
 (defun termi-stop ()
   "End the host, with every program in its sessions."
   (interactive)
   (unless (termi--running-p) (user-error "No host is running"))
+  (setq termi--stopping t)
   ;; Emacs may learn of the host's end before it reads the answer.
   (condition-case refusal (termi--call 'shutdown nil)
-    (user-error (when (termi--running-p) (signal (car refusal) (cdr refusal))))))
+    (user-error (when (termi--running-p)
+                  (setq termi--stopping nil)
+                  (signal (car refusal) (cdr refusal))))))
 
 ;;;; Looks
 
@@ -621,12 +761,39 @@ any other buffer is."
     (with-current-buffer buffer
       (goto-char (point-max))
       (setq termi--size (termi--smallest-size buffer))
-      (let ((answer (termi--call 'attach (list :run_id termi--run-id :format "spans" :size termi--size))))
-        (puthash (plist-get answer :view_id) termi--run-id termi--runs)
-        (setq termi--visible t)
-        (when (plist-get answer :exit)
-          (termi--exited answer))))
+      (termi--attached (termi--call 'attach (termi--attach-params))))
     buffer))
+
+(defun termi--attach-params ()
+  "The parameters of `attach' for this buffer."
+  (list :run_id termi--run-id :format "spans" :size termi--size :scrollback termi-scrollback))
+
+(defun termi--attached (answer)
+  "Take ANSWER to this buffer's `attach' in."
+  (puthash (plist-get answer :view_id) termi--run-id termi--runs)
+  (setq termi--visible t)
+  (when (plist-get answer :exit) (termi--exited answer)))
+
+(defun termi--attach-again (buffer)
+  "Attach BUFFER to its run after the connection was made again.
+The first frame has all of its text."
+  (when (buffer-live-p buffer)
+    (with-current-buffer buffer
+      (setq termi--size (or (termi--smallest-size buffer) termi--size))
+      (jsonrpc-async-request termi--connection 'attach (termi--attach-params)
+                             :timeout 30
+                             :success-fn (lambda (answer)
+                                           (when (buffer-live-p buffer)
+                                             (with-current-buffer buffer (termi--attached answer))
+                                             ;; It may have been restarted meanwhile; a later event is yet to come.
+                                             (unless (plist-get answer :exit) (termi--restarted answer))
+                                             (termi--resize)))
+                             :error-fn (lambda (_)
+                                         ;; When the connection is lost anew, the next one attaches it.
+                                         (when (and (termi--running-p) (buffer-live-p buffer))
+                                           (with-current-buffer buffer
+                                             (termi--end "the daemon no longer has this run")
+                                             (remhash termi--run-id termi--views))))))))
 
 (defun termi--sessions ()
   "All sessions, a list of plists with their :session_id."
@@ -771,10 +938,6 @@ no character becomes one that says so."
 
 (defvar termi--list-timer nil
   "Renews the list while it is shown.")
-
-(defvar termi--list-asking nil
-  "Non-nil while the list is being asked for.
-`again' means that it changed meanwhile.")
 
 (defvar termi-sessions-mode-map
   (let ((map (make-sparse-keymap)))

@@ -2,7 +2,10 @@
 
 use std::process::Output;
 
-use crate::{Editor, project, support::Home};
+use crate::{
+    Editor, project,
+    support::{Daemon, Home, TERMI},
+};
 
 fn batch(arguments: &[&str]) -> Output {
     let home = Home::new();
@@ -141,5 +144,119 @@ fn with_evil_the_keys_of_the_list_and_the_buffer_are_the_same() {
     emacs.press("\x1b<k");
     emacs.sees("Killed 1/1 processes");
     emacs.sees("killed     one");
+    emacs.quit("\x18\x03");
+}
+
+fn eval(emacs: &Editor, code: &str) {
+    emacs.press(&format!("\x1b:{code}\r"));
+}
+
+/// An Emacs whose sessions belong to the daemon of its home.
+fn with_daemon() -> (Editor, Daemon) {
+    let emacs = Editor::emacs();
+    let daemon = Daemon::of(emacs.host.home());
+    eval(&emacs, "(setq termi-host-arguments '(\"--persist\"))");
+    (emacs, daemon)
+}
+
+/// A replaced daemon ends its connections, and so does a bridge that is killed: the sessions go on.
+#[test]
+fn a_lost_connection_to_the_daemon_is_made_again() {
+    let (emacs, _daemon) = with_daemon();
+    emacs.press("\x1bxtermi-run\r++name=over ++open=current echo all\r");
+    emacs.sees_row("── exited with code 0 ──");
+    emacs.press("\x1bxtermi-run\r++name=hidden ++open=current while read x; do echo \"got $x\"; done\r");
+    emacs.sees("*termi hidden/");
+    emacs
+        .press("\x1bxtermi-run\r++name=flow ++open=current i=0; while sleep 0.01; do echo \"line $((i=i+1))\"; done\r");
+    emacs.sees("line 5");
+    let losses = [
+        "(call-process termi-program nil nil nil \"daemon\" \"--replace\")",
+        "(signal-process (jsonrpc--process termi--connection) 'kill)",
+        "(call-process termi-program nil nil nil \"daemon\" \"--replace\")",
+    ];
+    for (count, loss) in losses.iter().enumerate() {
+        // What is typed before the connection is made again arrives, and the command after it works.
+        eval(&emacs, &format!("(progn {loss} (termi-send-string \"hidden\" \"words-{count}\"))"));
+        // The lines go on: those of 100 later come on the connection that was made again.
+        let last =
+            |screen: &[String]| screen.iter().rev().find_map(|row| row.trim_end().strip_prefix("line ")?.parse().ok());
+        let now: u32 = last(&emacs.sees("line ")).unwrap();
+        emacs.until("the output goes on", |screen| last(screen).is_some_and(|line: u32| line > now + 100));
+    }
+    emacs.press("\x1bxtermi-kill\rflow\r");
+    emacs.sees("Killed");
+    emacs.sees("── ended by signal");
+    let lines = "(split-string (buffer-substring (point-min) termi--bottom) \"\\n\" t)";
+    let wanted = "(lambda (n) (format \"line %d\" n))";
+    eval(
+        &emacs,
+        &format!(
+            "(let ((lines {lines})) (message \"each-once-%s of %d\" (equal lines (mapcar {wanted} (number-sequence 1 (length lines)))) (length lines)))"
+        ),
+    );
+    emacs.sees("each-once-t of");
+    emacs.press("\x1bxtermi-show\rhidden\r");
+    for count in 0..losses.len() {
+        let screen = emacs.sees_row(&format!("got words-{count}"));
+        assert_eq!(
+            screen.iter().filter(|row| row.trim_end() == format!("got words-{count}")).count(),
+            1,
+            "{screen:#?}"
+        );
+    }
+    // A run that had ended is shown when it starts again.
+    emacs.press("\x1bxtermi-show\rover\r");
+    emacs.sees_row("all");
+    eval(&emacs, "(with-current-buffer (messages-buffer) (message \"given-up-%d\" (how-many \"the next command\" 1)))");
+    emacs.sees("given-up-0");
+    emacs.press("\x1bxtermi-kill\rhidden\r");
+    emacs.sees("Killed");
+    emacs.quit("\x18\x03");
+}
+
+#[test]
+fn a_daemon_that_is_killed_is_reported_once_and_the_next_command_starts_another() {
+    let (emacs, daemon) = with_daemon();
+    emacs.press("\x1bxtermi-run\r++name=one ++open=current echo here; exec sleep 1000\r");
+    emacs.sees_row("here");
+    let pid = daemon.pid();
+    daemon.kill_9();
+    emacs.sees(&format!("Termi: the daemon (process {pid}) ended, its sessions and programs with it"));
+    let screen = emacs.sees_row("── the host has ended ──");
+    assert!(screen.iter().any(|row| row.trim_end() == "here"), "{screen:#?}");
+    eval(
+        &emacs,
+        "(with-current-buffer (messages-buffer) (message \"reported-%d\" (how-many \"(process [0-9]+) ended\" 1)))",
+    );
+    emacs.sees("reported-1");
+    emacs.press("\x1bxtermi-run\r++name=two ++open=current echo there is another; exec sleep 1000\r");
+    emacs.sees_row("there is another");
+    assert_ne!(daemon.pid(), pid);
+    emacs.press("\x1bxtermi-kill\rtwo\r");
+    emacs.sees("Killed 1/1 processes");
+    emacs.quit("\x18\x03");
+}
+
+#[test]
+fn attempts_to_connect_again_are_given_up_with_a_word() {
+    let (emacs, _daemon) = with_daemon();
+    emacs.press("\x1bxtermi-run\r++name=one ++open=current echo here; exec sleep 1000\r");
+    emacs.sees_row("here");
+    eval(
+        &emacs,
+        "(progn (setq termi-program \"/bin/false\") (signal-process (jsonrpc--process termi--connection) 'kill))",
+    );
+    emacs.sees(
+        "Termi: the connection to the daemon was lost (the host ended with code 1); the next command tries again",
+    );
+    emacs.sees_row("── the host has ended ──");
+    eval(&emacs, &format!("(progn (setq termi-program \"{TERMI}\") (termi-show \"one\"))"));
+    emacs.until("it is shown again, to be typed into", |screen| {
+        let at = |start: &str| screen.iter().rposition(|row| row.starts_with(start));
+        at("here").is_some_and(|row| at("»") == Some(row + 1))
+    });
+    emacs.press("\x1bxtermi-kill\rone\r");
+    emacs.sees("Killed 1/1 processes");
     emacs.quit("\x18\x03");
 }
