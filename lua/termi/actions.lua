@@ -9,6 +9,9 @@ local wording = require('termi.wording')
 
 local M = {}
 
+--- Of so many runs a wait for a pattern asks what they have lost.
+local SNAPSHOTS_MAX = 64
+
 --- Calls a method at each host that a target is about, and waits.
 ---@param method string
 ---@param target string
@@ -178,9 +181,37 @@ function M.snapshot(target, opts)
   return client.call('snapshot', { run_id = row.process.run_id, format = 'text', scrollback = lines })
 end
 
+--- How much of what runs have printed is not kept any more, which no pattern can find; `callback` gets their sum.
+---@param target string
+---@param callback fun(bytes: integer)
+local function cut_bytes(target, callback)
+  sessions.fetch_soon(function(found)
+    -- What is wrong with the target is for the wait itself to say.
+    local ok, rows = pcall(sessions.resolve, target, found or {})
+    rows = ok and vim.list_slice(rows, 1, SNAPSHOTS_MAX) or {}
+    local left, bytes = #rows, 0
+    if left == 0 then
+      return callback(0)
+    end
+    for _, row in ipairs(rows) do
+      local params = { run_id = row.process.run_id, format = 'text', scrollback = 0 }
+      client.request('snapshot', params, function(err, result)
+        left = left - 1
+        bytes = bytes + (not err and result.truncated_bytes or 0)
+        if left == 0 then
+          callback(bytes)
+        end
+      end)
+    end
+  end)
+end
+
+---@class termi.WaitResult : termi.proto.WaitResult
+---@field unsearched_bytes? integer that were printed and are not kept any more, when no line matched the pattern
+
 ---@param target string
 ---@param opts? { pattern?: string, idle_ms?: integer, timeout_ms?: integer }
----@param on_done fun(err?: string, result?: termi.proto.WaitResult)
+---@param on_done fun(err?: string, result?: termi.WaitResult)
 function M.wait(target, opts, on_done)
   opts = opts or {}
   if type(on_done) ~= 'function' then
@@ -194,19 +225,37 @@ function M.wait(target, opts, on_done)
   end
   local routes = sessions.route(target)
   local left, done = #routes, false
-  for _, route in ipairs(routes) do
-    local params = { target = route.target, ['until'] = condition, timeout_ms = opts.timeout_ms }
-    client.request('wait', params, function(err, result)
-      left = left - 1
-      -- Of several hosts the last one to be through ends the waiting, or the first that cannot wait.
-      if not done and (err or left == 0) then
-        done = true
-        vim.schedule(function()
-          on_done(err and wording.of(err), result)
-        end)
-      end
-    end, route.host)
+  ---@param unsearched integer
+  local function start(unsearched)
+    for _, route in ipairs(routes) do
+      local params = { target = route.target, ['until'] = condition, timeout_ms = opts.timeout_ms }
+      client.request('wait', params, function(err, result)
+        left = left - 1
+        -- Of several hosts the last one to be through ends the waiting, or the first that cannot wait.
+        if not done and (err or left == 0) then
+          done = true
+          if result and result.reason ~= 'pattern' and unsearched > 0 then
+            result.unsearched_bytes = unsearched
+          end
+          vim.schedule(function()
+            on_done(err and wording.of(err), result)
+          end)
+        end
+      end, route.host)
+    end
   end
+  if not opts.pattern then
+    return start(0)
+  end
+  -- Before the wait: what is cut while it looks on has been searched.
+  cut_bytes(target, function(bytes)
+    vim.schedule(function()
+      local ok, why = pcall(start, bytes)
+      if not ok then
+        on_done(tostring(why))
+      end
+    end)
+  end)
 end
 
 return M

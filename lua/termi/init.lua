@@ -126,7 +126,7 @@ end
 --- meanwhile.
 ---@param target string
 ---@param opts? { pattern?: string, idle_ms?: integer, timeout_ms?: integer } default: until it has ended
----@param on_done fun(err?: string, result?: termi.proto.WaitResult)
+---@param on_done fun(err?: string, result?: termi.WaitResult)
 function M.wait(target, opts, on_done)
   require('termi.actions').wait(target, opts, on_done)
 end

@@ -123,6 +123,34 @@ in_each_neovim! {
         );
     }
 
+    /// What fell out of the transcript before the wait began cannot match.
+    fn a_wait_reports_how_much_text_could_not_be_searched(editor) {
+        editor.lua(
+            "local termi = require('termi')
+             function wait_for(target, opts)
+               local got
+               termi.wait(target, opts, function(err, result) got = { err = err, result = result } end)
+               assert(vim.wait(10000, function() return got ~= nil end), 'no answer')
+               return got
+             end
+             termi.run({ cmd = 'echo FIRSTLINE; seq 30000; read x', name = 'long', transcript_bytes = 64000 })
+             local found = wait_for('long', { pattern = '^30000$' })
+             assert(found.result.reason == 'pattern' and not found.result.unsearched_bytes, vim.inspect(found))
+             local missed = wait_for('long', { pattern = 'FIRSTLINE', timeout_ms = 50 })
+             assert(missed.result.reason == 'timeout' and missed.result.unsearched_bytes > 60000, vim.inspect(missed))
+             termi.send('long', '', { enter = true })
+             local over = wait_for('long', { pattern = 'FIRSTLINE' })
+             assert(over.result.reason == 'exit' and over.result.unsearched_bytes > 60000, vim.inspect(over))
+             -- Where nothing was cut, and where nothing was searched, there is nothing to report.
+             assert(not wait_for('long', {}).result.unsearched_bytes)
+             termi.run({ cmd = 'echo hello', name = 'short' })
+             local none = wait_for('short', { pattern = 'NOPE' })
+             assert(none.result.reason == 'exit' and not none.result.unsearched_bytes, vim.inspect(none))
+             local missing = wait_for('nobody', { pattern = 'x' })
+             assert(missing.err and missing.err:find('nobody'), vim.inspect(missing))",
+        );
+    }
+
     fn what_is_wrong_with_an_option_of_run_is_named(editor) {
         for (given, said) in [
             ("{ transcipt_bytes = 1 }", "run(): `transcipt_bytes` is not an option. Did you mean `transcript_bytes`?"),
