@@ -192,7 +192,7 @@ fn writable(path: &Path) -> std::result::Result<(), String> {
 }
 
 fn log_check(log: Option<&str>) -> HealthCheck {
-    const ADVICE: &str = "make room, or make the folder writable; $XDG_STATE_HOME decides where it is";
+    const ADVICE: &str = "make room, or make the directory writable; $XDG_STATE_HOME decides where it is";
     match log {
         None => check("log", HealthStatus::Warn, "there is no log", Some(ADVICE)),
         Some(path) => match writable(Path::new(path)) {
@@ -227,7 +227,7 @@ fn labels(log: Option<&str>) -> HealthCheck {
     }
 }
 
-const HISTORY_ADVICE: &str = "make room, or make the folder writable; sessions go on without it";
+const HISTORY_ADVICE: &str = "make room, or make the directory writable; sessions go on without it";
 
 fn history(disk: Option<&Disk>) -> HealthCheck {
     let Some(disk) = disk else { return ok("history", "is not kept") };

@@ -135,11 +135,11 @@ fn program_error(start: &StartError, what: &Spawn) -> Error {
     let path = start.path();
     let kernel = std::io::Error::from_raw_os_error(start.errno).to_string();
     let (code, message) = match (start.step, start.errno) {
-        (Step::Cwd, _) => (Code::BadCwd, format!("the working folder {path} cannot be entered: {kernel}")),
+        (Step::Cwd, _) => (Code::BadCwd, format!("the working directory {path} cannot be entered: {kernel}")),
         (Step::Find, libc::EACCES) | (Step::Exec, libc::EACCES) => {
             (Code::NotExecutable, format!("{path} cannot be executed: {kernel}; is its execute bit set (chmod +x)?"))
         }
-        (Step::Find, libc::EISDIR) => (Code::NotExecutable, format!("{path} is a folder, not a program")),
+        (Step::Find, libc::EISDIR) => (Code::NotExecutable, format!("{path} is a directory, not a program")),
         (Step::Find, libc::EINVAL) => {
             (Code::NotExecutable, format!("{path} is not a regular file, so it cannot be a program"))
         }

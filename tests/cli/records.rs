@@ -19,6 +19,8 @@ fn what_has_ended_is_listed_and_summed_up_with_a_daemon_and_without() {
         assert_eq!(home.json(&["stats", "--by", "group", "--json"])["rows"][0]["failures"], 1);
         let stats = home.done(&["stats"]);
         assert_eq!(stats.lines().count(), 3, "{stats}");
+        let by_directory = home.done(&["stats", "--by", "cwd"]);
+        assert!(by_directory.lines().next().unwrap().ends_with(" DIRECTORY"), "{by_directory}");
     };
     look();
     home.daemon.connect().ask("shutdown", serde_json::json!({}));

@@ -92,7 +92,7 @@ pub async fn run(args: Args) -> Outcome {
         By::Program => "PROGRAM",
         By::Session => "SESSION",
         By::Group => "GROUP",
-        By::Cwd => "FOLDER",
+        By::Cwd => "DIRECTORY",
     };
     output::table(["RUNS", "FAILED", "MEDIAN", "95%", "LAST", key], &rows)?;
     Ok(ExitCode::SUCCESS)
