@@ -92,7 +92,7 @@ the variable `exec-path'."
   :documentation "A connection to the host.")
 
 (cl-defmethod jsonrpc-connection-send :around ((_connection termi--host) &rest _message)
-  "Send a message, if there is still somebody to send it to.
+  "Send a message, if there is still a host.
 A frame that comes while the host ends can no longer be answered;
 who waits for an answer notices that the host has ended."
   (condition-case problem (cl-call-next-method)
@@ -949,11 +949,29 @@ no character becomes one that says so."
     map)
   "Keys in the list of sessions.")
 
+(defconst termi--list-columns
+  '(("Status" :steady 10 :most 24 :sort t)
+    ("Name" :steady 16 :least 12 :most 32 :sort t)
+    ("Command" :steady 26 :least 10 :most 26 :sort t :drop 5)
+    ("PID" :steady 8 :most 10 :sort t :right t :drop 1)
+    ("Age" :steady 6 :most 8 :right t :drop 6)
+    ("CPU" :steady 5 :most 8 :right t :drop 3)
+    ("Memory" :steady 8 :most 8 :right t :drop 2)
+    ("Last line" :least 12 :most 1000 :drop 4))
+  "The columns of the list.
+They are at least `:steady' wide, so that they do not move with each
+value, and at most `:most'.  In a small window those with `:least'
+are cut down to that; then columns are dropped, that with the lowest
+`:drop' first, as in Neovim's list.")
+
+(defconst termi--list-roomy 110
+  "In a window of this width the names may have all of their column.")
+
 (define-derived-mode termi-sessions-mode tabulated-list-mode "Termi-Sessions"
   "The live list of sessions."
-  (setq tabulated-list-format
-        [("Status" 10 t) ("Name" 16 t) ("Command" 26 t) ("PID" 8 t :right-align t) ("Age" 6 nil :right-align t)
-         ("CPU" 5 nil :right-align t) ("Memory" 8 nil :right-align t) ("Last line" 0 nil)])
+  (setq tabulated-list-format (termi--list-format nil 100))
+  ;; What fits changes with the window.
+  (add-hook 'window-size-change-functions #'termi--list-changed nil t)
   (add-hook 'tabulated-list-revert-hook #'termi--list-entries nil t)
   (tabulated-list-init-header))
 
@@ -965,12 +983,14 @@ no character becomes one that says so."
   (let ((buffer (get-buffer-create "*termi sessions*")))
     (with-current-buffer buffer
       (unless (derived-mode-p 'termi-sessions-mode) (termi-sessions-mode))
-      (termi--list-entries)
-      (tabulated-list-print t))
+      (termi--list-entries))
     (unless termi--list-timer
       ;; Ages, processor use and memory change without an event.
       (setq termi--list-timer (run-at-time 2 2 #'termi--list-tick)))
-    (pop-to-buffer buffer)))
+    (pop-to-buffer buffer)
+    ;; Now that it has a window.
+    (termi--list-fit)
+    (tabulated-list-print t)))
 
 (defun termi--list-tick ()
   "Renew the list if it is shown; stop when it is not."
@@ -979,7 +999,7 @@ no character becomes one that says so."
     (cancel-timer termi--list-timer)
     (setq termi--list-timer nil)))
 
-(defun termi--list-changed ()
+(defun termi--list-changed (&rest _)
   "Ask for the list again, if it is shown.
 When the answer to an earlier question is under way, ask after it."
   (let ((buffer (get-buffer "*termi sessions*")))
@@ -1009,35 +1029,73 @@ When the answer to an earlier question is under way, ask after it."
 
 (defvar-local termi--list-empty nil "An overlay whose text is seen where the list has no sessions.")
 
+(defvar-local termi--list-rows nil "The entries with all columns.")
+
 (defun termi--list-set (answer)
-  "Make ANSWER of `sessions' the list's entries, and fit the columns to them.
-The names get more than their least width only in a window with room."
-  (setq tabulated-list-entries (termi--list-rows answer))
+  "Make ANSWER of `sessions' the list's entries, and fit the columns to them."
+  (setq termi--list-rows (termi--list-rows answer))
   (unless termi--list-empty (setq termi--list-empty (make-overlay (point-min) (point-min))))
   (overlay-put termi--list-empty 'after-string
-               (unless tabulated-list-entries "No sessions.  M-x termi-run starts one."))
-  (let ((window (get-buffer-window nil t))
-        (format (copy-tree tabulated-list-format t)))
-    (setf (cadr (aref format 0)) (termi--list-widest 0 10 24)
-          (cadr (aref format 1)) (if (and window (>= (window-width window) 110)) (termi--list-widest 1 16 32) 16))
+               (unless termi--list-rows "No sessions.  M-x termi-run starts one."))
+  (termi--list-fit))
+
+(defun termi--list-fit ()
+  "Make the columns fit the narrowest window of the list."
+  (let ((format (termi--list-format (mapcar #'cadr termi--list-rows) (termi--list-width))))
     (unless (equal format tabulated-list-format)
       (setq tabulated-list-format format)
-      (tabulated-list-init-header)))
-  ;; What `tabulated-list-print' cuts itself is not padded when a wide character leaves a column over.
-  (dolist (entry tabulated-list-entries)
-    (dotimes (column 3)
-      (let ((text (aref (cadr entry) column)))
-        (when (stringp text)
-          (aset (cadr entry) column
-                (truncate-string-to-width text (cadr (aref tabulated-list-format column)) nil nil "…")))))))
+      (unless (seq-find (lambda (column) (equal (car column) (car tabulated-list-sort-key))) format)
+        (setq tabulated-list-sort-key nil))
+      (tabulated-list-init-header))
+    (setq tabulated-list-entries
+          (mapcar (lambda (entry)
+                    (list (car entry)
+                          ;; What `tabulated-list-print' cuts itself is not padded when a wide character leaves a
+                          ;; column over, and the last column it does not cut.
+                          (vconcat (mapcar (lambda (column)
+                                             (let ((plist (nthcdr 3 column)))
+                                               (truncate-string-to-width (aref (cadr entry) (plist-get plist :index))
+                                                                         (plist-get plist :width) nil nil "…")))
+                                           format))))
+                  termi--list-rows))))
 
-(defun termi--list-widest (column least most)
-  "The width of the texts in COLUMN of the list, from LEAST to MOST."
-  (cl-loop with widest = least
-           for entry in tabulated-list-entries
-           for text = (aref (cadr entry) column)
-           do (setq widest (max widest (string-width (if (stringp text) text (car text)))))
-           finally return (min most widest)))
+(defun termi--list-width ()
+  "The width of text in the narrowest window of the list."
+  (let ((windows (get-buffer-window-list nil nil t)))
+    (cond (noninteractive 100)
+          (windows (apply #'min (mapcar #'window-max-chars-per-line windows)))
+          (t (frame-width)))))
+
+(defun termi--list-format (rows width)
+  "The `tabulated-list-format' for ROWS, vectors of texts, in WIDTH.
+Each column has its place in ROWS as `:index', and its `:width'."
+  (let* ((index -1)
+         (columns (mapcar (lambda (column)
+                            (cl-incf index)
+                            (cl-destructuring-bind (title &key (steady 0) least most &allow-other-keys) column
+                              (let* ((most (if (and (equal title "Name") (< width termi--list-roomy)) 16 most))
+                                     (widest (cl-loop for row in rows maximize (string-width (aref row index))))
+                                     (wanted (min most (max (or widest 0) steady (length title)))))
+                                (list :index index :wanted wanted :width (min wanted (or least wanted))
+                                      :drop (plist-get (cdr column) :drop) :column column))))
+                          termi--list-columns)))
+    (cl-flet ((spare () (- width (1- (length columns))
+                           (apply #'+ (mapcar (lambda (column) (plist-get column :width)) columns)))))
+      (dolist (column (sort (seq-filter (lambda (column) (plist-get column :drop)) columns)
+                            (lambda (a b) (< (plist-get a :drop) (plist-get b :drop)))))
+        (when (< (spare) 0) (setq columns (remq column columns))))
+      ;; What is left goes to the columns that were cut, to each as much as to the others.
+      (let (hungry)
+        (while (and (> (spare) 0)
+                    (setq hungry (seq-filter (lambda (column) (< (plist-get column :width) (plist-get column :wanted)))
+                                             columns)))
+          (dolist (column (seq-take hungry (spare)))
+            (plist-put column :width (1+ (plist-get column :width)))))))
+    (vconcat (mapcar (lambda (column)
+                       (cl-destructuring-bind (title &key sort right &allow-other-keys) (plist-get column :column)
+                         (list title (plist-get column :width) sort :right-align right
+                               :index (plist-get column :index) :width (plist-get column :width))))
+                     columns))))
 
 (defun termi--list-entries ()
   "Ask for the entries of the list."
@@ -1085,7 +1143,7 @@ The names get more than their least width only in a window with room."
                   (termi--age (/ (plist-get process :duration_ms) 1000))
                   (if cpu (format "%.0f%%" cpu) "")
                   (if memory (termi--bytes memory) "")
-                  (plist-get process :last_line)))))
+                  (replace-regexp-in-string "[[:cntrl:]]+" " " (or (plist-get process :last_line) ""))))))
 
 (defun termi--list-run ()
   "The run under point."

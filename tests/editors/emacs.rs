@@ -163,7 +163,9 @@ fn with_daemon() -> (Editor, Daemon) {
 #[test]
 fn a_lost_connection_to_the_daemon_is_made_again() {
     let (emacs, _daemon) = with_daemon();
-    emacs.press("\x1bxtermi-run\r++name=over ++open=current echo all\r");
+    emacs
+        .press("\x1bxtermi-run\r++name=over ++open=current echo x >>$HOME/count; echo \"run $(wc -l <$HOME/count)\"\r");
+    emacs.sees_row("run 1");
     emacs.sees_row("── exited with code 0 ──");
     emacs.press("\x1bxtermi-run\r++name=hidden ++open=current while read x; do echo \"got $x\"; done\r");
     emacs.sees("*termi hidden/");
@@ -205,9 +207,10 @@ fn a_lost_connection_to_the_daemon_is_made_again() {
             "{screen:#?}"
         );
     }
-    // A run that had ended is shown when it starts again.
-    emacs.press("\x1bxtermi-show\rover\r");
-    emacs.sees_row("all");
+    // The buffer of a run that had ended shows what it prints when it starts again.
+    let of_over = "(seq-find (lambda (buffer) (string-prefix-p \"*termi over\" (buffer-name buffer))) (buffer-list))";
+    eval(&emacs, &format!("(progn (switch-to-buffer {of_over}) (termi--call 'restart '(:target \"over\")))"));
+    emacs.sees_row("run 2");
     eval(&emacs, "(with-current-buffer (messages-buffer) (message \"given-up-%d\" (how-many \"the next command\" 1)))");
     emacs.sees("given-up-0");
     emacs.press("\x1bxtermi-kill\rhidden\r");
@@ -258,5 +261,25 @@ fn attempts_to_connect_again_are_given_up_with_a_word() {
     });
     emacs.press("\x1bxtermi-kill\rone\r");
     emacs.sees("Killed 1/1 processes");
+    emacs.quit("\x18\x03");
+}
+
+/// Columns that have no room are left out whole, the least important first, and long texts are cut with an ellipsis.
+#[test]
+fn a_narrow_list_has_the_columns_that_fit() {
+    let emacs = Editor::emacs_sized((24, 60));
+    emacs.press("\x1bxtermi-run\r++name=a-session-with-a-long-name ++open=none echo what it said; exec sleep 1000\r");
+    emacs.press("\x1bxtermi-run\r++name=日本語のとても長い名前 ++open=none sleep 1000\r\x1bxtermi-sessions\r");
+    emacs.sees_row("Status     Name            Command         Age Last line");
+    emacs.until("the columns are in line", |screen| {
+        let cut =
+            |row: &String| row.starts_with("active     a-session-with… echo what i…") && row.contains("s what it said");
+        screen.iter().any(cut) && screen.iter().any(|row| row.starts_with("active     日本語のとても… sleep 1000 "))
+    });
+    // In half of that, those that are left are cut, and nothing is clipped or wrapped.
+    emacs.press("\x183");
+    emacs.until("it fits half of the frame", |screen| {
+        screen.iter().any(|row| row.matches("active     a-session-with-…").count() == 2)
+    });
     emacs.quit("\x18\x03");
 }

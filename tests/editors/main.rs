@@ -34,8 +34,12 @@ struct Editor {
 impl Editor {
     /// Starts it with its client loaded.
     fn start(command: &[String]) -> Self {
+        Self::start_sized(command, (40, 120))
+    }
+
+    fn start_sized(command: &[String], size: (u16, u16)) -> Self {
         // Its own sessions are none of the host's that it runs in.
-        Self::start_in(command, (40, 120), json!({"TERMI_SOCKET": null}))
+        Self::start_in(command, size, json!({"TERMI_SOCKET": null}))
     }
 
     /// The same on a screen of that size, with more in its environment.
@@ -48,22 +52,30 @@ impl Editor {
     }
 
     fn vim() -> Self {
+        Self::vim_sized((40, 120))
+    }
+
+    fn vim_sized(size: (u16, u16)) -> Self {
         let clients = project("clients/vim");
         let plugin = format!(
             "set nocompatible noruler noshowcmd laststatus=2 shortmess+=I rtp^={} termguicolors | let g:termi_binary = '{TERMI}'",
             clients.display()
         );
         let vim = ["vim", "-u", "NONE", "-i", "NONE", "-N", "--cmd", &plugin, "-c", "runtime plugin/termi.vim"];
-        let editor = Self::start(&vim.map(String::from));
+        let editor = Self::start_sized(&vim.map(String::from), size);
         editor.sees("[No Name]");
         editor
     }
 
     fn emacs() -> Self {
+        Self::emacs_sized((40, 120))
+    }
+
+    fn emacs_sized(size: (u16, u16)) -> Self {
         let clients = project("clients/emacs");
         let program = format!("(setq termi-program \"{TERMI}\")");
         let emacs = ["emacs", "-nw", "-Q", "-L", clients.to_str().unwrap(), "-l", "termi", "--eval", &program];
-        let editor = Self::start(&emacs.map(String::from));
+        let editor = Self::start_sized(&emacs.map(String::from), size);
         editor.sees("*scratch*");
         editor
     }

@@ -329,3 +329,29 @@ fn a_program_begins_at_the_width_of_the_window_that_will_show_it() {
     vim.sees_row("37 120");
     vim.quit("\x1b:qall\r");
 }
+
+/// Columns that have no room are left out whole, the least important first, and long texts are cut with an ellipsis.
+#[test]
+fn a_narrow_list_and_history_have_the_columns_that_fit() {
+    let vim = Editor::vim_sized((24, 60));
+    vim.press(":TermiRun ++name=a-session-with-a-long-name ++open=none echo what it said; exec sleep 1000\r");
+    vim.press(":TermiRun ++name=日本語のとても長い名前 ++open=none sleep 1000\r:TermiSessions\r");
+    vim.sees_row("STATUS     NAME            COMMAND         AGE  LAST LINE");
+    let is_whole = |row: &str, start: &str, end: &str| row.starts_with(start) && row.trim_end().ends_with(end);
+    vim.until("the columns are in line", |screen| {
+        screen.iter().any(|row| is_whole(row, "active     a-session-with… echo what i… ", "s  what it said"))
+            && screen.iter().any(|row| row.starts_with("active     日本語のとても… sleep 1000 "))
+    });
+    // A group takes the room of something else: its column goes after those that are measured.
+    vim.press(":TermiRun ++name=third ++group=web ++open=none sleep 1000\r:TermiKill! third\r");
+    vim.sees("Killed 1/1 processes");
+    vim.sees("killed     third");
+    vim.press("fthird\r");
+    vim.sees("(filter: third)");
+    vim.press(":Termi history\r");
+    vim.until("the history has the columns that fit", |screen| {
+        screen.iter().any(|row| row.starts_with("ENDED ") && row.trim_end().ends_with(" COMMAND"))
+            && screen.iter().any(|row| is_whole(row, "20", " sleep 1000") && row.contains("killed      third "))
+    });
+    vim.quit(":qall!\r");
+}

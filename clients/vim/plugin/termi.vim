@@ -23,10 +23,11 @@ command -nargs=* -bang -complete=customlist,commands.CompleteTermi Termi command
 
 import autoload '../autoload/termi/view.vim'
 import autoload '../autoload/termi/color.vim'
+import autoload '../autoload/termi/list.vim'
 
 augroup termi
   autocmd!
-  autocmd VimResized,WinResized * if exists('g:termi_used') | view.Resized() | endif
+  autocmd VimResized,WinResized * if exists('g:termi_used') | view.Resized() | list.Changed() | endif
   autocmd BufWinEnter,BufHidden,WinClosed,TabEnter * if exists('g:termi_used') | timer_start(0, (_) => view.Visibility()) | endif
   autocmd ColorScheme * if exists('g:termi_used') | color.Renew() | endif
   autocmd BufWipeout termi://* view.Wiped(str2nr(expand('<abuf>')))

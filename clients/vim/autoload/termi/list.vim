@@ -1,13 +1,14 @@
 vim9script
 # :TermiSessions: the live list of sessions.
 
+import autoload './columns.vim'
 import autoload './commands.vim'
 import autoload './host.vim'
 import autoload './message.vim'
 import autoload './scratch.vim'
 
 const NAME = 'termi-sessions://'
-# Columns grow to what they hold, up to these; names only in a window with room for them.
+# Columns grow to what they hold, up to these; names only in a window with this much room.
 const STATUS_MOST = 24
 const NAME_MOST = 32
 const ROOMY = 110
@@ -90,19 +91,7 @@ def Write(sessions: dict<any>)
   # Groups together, in the order of their names; within one, the order in which they started.
   rows->sort((a, b) => a.group == b.group ? (a.started_at > b.started_at ? 1 : a.started_at < b.started_at ? -1 : 0)
     : a.group > b.group ? 1 : -1)
-  var words = rows->mapnew((_, row) => Status(row.process))
-  var wide = Widest(words, 10, STATUS_MOST)
-  var names = winwidth(bufwinid(shown)) < ROOMY ? 16 : Widest(rows->mapnew((_, row) => row.session_name), 16, NAME_MOST)
-  var lines = [printf('%-*s %-*s %-8s %-24s %7s %6s %5s %7s  %s', wide, 'STATUS', names, 'NAME', 'GROUP', 'COMMAND', 'PID',
-    'AGE', 'CPU', 'MEMORY', filter == '' ? 'LAST LINE' : $'LAST LINE  (filter: {filter})')]
-  for [index, row] in items(rows)
-    var process: dict<any> = row.process
-    var memory = process.memory_bytes == v:null ? '' : Bytes(process.memory_bytes)
-    var cpu = process.cpu_percent == v:null ? '' : printf('%.0f%%', process.cpu_percent)
-    lines->add(printf('%-*S %-*S %-8S %-24S %7d %6s %5s %7s  %s', wide, message.Cut(words[index], wide), names,
-      message.Cut(row.session_name, names), message.Cut(row.group, 8), message.Cut(process.command, 24), process.pid,
-      Age(process.duration_ms), cpu, memory, message.Clean(process.last_line)))
-  endfor
+  var lines = Lines(columns.Width(shown))
   if empty(rows)
     lines->add(filter == '' ? 'No sessions. :TermiRun starts one.' : $'No session has `{filter}` in it; f changes the filter.')
   endif
@@ -115,9 +104,30 @@ def Write(sessions: dict<any>)
   endfor
 enddef
 
-# The width of a column that holds these texts, within bounds.
-def Widest(texts: list<string>, least: number, most: number): number
-  return min([most, max(texts->mapnew((_, text) => strdisplaywidth(text)) + [least])])
+# The header and a line for each row. In a small window the same columns go first as in Neovim's list.
+def Lines(width: number): list<string>
+  var groups = columns.Cells(rows, (row) => row.group)
+  # The filter is always seen.
+  var last = filter == '' ? 'LAST LINE' : $'LAST LINE  (filter: {filter})'
+  var table = [
+    {title: 'STATUS', cells: columns.Cells(rows, (row) => Status(row.process)), steady: 10, most: STATUS_MOST},
+    {title: 'NAME', cells: columns.Cells(rows, (row) => row.session_name), steady: 16, least: 12, most: width < ROOMY ? 16 : NAME_MOST},
+    # One without a group in it is the first to go.
+    {title: 'GROUP', cells: groups, steady: 8, most: 8, drop: join(groups, '') == '' ? 0 : 4},
+    {title: 'COMMAND', cells: columns.Cells(rows, (row) => row.process.command), steady: 24, least: 10, most: 24, drop: 6},
+    {title: 'PID', cells: columns.Cells(rows, (row) => string(row.process.pid)), steady: 7, most: 10, right: true, drop: 1},
+    {title: 'AGE', cells: columns.Cells(rows, (row) => Age(row.process.duration_ms)), steady: 6, most: 8, right: true, drop: 7},
+    {title: 'CPU', cells: columns.Cells(rows, (row) => Percent(row.process.cpu_percent)), steady: 5, most: 8, right: true, drop: 3},
+    {title: 'MEMORY', cells: columns.Cells(rows, (row) => row.process.memory_bytes == v:null ? '' : Bytes(row.process.memory_bytes)),
+      steady: 7, most: 8, right: true, drop: 2},
+    {title: last, cells: columns.Cells(rows, (row) => row.process.last_line), least: filter == '' ? 12 : strdisplaywidth(last),
+      most: 1000, drop: filter == '' ? 5 : 8, gap: 2},
+  ]
+  return columns.Table(table, len(rows), width)
+enddef
+
+def Percent(percent: any): string
+  return percent == v:null ? '' : printf('%.0f%%', percent)
 enddef
 
 def Status(process: dict<any>): string

@@ -1,6 +1,7 @@
 vim9script
 # What is over: the history of runs, and a run's transcript.
 
+import autoload './columns.vim'
 import autoload './commands.vim'
 import autoload './host.vim'
 import autoload './list.vim'
@@ -17,20 +18,28 @@ var records: list<dict<any>> = []
 export def History(query: string)
   var answer = host.Call('history', {limit: MOST, query: query == '' ? v:null : query})
   records = answer.records
-  var lines = [printf('%-16s %-11s %-16s %-24s  %s', 'ENDED', 'HOW', 'NAME', 'DIRECTORY', 'COMMAND')]
-  for record in records
-    lines->add(printf('%-16s %-11S %-16S %-24S  %s', strftime('%Y-%m-%d %H:%M', record.ended_at / 1000), list.Ended(record),
-      message.Cut(record.session_name, 16), message.Cut(fnamemodify(record.cwd, ':~'), 24), message.Clean(record.command)))
-  endfor
+  var buf = scratch.Open('termi-history://', 12)
+  var lines = Lines(columns.Width(buf))
   if empty(records)
     lines->add(query == '' ? 'No run has ended yet.' : $'No run that has ended has `{query}` in it.')
   elseif answer.total > len(records)
     lines->add($'{answer.total - len(records)} older ones are not shown: narrow it with :Termi history {{text}}')
   endif
-  var buf = scratch.Open('termi-history://', 12)
   setlocal cursorline filetype=termi-history
   nnoremap <buffer> <nowait> <CR> <ScriptCmd>Again()<CR>
   scratch.Write(buf, lines)
+enddef
+
+# The header and a line for each record, in a small window without the less important columns.
+def Lines(width: number): list<string>
+  var table = [
+    {title: 'ENDED', cells: columns.Cells(records, (record) => strftime('%Y-%m-%d %H:%M', record.ended_at / 1000)), most: 16, drop: 2},
+    {title: 'HOW', cells: columns.Cells(records, (record) => list.Ended(record)), steady: 11, most: 11},
+    {title: 'NAME', cells: columns.Cells(records, (record) => record.session_name), steady: 16, least: 10, most: 16, drop: 3},
+    {title: 'DIRECTORY', cells: columns.Cells(records, (record) => fnamemodify(record.cwd, ':~')), steady: 24, least: 16, most: 24, drop: 1},
+    {title: 'COMMAND', cells: columns.Cells(records, (record) => record.command), least: 16, most: 1000, gap: 2},
+  ]
+  return columns.Table(table, len(records), width)
 enddef
 
 # Runs the command under the cursor again, in its directory.
