@@ -141,6 +141,17 @@ function M.attach_again(shown, on_done)
   end)
 end
 
+--- Attaches the view of a run that had ended when its connection was made again, and is now restarted.
+---@param shown termi.View
+function M.attach_restarted(shown)
+  shown.unattached = nil
+  if require('termi.size').is_seen(shown.buf) then
+    M.attach_again(shown)
+  else
+    shown.away = true
+  end
+end
+
 --- Shows again what the views showed, after the daemon was given another binary. One that no window shows waits until
 --- one does: Neovim 0.10 cannot empty its scrollback before.
 ---@param host string whose runs they show
@@ -160,7 +171,10 @@ function M.reattach(host, on_done)
       -- The other binary counts views anew.
       require('termi.view').named(shown, nil)
     end
-    if shown.run_id and not shown.ended and is_there then
+    if shown.run_id and shown.ended and is_there then
+      -- Its text stays. The next frames are those of a restart.
+      shown.unattached = true
+    elseif shown.run_id and is_there then
       if require('termi.size').is_seen(shown.buf) then
         left = left + 1
         M.attach_again(shown, done)

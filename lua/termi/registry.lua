@@ -16,6 +16,7 @@ local M = {}
 ---@field skipped_rows? integer rows that it lacks above its screen while it is held
 ---@field ended boolean
 ---@field away? boolean it is to be attached again when a window shows it
+---@field unattached? boolean the connection was made again after its run had ended: a restart attaches it
 ---@field lost? boolean the host has ended, and perhaps the run with it
 ---@field written? boolean a frame was written into it
 

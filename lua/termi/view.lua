@@ -232,6 +232,9 @@ function M.restarted(run_id)
     view.ended, view.lost = false, nil
     ending.clear(view.buf)
     follow.follow(view.buf)
+    if view.unattached then
+      require('termi.persist').attach_restarted(view)
+    end
   end
 end
 

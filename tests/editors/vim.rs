@@ -296,6 +296,14 @@ fn with_persist_sessions_outlive_vim_and_its_connection() {
     vim.sees_row("here");
     vim.press(":TermiKill! one\r");
     vim.sees_row("── ended by signal 9 ──");
+    // A run that had ended before: its buffer shows what it does after a restart. No other view is alive now.
+    vim.press(":only | TermiRun ++name=two ++open=current echo x >>$HOME/count; echo \"run $(wc -l <$HOME/count)\"\r");
+    vim.sees_row("run 1");
+    vim.sees_row("── exited with code 0 ──");
+    vim.press(":echo '' | call system(g:termi_binary .. ' daemon --replace')\r");
+    vim.sees("connected to the daemon again");
+    vim.press(":Termi restart two\r");
+    vim.sees_row("run 2");
     vim.quit(":qall!\r");
 }
 

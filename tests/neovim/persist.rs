@@ -153,6 +153,20 @@ in_each_neovim! {
         end_daemon(editor);
     }
 
+    /// Its view is not attached when the connection is made again, as nothing more comes for it: until it is restarted.
+    fn a_run_that_had_ended_before_the_daemon_got_another_binary_is_shown_when_it_starts_again(
+        editor, start => start.setup(PERSIST)
+    ) {
+        editor.ex("TermiRun ++name=again ++open=current echo run >>count; echo \"run number $(wc -l <count)\"");
+        editor.sees("[Process exited 0");
+        let output = editor.home.command(env!("CARGO_BIN_EXE_termi")).args(["daemon", "--replace"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        editor.eventually_lua("it is connected again", "require('termi.registry').last().unattached == true");
+        editor.ex("Termi restart again");
+        editor.sees("run number 2");
+        end_daemon(editor);
+    }
+
     fn two_neovims_show_the_same_sessions_at_once(editor, start => start.setup(PERSIST)) {
         start_ten(editor);
         let mut other = Start::new(editor.version).home(&editor.home).setup(PERSIST).editor();

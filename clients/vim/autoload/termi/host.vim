@@ -194,6 +194,9 @@ enddef
 # When a connection to the daemon is lost, as by `termi daemon --replace`, it is made again after so many milliseconds.
 const REJOIN_MS = [100, 500, 1000, 2000, 4000]
 
+# How the bridge to the daemon exits when the daemon was replaced: every session is still there.
+const REPLACED = 75
+
 # Whether sessions belong to the user's daemon, and may be there still.
 def Persists(): bool
   return get(g:, 'termi_persist', false) || get(g:, 'termi_host_args', [])->index('--persist') >= 0
@@ -206,7 +209,7 @@ def Ended(_: job, status: number)
     # It never answered: who waits for it says so.
     return
   endif
-  if Persists() && !stopping && view.IsAnyAlive()
+  if Persists() && !stopping && (status == REPLACED || view.IsAnyAlive())
     Rejoin(was, status, 0)
   else
     Lost(was, status)

@@ -346,6 +346,17 @@ export def Restarted(event: dict<any>)
     setbufline(view.buf, line, Prompt())
     setbufvar(view.buf, '&modified', false)
   endif
+  if !empty(view) && get(view, 'unattached', false)
+    view.unattached = false
+    var size = Size(view.buf)
+    host.Ask('attach', {run_id: view.run_id, format: 'spans', size: size}, (answer, _) => {
+      if !empty(answer)
+        Attached(view.run_id, answer.view_id, size)
+        view.visible = true
+        Visibility()
+      endif
+    })
+  endif
 enddef
 
 export def Renamed(event: dict<any>)
@@ -374,6 +385,8 @@ export def Rejoin()
   runs = {}
   for view in values(views)
     if view.ended || !bufexists(view.buf)
+      # Its text stays. The next frames are those of a restart, which attaches it.
+      view.unattached = true
       continue
     endif
     try
