@@ -45,7 +45,7 @@ pub enum Code {
     NotExecutable,
     /// The script's `#!` line names an interpreter that is not there.
     BadInterpreter,
-    /// The working folder is not there or cannot be entered.
+    /// The working directory does not exist or cannot be entered.
     BadCwd,
     /// No file descriptors, PTYs, processes or memory were left; or one asked for more at once than one may.
     ResourceExhausted,

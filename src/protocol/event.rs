@@ -50,7 +50,7 @@ pub enum Event {
         /// The new program's process id.
         pid: u32,
     },
-    /// A run has changed whose view gets no frames. Of a hidden view it is told once until the view is shown; of a
+    /// A run has changed whose view gets no frames. For a hidden view this comes once until the view is shown; for a
     /// held one a few times a second, while the number of rows that wait changes.
     Output {
         /// The session.
@@ -85,7 +85,7 @@ pub enum Event {
         /// Processes that left its terminal and live on.
         left_running: usize,
     },
-    /// After a run's end: how many processes that it started live on, told when that has changed.
+    /// After a run's end: how many processes that it started live on. Sent when that number has changed.
     LeftRunning {
         /// The session.
         session_id: SessionId,
@@ -121,10 +121,10 @@ pub enum Event {
         run_id: RunId,
         /// How it asked.
         kind: AttentionKind,
-        /// What it said.
+        /// The text of the notification.
         message: Option<String>,
     },
-    /// A program says how far its work is (OSC 9;4); told when it changes, and not more often than ten times a second.
+    /// A program reports its progress (OSC 9;4). Sent when it changes, at most ten times a second.
     Progress {
         /// The session.
         session_id: SessionId,
@@ -137,7 +137,7 @@ pub enum Event {
         /// How much of it is done, from 0 to 100, where the state has that.
         percent: Option<u8>,
     },
-    /// A program copied text (OSC 52). Only clients with a view of the run are told.
+    /// A program copied text (OSC 52). Only clients with a view of the run get this.
     Clipboard {
         /// The session.
         session_id: SessionId,
@@ -151,7 +151,7 @@ pub enum Event {
         data: Secret,
     },
     /// A program asks what is on a clipboard (OSC 52) and waits for the method `clipboard`. Only clients with a view of
-    /// the run are told; the first answer counts.
+    /// the run get this; the first answer counts.
     ClipboardRequest {
         /// The session.
         session_id: SessionId,
@@ -189,9 +189,9 @@ pub enum Event {
         limit_bytes: usize,
     },
     /// Another binary is being put in the daemon's place. What is typed now may be lost: a client holds it until it has
-    /// joined again, or is told that nothing came of it.
+    /// joined again, or until this event says that the replacement failed.
     Replacing {
-        /// It begins; else nothing came of it.
+        /// True when it begins; false when it failed and this daemon goes on.
         begins: bool,
     },
     /// This client was too slow for its events: some are missing; ask for `sessions` again.
@@ -242,7 +242,7 @@ pub enum AttentionKind {
     Notification,
 }
 
-/// How a program says its work goes.
+/// The progress that a program reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProgressState {
@@ -252,7 +252,7 @@ pub enum ProgressState {
     Normal,
     /// It failed.
     Error,
-    /// It goes on, nobody knows how far.
+    /// It goes on, without a percentage.
     Indeterminate,
     /// It waits.
     Paused,

@@ -3,16 +3,16 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A colour as a program set it.
+/// A color as a program set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Paint {
     /// The terminal's own foreground or background.
     #[default]
     Default,
-    /// One of the 256 palette colours; 0 to 15 are the theme's.
+    /// One of the 256 palette colors; 0 to 15 are the theme's.
     Indexed(u8),
-    /// A true colour.
+    /// A true color.
     Rgb(u8, u8, u8),
 }
 
@@ -63,7 +63,7 @@ pub struct Style {
     /// Background.
     #[serde(skip_serializing_if = "Paint::is_default")]
     pub bg: Paint,
-    /// The underline's own colour.
+    /// The underline's own color.
     #[serde(skip_serializing_if = "Paint::is_default")]
     pub underline_color: Paint,
     /// Underline.

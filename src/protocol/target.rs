@@ -3,7 +3,7 @@ use std::{convert::Infallible, fmt, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Whom a call is about: a session's id, its unique prefix or its name; `SESSION:RUN`;
+/// What a call acts on: a session's id, its unique prefix or its name; `SESSION:RUN`;
 /// `group:NAME`; or `all`.
 ///
 /// A bare word is looked up as a session first, then as a run's id or unique prefix. A prefix has at least 4 digits,

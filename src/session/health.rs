@@ -152,7 +152,7 @@ pub fn health_without_host(socket: &str) -> HealthReply {
         Err(why) => check(name, HealthStatus::Error, why, Some("make it writable for you alone")),
     };
     let mut checks = vec![
-        check("daemon", HealthStatus::Ok, format!("does not run: nobody listens at {socket}"), None),
+        check("daemon", HealthStatus::Ok, format!("not running: nothing listens at {socket}"), None),
         folder("state_folder", paths::state()),
         folder("runtime_folder", paths::runtime()),
         terminals(),

@@ -11,7 +11,7 @@ method!(
 );
 
 method!(
-    /// Tells the terminals their client's colours, for programs that ask.
+    /// Sets the colors that programs get when they ask their terminal.
     SetColors = "colors", Write Host, ColorsParams => Empty
 );
 
@@ -31,7 +31,7 @@ pub enum Frontend {
     Generic,
 }
 
-/// Who a client or server is.
+/// Name and version of a client or server.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Peer {
     /// Its name.
@@ -41,13 +41,13 @@ pub struct Peer {
     pub version: String,
 }
 
-/// The client's own colours, `#rrggbb`.
+/// The client's own colors, `#rrggbb`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ColorsParams {
-    /// The text colour.
+    /// The text color.
     #[serde(default)]
     pub foreground: Option<String>,
-    /// The background colour.
+    /// The background color.
     #[serde(default)]
     pub background: Option<String>,
 }
@@ -63,7 +63,7 @@ pub struct InitializeParams {
     /// How messages to the client travel.
     #[serde(default)]
     pub frontend: Frontend,
-    /// The client's colours, told to programs that ask.
+    /// The client's colors, for programs that ask.
     #[serde(default)]
     pub colors: ColorsParams,
     /// The client's emulator shows nothing between CSI ? 2026 h and l, over several writes: an update of several

@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::{Peer, RunReply};
 
 method!(
-    /// Says where a client lives, before anything else on its connection. Runs that it starts get its environment
-    /// and, unless they say otherwise, its working folder.
+    /// Introduces the process that connects, before anything else on its connection. Runs that it starts get its
+    /// environment and, unless they have one of their own, its working directory.
     Join = "join", Read Connection, JoinParams => JoinReply
 );
 
 method!(
     /// Puts another binary in the daemon's place, with every session. There is no answer when it is done: the
-    /// connection ends, and who joins again finds the same process id and the next generation.
+    /// connection ends, and a client that joins again finds the same process id and the next generation.
     Replace = "replace", Write Host, ReplaceParams => crate::protocol::Empty
 );
 
 method!(
-    /// The sessions that ran when an earlier daemon ended without being told to, as by a reboot.
+    /// The sessions that ran when an earlier daemon ended without a shutdown, as by a reboot.
     Restorable = "restorable", Read Host, crate::protocol::Empty => RestorableReply
 );
 
@@ -65,7 +65,7 @@ pub struct JoinParams {
     /// The client.
     #[serde(default)]
     pub client: Peer,
-    /// Its working folder.
+    /// Its working directory.
     #[serde(default)]
     pub cwd: Option<String>,
     /// Its environment. Without one, runs get the daemon's.
@@ -131,7 +131,7 @@ pub struct RestorableSession {
     pub label: Option<String>,
     /// Its group.
     pub group: Option<String>,
-    /// The folder its runs start in.
+    /// The directory its runs start in.
     pub cwd: String,
     /// The commands that ran, as people write them.
     pub commands: Vec<String>,

@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::protocol::{Empty, RunId, RunTarget};
 
 method!(
-    /// Sends this client the lines of a run with `stream: "json"` from now on, as `json` events. Who starts such a
-    /// run has subscribed to it already.
+    /// Sends this client the lines of a run with `stream: "json"` from now on, as `json` events. The client that
+    /// starts such a run is subscribed to it already.
     Subscribe = "subscribe", Read Sessions, RunTarget => SubscribeReply
 );
 

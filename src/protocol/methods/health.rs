@@ -16,7 +16,7 @@ method!(
 pub enum HealthStatus {
     /// All is well.
     Ok,
-    /// It works, and somebody may want to look.
+    /// It works, but deserves a look.
     Warn,
     /// It does not work.
     Error,

@@ -34,7 +34,7 @@ pub struct HistoryRecord {
     pub command: String,
     /// The program's name.
     pub program: String,
-    /// The folder it started in.
+    /// The directory it started in.
     pub cwd: String,
     /// When it started, in unix milliseconds.
     pub started_at: u64,
@@ -87,10 +87,10 @@ pub struct HistoryParams {
     /// Only runs that started in this directory.
     #[serde(default)]
     pub cwd: Option<String>,
-    /// At most so many; default 100, at most 1000.
+    /// How many to return; default 100, at most 1000.
     #[serde(default)]
     pub limit: Option<usize>,
-    /// Leaves so many of the newest out.
+    /// How many of the newest to skip.
     #[serde(default)]
     pub offset: usize,
 }
@@ -119,7 +119,7 @@ pub enum StatsBy {
     Session,
     /// Their group; runs without one are left out.
     Group,
-    /// Their folder.
+    /// Their directory.
     Cwd,
 }
 
@@ -138,7 +138,7 @@ pub struct StatsParams {
     /// As in `history`.
     #[serde(default)]
     pub cwd: Option<String>,
-    /// At most so many rows; default 100, at most 1000.
+    /// How many rows to return; default 100, at most 1000.
     #[serde(default)]
     pub limit: Option<usize>,
 }
@@ -161,8 +161,8 @@ pub struct StatsRow {
     pub key: String,
     /// How many there were.
     pub count: usize,
-    /// How many failed: ended by themselves with another code than 0, by a signal, by a timeout or a limit. Those
-    /// that somebody killed have not.
+    /// How many failed: ended by themselves with another code than 0, by a signal, by a timeout or a limit. A run
+    /// that was killed on request does not count.
     pub failures: usize,
     /// Half of them took no longer.
     pub median_ms: u64,

@@ -20,7 +20,7 @@ pub struct LinesParams {
     /// Where to go on: the `next` of an earlier answer. Default: the oldest line that is kept.
     #[serde(default)]
     pub from: Option<u64>,
-    /// Only so many, the last.
+    /// How many to return, at most: the last ones.
     #[serde(default)]
     pub last: Option<usize>,
     /// The line that the cursor is in too, as far as it has come.

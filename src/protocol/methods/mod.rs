@@ -64,7 +64,7 @@ pub struct Empty {}
 /// Parameters that are a target and nothing else.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct TargetParams {
-    /// Whom it is about.
+    /// What to act on.
     pub target: Target,
 }
 

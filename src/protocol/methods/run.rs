@@ -61,7 +61,7 @@ impl Limits {
 /// Which of a session's ended runs are kept to be looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Keep {
-    /// At most so many, the newest.
+    /// How many to keep, at most: the newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<usize>,
     /// Each for so long after its end.
@@ -98,7 +98,7 @@ pub struct RunParams {
     /// The group of a new session.
     #[serde(default)]
     pub group: Option<String>,
-    /// The working folder; `~` is the home folder. Default: the session's, else the host's.
+    /// The working directory; `~` is the home directory. Default: the session's, else the host's.
     #[serde(default)]
     pub cwd: Option<String>,
     /// Variables to set, or with null to unset.
@@ -142,13 +142,13 @@ pub struct RunParams {
     /// Which ended runs of a new session are kept; default: as the host is set.
     #[serde(default)]
     pub keep: Option<Keep>,
-    /// The folder of a new session that is given none: where the client lives, as it said with `join`.
+    /// The directory of a new session that is given none: the client's, from its `join`.
     #[serde(skip)]
     pub origin_cwd: Option<String>,
-    /// The umask of programs: the client's, as it said with `join`.
+    /// The umask of programs: the client's, from its `join`.
     #[serde(skip)]
     pub origin_umask: Option<u32>,
-    /// The nice value of programs: the client's, as it said with `join`.
+    /// The nice value of programs: the client's, from its `join`.
     #[serde(skip)]
     pub origin_nice: Option<i32>,
 }

@@ -35,7 +35,7 @@ pub struct SessionInfo {
     pub label: Option<String>,
     /// Its group.
     pub group: Option<String>,
-    /// The folder its runs start in.
+    /// The directory its runs start in.
     pub cwd: String,
     /// How many of its runs are active.
     pub active_processes: usize,
@@ -114,7 +114,7 @@ pub struct RunInfo {
     pub last_line: String,
     /// The title it set.
     pub title: String,
-    /// Its working folder now, while it runs: where it says that it is (OSC 7), else the program's own.
+    /// Its working directory now, while it runs: the one that it reports (OSC 7), else the program's own.
     pub cwd: String,
     /// Resident memory of its process tree in bytes, while it runs.
     pub memory_bytes: Option<u64>,

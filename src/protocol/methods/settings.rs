@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::{Keep, Limits};
 
 method!(
-    /// Sets what holds for all sessions, and tells what does. What is left out stays as it is.
+    /// Changes the settings of all sessions, and answers with all of them. What is left out stays unchanged.
     Configure = "configure", Write Host, ConfigureParams => ConfigureReply
 );
 
@@ -31,7 +31,7 @@ pub struct ConfigureParams {
     /// How many ended runs are kept in all.
     #[serde(default)]
     pub keep_ended: Option<usize>,
-    /// Which ended runs are kept of each session that was not told.
+    /// Which ended runs are kept of each session that has no rule of its own.
     #[serde(default)]
     pub keep: Option<Keep>,
     /// Whether runs that end are written to the history.

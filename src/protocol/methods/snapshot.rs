@@ -17,7 +17,7 @@ pub enum SnapshotFormat {
     /// Strings.
     #[default]
     Text,
-    /// Strings with escape sequences for colours and attributes.
+    /// Strings with escape sequences for colors and attributes.
     Ansi,
     /// Text with style runs.
     Spans,

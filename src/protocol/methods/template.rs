@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::{CommandSpec, Error, Keep, KillReply, Limits, RunReply, Stream, Until};
 
 method!(
-    /// Makes templates known to the host, and tells which it knows.
+    /// Makes templates known to the host, and answers with all that it knows.
     Templates = "templates", Write Host, TemplatesParams => TemplatesReply
 );
 
@@ -47,7 +47,7 @@ pub struct Template {
     /// The group: what `up` and `down` can be given, and the group of its session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// The working folder. In a project's file, one that is relative is so to the file's own.
+    /// The working directory. In a project's file, a relative one is relative to the file's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
     /// Variables to set, or with null to unset.
@@ -137,7 +137,7 @@ pub struct TemplatesParams {
 pub struct ParseTemplatesParams {
     /// The file's text.
     pub text: String,
-    /// Where the file is: errors name it, and its folder is where its templates run.
+    /// Where the file is: errors name it, and its templates run in its directory.
     pub path: String,
 }
 

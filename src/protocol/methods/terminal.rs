@@ -26,7 +26,7 @@ method!(
 pub struct PromptsReply {
     /// The first row of each prompt, the nearest first.
     pub rows: Vec<u64>,
-    /// The exit code of the command that was given at each, where its shell has told (133;D).
+    /// The exit code of the command that was given at each, where its shell reported it (133;D).
     pub exits: Vec<Option<i32>>,
 }
 

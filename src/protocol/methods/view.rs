@@ -11,7 +11,7 @@ method!(
 );
 
 method!(
-    /// Tells a run the size of its terminal.
+    /// Sets the size of a run's terminal.
     Resize = "resize", Write Sessions, ResizeParams => Empty
 );
 
@@ -26,14 +26,14 @@ method!(
 );
 
 method!(
-    /// Says whether this client's view of a run can be seen; a hidden view gets no frames.
+    /// Sets whether this client's view of a run is visible; a hidden view gets no frames.
     Visible = "visible", Read Sessions, VisibleParams => Empty
 );
 
 method!(
-    /// Says whether someone reads in this client's view of a run, away from its end. On the primary screen such a
-    /// view gets no frames; what waits is counted instead, by `output` events with `waiting_rows`. Let go, it is
-    /// brought up to date.
+    /// Holds or releases this client's view of a run, while a person reads in it above its end. On the primary screen a
+    /// held view gets no frames; `output` events with `waiting_rows` count the rows that wait. Once it is released, it
+    /// is brought up to date.
     Hold = "hold", Read Sessions, HoldParams => Empty
 );
 
@@ -89,14 +89,14 @@ pub struct AttachParams {
     pub run_id: RunId,
     /// The frames' format.
     pub format: Format,
-    /// The terminal's new size, if the client has one to tell.
+    /// The terminal's new size, if the client has one.
     #[serde(default)]
     pub size: Option<Size>,
     /// This client only looks: what it types into the run is refused, and its sizes are not taken.
     #[serde(default)]
     pub read_only: bool,
-    /// At most so many rows of what has left the screen are sent before it; without, up to 5000. 0 for a client
-    /// that shows the screen alone.
+    /// How many rows that have left the screen are sent before it, at most; default 5000. 0 for a client that shows
+    /// the screen alone.
     #[serde(default)]
     pub scrollback: Option<u32>,
 }
@@ -136,7 +136,7 @@ pub struct VisibleParams {
 pub struct HoldParams {
     /// The run.
     pub run_id: RunId,
-    /// Whether its view is to stay as it is.
+    /// True to hold its view, false to release it.
     pub hold: bool,
 }
 
@@ -154,7 +154,7 @@ pub struct CursorInfo {
 /// What takes a view from what it has to what the terminal is now. Its answer acknowledges it: the next frame comes
 /// after that. An answer of `false` says that the client has no such view any more; the view is closed.
 ///
-/// Fields that are optional are left out when they have nothing to tell: the client goes on with what the last frame
+/// Fields that are optional are left out when they have nothing new: the client goes on with what the last frame
 /// that had them said. A view's first frame has `run_id`, `format`, `rows` and `cols`; so has each with `reset`. An `ansi`
 /// frame has `data`; a `spans` frame has instead what is under `SpansUpdate`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -226,7 +226,7 @@ pub struct SpansUpdate {
     /// The scrollback is emptied: the program cleared it.
     #[serde(skip_serializing_if = "is_false")]
     pub cleared: bool,
-    /// So many lines are missing from the scrollback here; a client may put a mark in their place.
+    /// How many lines are missing from the scrollback here; a client may put a mark in their place.
     #[serde(skip_serializing_if = "is_zero")]
     pub skipped: u64,
     /// Lines that left the screen by its top, in order, each whole: they are added to the end of the scrollback. The
