@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use regex::Regex;
 use serde_json::json;
 
 use crate::{
@@ -104,4 +105,39 @@ fn a_whole_life_by_vscode_jsonrpc() {
 #[test]
 fn a_whole_life_by_a_plain_msgpack_library() {
     whole_life("python3", "tests/protocol/life.py", "target/clients/python/msgpack");
+}
+
+/// A host ignores keys that it does not know, so a misspelled one would have no effect and no error.
+#[test]
+fn vim_and_emacs_send_only_keys_that_the_protocol_has() {
+    let schema = termi::protocol::schema();
+    let has = |method: &str, key: &str| {
+        let params = &schema["methods"][method]["params"];
+        let shape = match params["$ref"].as_str() {
+            Some(path) => &schema["$defs"][path.strip_prefix("#/$defs/").unwrap()],
+            None => params,
+        };
+        shape["properties"].get(key).is_some()
+    };
+    let checked = |file: &str, call: &str, key: &str| {
+        let source = std::fs::read_to_string(project(file)).unwrap();
+        let (call, key) = (Regex::new(call).unwrap(), Regex::new(key).unwrap());
+        let mut count = 0;
+        for found in call.captures_iter(&source) {
+            for its in key.captures_iter(&found[2]) {
+                assert!(has(&found[1], &its[1]), "{file}: `{}` has no parameter `{}`", &found[1], &its[1]);
+                count += 1;
+            }
+        }
+        count
+    };
+    let vim = |file| {
+        let call = r"(?:Call|Ask|Notify|Await)\('(\w+)', \{([^{}]*)";
+        checked(&format!("clients/vim/autoload/termi/{file}.vim"), call, r"(?:^|,)\s*(\w+): ")
+    };
+    let count: usize = ["commands", "host", "list", "past", "view"].map(vim).iter().sum();
+    assert!(count >= 20, "the calls are written otherwise: {count}");
+    let call = r"termi--(?:call|notify) '(\w+) \([^ ()]+ ([^()]*)";
+    let count = checked("clients/emacs/termi.el", call, r":([a-z_]+) ");
+    assert!(count >= 8, "the calls are written otherwise: {count}");
 }
