@@ -21,7 +21,7 @@ pub(super) struct DaemonArgs {
     /// Go on in the background; returns once clients can connect
     #[arg(long)]
     detach: bool,
-    /// End after so many seconds without sessions and clients; default 600, or $TERMI_DAEMON_IDLE_SECONDS
+    /// End after this many seconds without sessions and clients; default 600, or $TERMI_DAEMON_IDLE_SECONDS
     #[arg(long, value_name = "SECONDS")]
     idle_exit: Option<u64>,
     /// What programs inside a session may do to other sessions

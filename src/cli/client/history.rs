@@ -22,7 +22,7 @@ pub struct Args {
     /// Only runs that started in this directory
     #[arg(long, short = 'C', value_hint = clap::ValueHint::DirPath)]
     cwd: Option<String>,
-    /// At most so many, the newest
+    /// Show at most this many, the newest
     #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
     limit: usize,
     /// The answer as JSON: {records, total, path}

@@ -24,7 +24,7 @@ pub struct Args {
     /// Only runs that started in this directory
     #[arg(long, short = 'C', value_hint = clap::ValueHint::DirPath)]
     cwd: Option<String>,
-    /// At most so many rows
+    /// Show at most this many rows
     #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
     limit: usize,
     /// The answer as JSON: {by, rows, total}
