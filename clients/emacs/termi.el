@@ -1004,6 +1004,8 @@ are cut down to that; then columns are dropped, that with the lowest
 When the answer to an earlier question is under way, ask after it."
   (let ((buffer (get-buffer "*termi sessions*")))
     (cond ((null buffer))
+          ;; It is asked for again when that is done.
+          (termi--rejoining)
           ((not (termi--running-p))
            (setq termi--list-asking nil)
            (termi--list-print buffer nil))
