@@ -56,8 +56,8 @@ fn rows<'a>(page: &'a str, head: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn each_feature_in_the_readme_names_tests_that_there_are() {
-    rows(include_str!("../../README.md"), "| feature |");
+fn each_feature_names_tests_that_there_are() {
+    rows(include_str!("../../doc/features.md"), "| feature |");
 }
 
 #[test]
