@@ -1,5 +1,6 @@
 //! The rooms of the code and the arrows between them: each arrow goes one way, and the page that explains them names
 //! what there is.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

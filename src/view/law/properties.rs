@@ -48,9 +48,11 @@ proptest! {
     }
 }
 
-/// What one process printed whole, another carried on from wherever it was cut: each piece of output has a cut and the
-/// size of after.
-fn carried_over(pieces: &[(&[u8], usize, Option<(u32, u32)>)]) -> Result<(), String> {
+/// Some output, where it is cut, and the size that the terminal has afterwards.
+type Piece<'a> = (&'a [u8], usize, Option<(u32, u32)>);
+
+/// What one process printed whole, another carried on from wherever it was cut.
+fn carried_over(pieces: &[Piece]) -> Result<(), String> {
     let size = Size { rows: 12, cols: 30 };
     let (mut one, mut other) = (Terminal::new(size, 500_000), Terminal::new(size, 500_000));
     for (bytes, cut, resize) in pieces {
