@@ -1167,9 +1167,18 @@ Each column has its place in ROWS as `:index', and its `:width'."
   (termi-kill (termi--list-target) now))
 
 (defun termi-list-restart ()
-  "Start the run under point again."
+  "Start the run under point again.
+Whether to end processes of it that live on after its end is asked."
   (interactive)
-  (termi--call 'restart (list :target (termi--list-target))))
+  (termi--list-call-ending 'restart))
+
+(defun termi--list-call-ending (method)
+  "Call METHOD for the run under point; ask before it ends what lives on."
+  (let ((left (plist-get (termi--list-run) :left)))
+    (cond ((or (null left) (< left 1)) (termi--call method (list :target (termi--list-target))))
+          ((y-or-n-p (if (= left 1) "1 of its processes lives on.  End it? "
+                       (format "%d of its processes live on.  End them? " left)))
+           (termi--call method (list :target (termi--list-target) :force t))))))
 
 (defun termi-list-rename (name)
   "Give the session under point the NAME."
@@ -1180,11 +1189,7 @@ Each column has its place in ROWS as `:index', and its `:width'."
   "Dismiss the run under point, which has ended.
 Whether to end processes of it that live on is asked."
   (interactive)
-  (let ((left (plist-get (termi--list-run) :left)))
-    (cond ((or (null left) (< left 1)) (termi--call 'remove (list :target (termi--list-target))))
-          ((y-or-n-p (if (= left 1) "1 of its processes lives on.  End it? "
-                       (format "%d of its processes live on.  End them? " left)))
-           (termi--call 'remove (list :target (termi--list-target) :force t))))))
+  (termi--list-call-ending 'remove))
 
 ;;;; Evil
 

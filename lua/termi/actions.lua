@@ -145,15 +145,17 @@ end
 
 --- Starts again what a target names. Of a group, and of all, that is every session's runs.
 ---@param target string
+---@param opts? { force?: boolean } to end processes that live on after their run's end, too
 ---@return termi.proto.RunResult first
 ---@return integer restarted how many
-function M.restart(target)
+function M.restart(target, opts)
+  local force = opts and opts.force or nil
   if not is_several(target) then
-    return call('restart', target)[1], 1
+    return call('restart', target, { force = force })[1], 1
   end
   local results = {} ---@type termi.proto.RunResult[]
   for _, row in ipairs(restartable(target)) do
-    results[#results + 1] = client.call('restart', { target = sessions.target(row) })
+    results[#results + 1] = client.call('restart', { target = sessions.target(row), force = force })
   end
   return results[1], #results
 end

@@ -118,10 +118,54 @@ function M.kill(rows)
   end)
 end
 
---- Starts their programs again.
+--- Those of which processes live on, and how many these are.
+---@param rows termi.Row[]
+---@return termi.Row[]
+---@return integer
+local function living(rows)
+  local sum = 0
+  local found = vim.tbl_filter(function(row)
+    local left = row.process.status ~= 'active' and row.process.left_running or 0
+    sum = sum + left
+    return left > 0
+  end, rows)
+  return found, sum
+end
+
+--- Asks whether processes that live on are to be ended, where there are any.
+---@param rows termi.Row[]
+---@return termi.Row[] those that may go on: with an answer "no", those of which none live on
+---@return fun(row: termi.Row): table params of a call for one of them
+local function to_end(rows)
+  local with_tree, count = living(rows)
+  local force = #with_tree > 0
+    and ask(
+      (count == 1 and '1 process of %s lives on. End it' or count .. ' processes of %s live on. End them'):format(
+        table.concat(names(with_tree), ', ')
+      )
+    )
+  if #with_tree > 0 and not force then
+    rows = vim.tbl_filter(function(row)
+      return not vim.tbl_contains(with_tree, row)
+    end, rows)
+  end
+  return rows,
+    function(row)
+      local its_tree = force and vim.tbl_contains(with_tree, row) or nil
+      return { target = sessions.target(row), force = its_tree }
+    end
+end
+
+--- Starts their programs again. Whether processes that live on are to be ended is asked; runs of an answer "no" stay as
+--- they are.
 ---@param rows termi.Row[]
 function M.restart(rows)
-  for_each('restart', rows, target, function(results, errors)
+  local kept, params = to_end(rows)
+  if #kept == 0 then
+    return
+  end
+  rows = kept
+  for_each('restart', rows, params, function(results, errors)
     if #errors > 0 then
       complain(rows, errors)
     end
@@ -146,43 +190,15 @@ function M.dismissable(rows)
   return ended
 end
 
---- Those of which processes live on, and how many these are.
----@param rows termi.Row[]
----@return termi.Row[]
----@return integer
-local function living(rows)
-  local sum = 0
-  local found = vim.tbl_filter(function(row)
-    local left = row.process.left_running or 0
-    sum = sum + left
-    return left > 0
-  end, rows)
-  return found, sum
-end
-
 --- Dismisses runs that have ended. Whether processes that live on are to be ended is asked; those of an answer "no" are
 --- kept.
 ---@param rows termi.Row[]
 function M.dismiss(rows)
-  local with_tree, count = living(rows)
-  local force = #with_tree > 0
-    and ask(
-      (count == 1 and '1 process of %s lives on. End it' or count .. ' processes of %s live on. End them'):format(
-        table.concat(names(with_tree), ', ')
-      )
-    )
-  if #with_tree > 0 and not force then
-    rows = vim.tbl_filter(function(row)
-      return not vim.tbl_contains(with_tree, row)
-    end, rows)
-    if #rows == 0 then
-      return
-    end
+  local kept, params = to_end(rows)
+  if #kept == 0 then
+    return
   end
-  local function params(row)
-    local its_tree = force and vim.tbl_contains(with_tree, row) or nil
-    return { target = sessions.target(row), force = its_tree }
-  end
+  rows = kept
   for_each('remove', rows, params, function(results, errors)
     local ended = 0
     for _, result in ipairs(results) do

@@ -94,9 +94,10 @@ end
 
 --- Starts a run's program again in the same buffer.
 ---@param target string
+---@param opts? { force?: boolean } to end processes that live on after their run's end, too
 ---@return termi.proto.RunResult
-function M.restart(target)
-  return (require('termi.actions').restart(target))
+function M.restart(target, opts)
+  return (require('termi.actions').restart(target, opts))
 end
 
 ---@param target string

@@ -243,7 +243,7 @@ impl Connection {
             },
             Wait => |p, permit| sessions.wait(p, permit),
             Rename => |p, permit| sessions.rename(p, permit),
-            Restart => |p, permit| sessions.restart(p.target, permit),
+            Restart => |p, permit| sessions.restart(p, permit),
             Remove => |p, permit| sessions.remove(p, permit),
             SendInput => |p, permit| sessions.send(p, client.id(), permit, |run| self.may_type(run)),
             Configure => |p, _| sessions.configure(p),

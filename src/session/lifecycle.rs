@@ -20,7 +20,7 @@ pub enum RunState {
     /// A restart has it: what runs is being ended, or the next program started. `ended` is how its last program
     /// ended, if that has. `killed`: somebody wanted it ended meanwhile, and no next program is started.
     Restarting { ended: Option<End>, killed: bool },
-    /// Its program has ended. It can be restarted and discarded; dismissed and evicted only if nothing lives on.
+    /// Its program has ended. It can be discarded; restarted, dismissed and evicted only if nothing lives on.
     Ended(End),
 }
 
@@ -45,8 +45,8 @@ pub enum Transition {
     Settled { lives_on: bool },
     /// Somebody ends it.
     Killed,
-    /// A restart takes it.
-    RestartBegins,
+    /// A restart takes it: of what has ended only if nothing lives on, or with `force`.
+    RestartBegins { force: bool },
     /// The restart's program runs.
     Restarted,
     /// The restart is over, whichever way.
@@ -83,8 +83,8 @@ impl From<Refusal> for Error {
             }
             Refusal::LivesOn => Self::new(
                 Code::LivesOn,
-                "the run's program has ended, but processes that it started live on; kill the run, or remove it with \
-                 force = true, to end them",
+                "the run's program has ended, but processes that it started live on; to end them, kill the \
+                 run, or call this with force = true",
             ),
         }
     }
@@ -99,12 +99,12 @@ impl RunState {
         Ok(match (self, transition) {
             (Self::Starting, Transition::Started) => Some(Self::Active),
             (Self::Starting, Transition::NotStarted) => None,
-            (Self::Starting, Transition::RestartBegins | Transition::Dismissed | Transition::Discarded) => {
+            (Self::Starting, Transition::RestartBegins { .. } | Transition::Dismissed | Transition::Discarded) => {
                 return Err(Refusal::Starting);
             }
 
             (Self::Active, Transition::Exited { lives_on }) => Some(Self::Ended(End { at: now, lives_on })),
-            (Self::Active, Transition::RestartBegins) => Some(Self::Restarting { ended: None, killed: false }),
+            (Self::Active, Transition::RestartBegins { .. }) => Some(Self::Restarting { ended: None, killed: false }),
             (Self::Active, Transition::Dismissed | Transition::Discarded) => return Err(Refusal::Active),
 
             (Self::Restarting { ended, killed }, Transition::Exited { lives_on }) => {
@@ -117,11 +117,16 @@ impl RunState {
             (Self::Restarting { .. }, Transition::Restarted) => Some(Self::Active),
             (Self::Restarting { ended: Some(end), .. }, Transition::RestartEnds) => Some(Self::Ended(end)),
             (Self::Restarting { ended: None, .. }, Transition::RestartEnds) => Some(Self::Active),
-            (Self::Restarting { .. }, Transition::RestartBegins | Transition::Dismissed | Transition::Discarded) => {
+            (Self::Restarting { .. }, Transition::RestartBegins { .. } | Transition::Dismissed | Transition::Discarded) => {
                 return Err(Refusal::Restarting);
             }
 
-            (Self::Ended(end), Transition::RestartBegins) => Some(Self::Restarting { ended: Some(end), killed: false }),
+            (Self::Ended(End { lives_on: true, .. }), Transition::RestartBegins { force: false }) => {
+                return Err(Refusal::LivesOn);
+            }
+            (Self::Ended(end), Transition::RestartBegins { .. }) => {
+                Some(Self::Restarting { ended: Some(end), killed: false })
+            }
             (Self::Ended(end), Transition::Settled { lives_on }) => Some(Self::Ended(End { lives_on, ..end })),
             (Self::Ended(End { lives_on: true, .. }), Transition::Dismissed) => return Err(Refusal::LivesOn),
             (Self::Ended(_), Transition::Dismissed | Transition::Discarded) => None,
@@ -292,8 +297,9 @@ mod law {
             Discarded, Dismissed, Exited, Killed, NotStarted, RestartBegins, RestartEnds, Restarted, Settled, Started,
         };
         let told = [true, false].into_iter().flat_map(|lives_on| [Exited { lives_on }, Settled { lives_on }]);
-        let all = [Started, NotStarted, Killed, RestartBegins, Restarted, RestartEnds, Dismissed, Discarded];
-        let all: Vec<Transition> = all.into_iter().chain(told).collect();
+        let begins = [true, false].map(|force| RestartBegins { force });
+        let all = [Started, NotStarted, Killed, Restarted, RestartEnds, Dismissed, Discarded];
+        let all: Vec<Transition> = all.into_iter().chain(begins).chain(told).collect();
         proptest::collection::vec((0..RUNS, proptest::sample::select(all)), 0..200)
     }
 
@@ -325,6 +331,10 @@ mod law {
                     let is_left = !matches!(after, RunState::Restarting { .. });
                     let may_leave = matches!(transition, Transition::Restarted | Transition::RestartEnds);
                     prop_assert!(may_leave || !is_left, "{transition:?} took it out of a restart");
+                }
+                let living = matches!(before, Some(RunState::Ended(End { lives_on: true, .. })));
+                if living && transition == (Transition::RestartBegins { force: false }) {
+                    prop_assert_eq!(outcome, Err(Refusal::LivesOn));
                 }
                 prop_assert!(before.is_some() || after.is_none(), "a run that is gone came back");
                 // The order of ends is that of the states.

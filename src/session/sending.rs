@@ -11,13 +11,13 @@ use super::{
     lifecycle::{RunState, Transition},
     run::{Ask, DEFAULT_GRACE, Kill, Restarted},
     start_error,
-    supervisor::{ask, run_gone},
+    supervisor::{SETTLING_PATIENCE, ask, run_gone},
     table::{RunHandle, Table},
 };
 use crate::{
     protocol::{
-        Bytes, Code, ConfigureParams, ConfigureReply, Error, RestartFailure, RestartReply, Result, RunId, RunReply,
-        SendParams, SendReply, Target,
+        Bytes, Code, ConfigureParams, ConfigureReply, Error, RestartFailure, RestartParams, RestartReply, Result,
+        RunId, RunReply, SendParams, SendReply, Target,
     },
     pty::check_start,
 };
@@ -78,13 +78,22 @@ impl Supervisor {
         Ok(set)
     }
 
-    /// Starts again what the target names: one run, or of each session its active runs, else its newest.
+    /// Starts again what the target names: one run, or of each session its active runs, else its newest. One that has
+    /// ended, with processes that live on, is left as it is, unless these are to be ended too.
     ///
     /// # Errors
     /// Why the first could not be started again, when none could.
-    pub async fn restart(&self, target: Target, permit: &Permit) -> Result<RestartReply> {
+    pub async fn restart(&self, params: RestartParams, permit: &Permit) -> Result<RestartReply> {
+        let RestartParams { target, force } = params;
         let (text, permit) = (target.to_string(), permit.clone());
-        let taken = self.with(move |table| table.begin_restart(&target, &permit)).await??;
+        if !force {
+            let (target, permit) = (target.clone(), permit.clone());
+            let runs = self.with(move |table| table.to_restart(&target, &permit)).await??;
+            // What lives on after an end is known a moment later.
+            let left = join_all(runs.iter().map(|run| ask(run, Ask::LeftRunning)));
+            let _ = tokio::time::timeout(SETTLING_PATIENCE, left).await;
+        }
+        let taken = self.with(move |table| table.begin_restart(&target, force, &permit)).await??;
         let ended: Vec<(RunHandle, Result<RunReply>)> = join_all(taken.into_iter().map(|(run, taken)| async {
             let outcome = match taken {
                 Ok(()) => self.restart_one(&run).await,
@@ -162,13 +171,14 @@ impl Supervisor {
 
 impl Table {
     /// Takes the runs of a target for a restart; those that cannot be had come with the reason.
-    fn begin_restart(&mut self, target: &Target, permit: &Permit) -> Result<Vec<(RunHandle, Result<()>)>> {
+    fn begin_restart(&mut self, target: &Target, force: bool, permit: &Permit) -> Result<Vec<(RunHandle, Result<()>)>> {
         self.check_open()?;
         let runs = self.to_restart(target, permit)?;
         let take = |run: RunHandle| {
             // One that has ended is one more that is active.
             let room = if self.lifecycle.is_over(&run.run_id) { self.check_active() } else { Ok(()) };
-            let taken = room.and_then(|()| Ok(self.lifecycle.apply(&run.run_id, Transition::RestartBegins)?));
+            let taken =
+                room.and_then(|()| Ok(self.lifecycle.apply(&run.run_id, Transition::RestartBegins { force })?));
             (run, taken)
         };
         Ok(runs.into_iter().map(take).collect())

@@ -42,7 +42,7 @@ const LISTING_PATIENCE: Duration = Duration::from_millis(250);
 pub(super) const LONGEST_MS: u64 = 10 * 365 * 24 * 3600 * 1000;
 
 /// How long it may take after an end until it is known what lives on.
-const SETTLING_PATIENCE: Duration = Duration::from_secs(4);
+pub(super) const SETTLING_PATIENCE: Duration = Duration::from_secs(4);
 
 type Job = Box<dyn FnOnce(&mut Table) + Send>;
 

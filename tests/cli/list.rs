@@ -68,11 +68,16 @@ fn what_lives_on_after_its_runs_end_is_listed_and_ended_only_when_that_is_said()
     eventually("the list says so", || home.done(&["ls"]).contains("exited 3, 1 lives on"));
     let why = home.refused(125, &["rm", "agent"]);
     assert!(why.contains("live on") && why.contains("termi rm --force agent"), "{why}");
+    let why = home.refused(125, &["restart", "agent"]);
+    assert!(why.contains("live on") && why.contains("termi restart --force agent"), "{why}");
     let why = home.refused(125, &["daemon", "--stop"]);
     assert!(why.contains("1 process that ended runs have started lives on") && why.contains("kill all"), "{why}");
     assert_eq!(proc::with_argument(&seconds).len(), 1);
     let said = home.termi(&["rm", "all"]);
     assert!(said.out.contains("Removed 0 runs") && said.err.contains("kept 1"), "{said:?}");
+    home.done(&["restart", "--force", "agent"]);
+    eventually("the next program's is there alone", || home.done(&["ls"]).contains("exited 3, 1 lives on"));
+    assert_eq!(proc::with_argument(&seconds).len(), 1);
     assert_eq!(home.done(&["rm", "--force", "agent"]), "Removed 1 run and ended 1 process that lived on");
     assert!(proc::with_argument(&seconds).is_empty());
     assert_eq!(home.termi(&["run", "-n", "server", "-w", &line]).code, 3);

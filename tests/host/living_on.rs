@@ -97,6 +97,38 @@ fn a_run_with_living_processes_counts_as_active_where_runs_are_capped() {
     assert_eq!(host.ask("remove", json!({"target": run.run_id})), json!({"removed": 1}));
 }
 
+/// A restart ended them without a word.
+#[test]
+fn an_ended_run_with_living_processes_is_not_restarted_unless_these_are_to_go_and_one_that_runs_is() {
+    let host = Host::start();
+    let seconds = unique_seconds();
+    let run = leaves_two(&host, &seconds, json!({"name": "agent", "group": "g"}));
+    for target in [run.run_id.as_str(), "agent", "group:g", "all"] {
+        let refusal = host.refusal("restart", json!({"target": target}));
+        assert_eq!(refusal.code, "lives_on");
+        assert!(refusal.message.contains("live on") && refusal.message.contains("force"), "{}", refusal.message);
+    }
+    assert_eq!((sleeps(&seconds).len(), &host.info(&run)["status"]), (2, &json!("exited")));
+    let started = host.ask("restart", json!({"target": "agent", "force": true}));
+    assert_eq!(started["run_id"], run.run_id.as_str());
+    eventually("those of the new program are there, and no others", || sleeps(&seconds).len() == 2);
+    // Of one that runs, everything is its own.
+    let again = host.ask("restart", json!({"target": "agent"}));
+    assert_ne!(again["pid"], started["pid"]);
+    eventually("again", || sleeps(&seconds).len() == 2);
+    // One that others of the target cannot share is told of beside them.
+    host.input(&run.run_id, "\r");
+    eventually("it has ended again", || host.info(&run)["status"] == "exited" && host.info(&run)["left_running"] == 2);
+    let other = host.run(json!({"cmd": "exec sleep 1000", "group": "g"}));
+    let answer = host.ask("restart", json!({"target": "group:g"}));
+    assert_eq!(answer["restarted"].as_array().unwrap().len(), 1);
+    assert_eq!(answer["run_id"], other.run_id.as_str());
+    assert_eq!(
+        (&answer["failed"][0]["run_id"], &answer["failed"][0]["error"]["code"]),
+        (&json!(run.run_id), &json!("lives_on"))
+    );
+}
+
 /// A removal right behind an end knows what of it lives on.
 #[test]
 fn a_removal_waits_until_it_is_known_what_lives_on() {

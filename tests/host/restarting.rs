@@ -79,7 +79,7 @@ fn a_restart_that_cannot_start_leaves_what_still_runs() {
     std::fs::remove_dir(&folder).unwrap();
     for (run, process) in [(&ended, server), (&living, living.pid)] {
         let before = host.info(run);
-        let refusal = host.refusal("restart", json!({"target": run.run_id}));
+        let refusal = host.refusal("restart", json!({"target": run.run_id, "force": true}));
         assert_eq!(refusal.code, "bad_cwd", "{}", refusal.message);
         assert!(proc::alive(process), "the restart that did not take place ended it");
         let after = host.info(run);
@@ -89,7 +89,7 @@ fn a_restart_that_cannot_start_leaves_what_still_runs() {
     }
     // When it does take place, nothing of the old program stays beside the new one.
     std::fs::create_dir(&folder).unwrap();
-    host.ask("restart", json!({"target": "ended"}));
+    host.ask("restart", json!({"target": "ended", "force": true}));
     eventually("what it had left running is gone", || !proc::alive(server));
 }
 

@@ -287,7 +287,7 @@ in_each_neovim! {
         let screen = editor.sees("done, 1 lives on");
         let row = screen.line(screen.find("done, 1 lives on").unwrap().0);
         assert!(row.contains("agent"), "{row}");
-        for key in ["gg/agent<CR>x", "X"] {
+        for key in ["gg/agent<CR>x", "R", "X"] {
             editor.input(key);
             editor.sees("1 process of agent lives on. End it?");
             editor.input("n");
@@ -304,7 +304,7 @@ in_each_neovim! {
         assert_eq!(alive(), 0);
     }
 
-    fn remove_ends_what_lives_on_only_when_forced(editor, start => start.size(140, 30)) {
+    fn remove_and_restart_end_what_lives_on_only_when_forced(editor, start => start.size(140, 30)) {
         let seconds = format!("7200.{}{}", std::process::id(), editor.lua_text("return tostring(vim.version().minor)"));
         editor.ex(&format!(
             "TermiRun ++name=agent ++open=none setsid sleep {seconds} </dev/null >/dev/null 2>&1 & \
@@ -314,7 +314,16 @@ in_each_neovim! {
         editor.sees("done, 1 lives on");
         let refused = editor.lua_text("return select(2, pcall(require('termi').remove, 'agent'))");
         assert!(refused.contains("live on"), "{refused}");
-        assert_eq!(editor.lua_number("return require('termi').remove('agent', { force = true }).processes"), 1);
+        let refused = editor.lua_text("return select(2, pcall(require('termi').restart, 'agent'))");
+        assert!(refused.contains("live on"), "{refused}");
+        editor.ex("lua require('termi').restart('agent', { force = true })");
+        editor.eventually_lua(
+            "the new program has ended, and what lives on of it can be ended",
+            "(function()
+              local ok, removed = pcall(require('termi').remove, 'agent', { force = true })
+              return ok and removed.processes == 1
+            end)()",
+        );
         editor.sees("No sessions yet.");
     }
 

@@ -11,12 +11,16 @@ use super::{
     target::{Refused, each},
 };
 use crate::protocol::{
-    Code, Empty, Remove, RemoveParams, RemoveReply, Rename, RenameParams, Restart, RestartFailure, Restorable, Restore,
-    RestoreParams, RunReply, SessionInfo, Status, Target, TargetParams,
+    Code, Empty, Remove, RemoveParams, RemoveReply, Rename, RenameParams, Restart, RestartFailure, RestartParams,
+    Restorable, Restore, RestoreParams, RunReply, SessionInfo, Status, Target,
 };
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "What has ended and has processes that live on is started again with --force alone.")]
 pub struct RestartArgs {
+    /// End processes that live on after their run's end, too
+    #[arg(long, short)]
+    force: bool,
     /// Targets: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all. Of a session its active runs,
     /// or its newest when none is active
     #[arg(required = true, add = candidates::targets())]
@@ -77,7 +81,20 @@ pub struct RestoreArgs {
 
 pub async fn restart(args: RestartArgs) -> Outcome {
     let mut connection = Connection::open().await?;
-    let each = each::<Restart>(&mut connection, args.targets, |target| TargetParams { target }, |_, _| None).await?;
+    let each = each::<Restart>(
+        &mut connection,
+        args.targets,
+        |target| RestartParams { target, force: args.force },
+        |target, error| {
+            (error.code == Code::LivesOn).then(|| {
+                format!(
+                    "{target} has ended, but processes that it started live on (`termi ls`); `termi restart --force \
+                     {target}` ends them and starts it again"
+                )
+            })
+        },
+    )
+    .await?;
     let mut sum = Restarted { restarted: Vec::new(), failed: Vec::new() };
     for reply in each.replies {
         sum.restarted.extend(reply.restarted);

@@ -55,18 +55,11 @@ pub use wait::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RunId, Target};
+use super::RunId;
 
 /// No parameters, or nothing to answer.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Empty {}
-
-/// Parameters that are a target and nothing else.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct TargetParams {
-    /// What to act on.
-    pub target: Target,
-}
 
 /// Parameters that name one run.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

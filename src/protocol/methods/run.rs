@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Error, Format, RunId, SessionId, Size, TargetParams, ViewId};
+use crate::protocol::{Error, Format, RunId, SessionId, Size, Target, ViewId};
 
 method!(
     /// Starts a program on a PTY of its own.
@@ -13,8 +13,9 @@ method!(
 );
 
 method!(
-    /// Ends a run if it still runs and starts its command again, under the same run id.
-    Restart = "restart", Write Sessions, TargetParams => RestartReply
+    /// Ends a run if it still runs and starts its command again, under the same run id. An ended run with processes that
+    /// live on is refused (`lives_on`), unless `force` says to end them.
+    Restart = "restart", Write Sessions, RestartParams => RestartReply
 );
 
 /// A command: a line for the user's shell, or an argument vector.
@@ -171,6 +172,16 @@ pub struct RunReply {
     /// The view that was attached, if `attach` asked for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view_id: Option<ViewId>,
+}
+
+/// Parameters of `restart`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RestartParams {
+    /// The runs.
+    pub target: Target,
+    /// Ends processes that live on after their run's end; without it, such runs are not started again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
 }
 
 /// Answer of `restart`: each run that was started again. Of a session, or of each session of a group, these are its

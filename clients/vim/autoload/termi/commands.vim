@@ -37,7 +37,7 @@ export def Execute(given: string, arguments: string, given_bang: bool)
     elseif name == 'attach'
       Attach(rest)
     elseif name == 'restart'
-      host.Call(name, {target: rest != '' ? args.TakeWord(rest)[0] : Here()})
+      Restart(rest != '' ? args.TakeWord(rest)[0] : Here(), bang)
     elseif name == 'remove'
       Remove(rest != '' ? args.TakeWord(rest)[0] : Here(), bang)
     elseif name == 'rename'
@@ -211,11 +211,8 @@ enddef
 # Processes that live on after their run's end are ended with it only if that is wanted: by the bang, or when asked.
 def Remove(target: string, bang: bool)
   var kept = bang ? 0 : Living(target)
-  if kept > 0
-    var question = kept == 1 ? $'1 process of {target} lives on. End it?' : $'{kept} processes of {target} live on. End them?'
-    if confirm(question, "&Yes\n&No", 2) != 1
-      return
-    endif
+  if kept > 0 && !MayEnd(target, kept)
+    return
   endif
   var result = host.Call('remove', bang || kept > 0 ? {target: target, force: true} : {target: target})
   if get(result, 'processes', 0) > 0
@@ -223,6 +220,20 @@ def Remove(target: string, bang: bool)
   elseif get(result, 'kept', 0) > 0
     message.Notice('None', $'Kept {result.kept} with processes that live on; remove! ends them')
   endif
+enddef
+
+# The same of a run that is to start again.
+def Restart(target: string, bang: bool)
+  var kept = bang ? 0 : Living(target)
+  if kept > 0 && !MayEnd(target, kept)
+    return
+  endif
+  host.Call('restart', bang || kept > 0 ? {target: target, force: true} : {target: target})
+enddef
+
+def MayEnd(target: string, kept: number): bool
+  var question = kept == 1 ? $'1 process of {target} lives on. End it?' : $'{kept} processes of {target} live on. End them?'
+  return confirm(question, "&Yes\n&No", 2) == 1
 enddef
 
 # How many processes live on of a session or run that has ended; none of `all` and of groups, which are told.
