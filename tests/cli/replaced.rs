@@ -6,14 +6,14 @@ use std::{
     thread,
 };
 
-use crate::home::Home;
+use crate::home::{Home, eventually};
 
 /// So often is the daemon replaced while the commands run.
 const REPLACEMENTS: usize = 15;
 
 /// The lines of a file that programs write.
 fn lines(home: &Home, name: &str) -> Vec<String> {
-    let text = fs::read_to_string(home.path().join(name)).unwrap();
+    let text = fs::read_to_string(home.path().join(name)).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }
 
@@ -29,6 +29,7 @@ fn single_commands_are_carried_out_once_while_the_daemon_is_replaced() {
     home.done(&["run", "-n", "sink", "stty -echo; echo ready; while read -r line; do echo \"$line\" >>sent; done"]);
     home.done(&["wait", "sink", "--pattern", "ready"]);
     home.done(&["run", "-n", "again", "echo start >>restarts; exec sleep 1000"]);
+    eventually("it is started", || lines(home, "restarts").len() == 1);
     fs::write(home.path().join(".termi.json"), r#"{"templates": {"t": {"cmd": "echo up >>ups; exec sleep 1000"}}}"#)
         .unwrap();
     let over = &AtomicBool::new(false);
@@ -60,7 +61,11 @@ fn single_commands_are_carried_out_once_while_the_daemon_is_replaced() {
             assert_eq!(home.done(&["kill", &format!("{name}-now")]), "Killed 1/1 processes");
             assert_eq!(home.done(&["rm", &format!("{name}-now")]), "Removed 1 run");
         }));
-        let restarts = each(Box::new(|_| _ = home.done(&["restart", "again"])));
+        let restarts = each(Box::new(|count| {
+            home.done(&["restart", "again"]);
+            // The next one would end it before it has said so.
+            eventually("it is started", || lines(home, "restarts").len() > count);
+        }));
         let ups = each(Box::new(|_| {
             assert!(home.done(&["up"]).starts_with("t: started"));
             assert_eq!(home.done(&["down"]), "Killed 1/1 processes");
@@ -89,12 +94,11 @@ fn single_commands_are_carried_out_once_while_the_daemon_is_replaced() {
     });
     let [_, sent, runs, _, restarts, ups, piped] = counts[..] else { panic!("{counts:?}") };
     home.done(&["send", "--enter", "sink", "over"]);
-    crate::home::eventually("the last line is there", || lines(home, "sent").last().is_some_and(|line| line == "over"));
+    eventually("the last line is there", || lines(home, "sent").last().is_some_and(|line| line == "over"));
     assert_eq!(lines(home, "sent")[..sent], numbers(sent), "each line that was sent, once");
-    crate::home::eventually("the last run has ended", || lines(home, "runs").len() >= runs);
+    eventually("the last run has ended", || lines(home, "runs").len() >= runs);
     assert_eq!(lines(home, "runs").into_iter().collect::<std::collections::BTreeSet<_>>().len(), runs);
     assert_eq!(lines(home, "runs").len(), runs, "each run was started once");
-    crate::home::eventually("the last is started", || lines(home, "restarts").len() > restarts);
     assert_eq!(lines(home, "restarts").len(), restarts + 1, "once when it was first run, and once for each restart");
     assert!(lines(home, "ups").len() <= ups, "no more than were asked for: {ups}");
     let all = |count: usize| (1..=count).flat_map(|n| (n * 100..=n * 100 + 20).map(|n| n.to_string()));
