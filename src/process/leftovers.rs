@@ -1,4 +1,5 @@
-//! What hosts that were killed have left running: found by the mark in its environment, and ended.
+//! What hosts that were killed have left running, and what left a run's tree where the system refuses a subreaper: found
+//! by the mark in its environment, and ended.
 //!
 //! A host that is killed is survived by its shims, which end what is below them; where these were killed too, nobody is
 //! left who would. To end somebody else's process would be worse than to leave one of ours, so that everything must
@@ -25,9 +26,18 @@ use super::{
 /// Ends what is left of hosts that are gone, as the socket tells that their programs were given. Gives how many
 /// processes there were.
 pub fn end_leftovers(is_gone: impl Fn(&Path) -> bool) -> usize {
+    end_marked(|pid| socket_of(pid).is_some_and(|socket| is_gone(&socket)))
+}
+
+/// Ends what has left the tree of a run whose shim is this process. Gives how many processes there were.
+pub fn end_escaped(run_id: &[u8]) -> usize {
+    end_marked(|pid| environment(pid).is_some_and(|env| variable(&env, "TERMI_RUN") == Some(run_id)))
+}
+
+fn end_marked(is_marked: impl Fn(i32) -> bool) -> usize {
     let mut ended = HashSet::new();
     for _ in 0..LOOKS {
-        let found = freeze(|| leftovers(&is_gone));
+        let found = freeze(|| marked(&is_marked));
         if found.is_empty() {
             break;
         }
@@ -37,7 +47,7 @@ pub fn end_leftovers(is_gone: impl Fn(&Path) -> bool) -> usize {
     ended.len()
 }
 
-fn leftovers(is_gone: &impl Fn(&Path) -> bool) -> Vec<Proc> {
+fn marked(is_marked: &impl Fn(i32) -> bool) -> Vec<Proc> {
     let processes: HashMap<i32, Proc> = all().map(|process| (process.pid, process)).collect();
     let here = Surroundings::of("self");
     // Hosts and shims, this one among them, and all below them.
@@ -45,7 +55,7 @@ fn leftovers(is_gone: &impl Fn(&Path) -> bool) -> Vec<Proc> {
     let mut found: HashSet<i32> = HashSet::new();
     for process in processes.values() {
         let is_left = !process.zombie
-            && socket_of(process.pid).is_some_and(|socket| is_gone(&socket))
+            && is_marked(process.pid)
             && !is_below_host(process.pid, &processes, &mut kept)
             && Surroundings::of(&process.pid.to_string())
                 .is_some_and(|its| here.as_ref().is_some_and(|here| its.fits(here)));
@@ -98,16 +108,22 @@ fn is_termi(pid: i32) -> bool {
 
 /// The socket of the host that a program of this user's belongs to, as its environment says.
 fn socket_of(pid: i32) -> Option<PathBuf> {
-    let is_own = fs::metadata(format!("/proc/{pid}")).is_ok_and(|meta| meta.uid() == Uid::effective().as_raw());
-    let env = is_own.then(|| fs::read(format!("/proc/{pid}/environ")).ok()).flatten()?;
-    let value = |name: &str| {
-        env.split(|&byte| byte == 0).find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
-    };
+    let env = environment(pid)?;
     let is_id = |id: &[u8]| id.len() == 32 && id.iter().all(u8::is_ascii_hexdigit);
-    if !value("TERMI_RUN").is_some_and(is_id) || !value("TERMI_SESSION").is_some_and(is_id) {
+    if !variable(&env, "TERMI_RUN").is_some_and(is_id) || !variable(&env, "TERMI_SESSION").is_some_and(is_id) {
         return None;
     }
-    Some(PathBuf::from(std::ffi::OsString::from_vec(value("TERMI_SOCKET")?.to_vec())))
+    Some(PathBuf::from(std::ffi::OsString::from_vec(variable(&env, "TERMI_SOCKET")?.to_vec())))
+}
+
+/// What a process of this user's was started with.
+fn environment(pid: i32) -> Option<Vec<u8>> {
+    let is_own = fs::metadata(format!("/proc/{pid}")).is_ok_and(|meta| meta.uid() == Uid::effective().as_raw());
+    is_own.then(|| fs::read(format!("/proc/{pid}/environ")).ok()).flatten()
+}
+
+fn variable<'a>(env: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    env.split(|&byte| byte == 0).find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
 /// What makes a number or a path mean the same to two processes.

@@ -6,7 +6,7 @@ mod signals;
 mod strays;
 mod tree;
 
-pub use leftovers::end_leftovers;
+pub use leftovers::{end_escaped, end_leftovers};
 pub use own::{non_blocking, own_executable};
 pub use signals::{signal_name, signal_number};
 pub use strays::{Orphaned, end_all, end_tree, note_inherited};

@@ -3,7 +3,8 @@
 //! It starts the program, stays its ancestor, and ends everything below it when told to, or when the
 //! host is gone, however the host went. As the tree's *subreaper* (prctl(2)) it also inherits whatever
 //! daemonizes: nothing can leave the tree, so nothing has to be guessed, and no process that is not below
-//! the shim is ever signalled.
+//! the shim is ever signalled. Where the system refuses a subreaper, what has left the tree is found by the mark in its
+//! environment when the whole tree is to end.
 //!
 //! ```text
 //! host ── Order ──▶ shim ── fork, exec ──▶ program ─▶ … ─▶ anything it starts
@@ -21,7 +22,10 @@ use std::{
     ffi::OsString,
     fs::{File, OpenOptions},
     io::{Read, Write},
-    os::fd::{AsFd, OwnedFd},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::ffi::OsStringExt,
+    },
     path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
@@ -84,6 +88,8 @@ struct Shim {
     ending: Option<Ending>,
     /// It is about all below.
     is_whole_tree: bool,
+    /// The run's id, where the system refuses a subreaper: processes may leave the tree.
+    marked: Option<Vec<u8>>,
     /// Processes below that were reaped.
     reaped: usize,
     /// The program's end, until it is reported.
@@ -106,8 +112,8 @@ impl Shim {
         let mut orders = File::from(pipe(address.orders_fd, OFlag::O_RDONLY)?);
         let mut reports = File::from(pipe(address.reports_fd, OFlag::O_WRONLY)?);
         let _ = prctl::set_name(c"termi-shim");
-        // Where the system refuses it (emulation, old kernels), what daemonizes leaves the tree; the host says so.
-        let _ = prctl::set_child_subreaper(true);
+        // Emulation and old kernels refuse it; the host says so.
+        let marked = prctl::set_child_subreaper(true).is_err().then(|| own_run_id(&address.process_name)).flatten();
         let mut mask = SigSet::empty();
         for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
             mask.add(signal);
@@ -131,6 +137,7 @@ impl Shim {
                     exited: false,
                     ending: None,
                     is_whole_tree: false,
+                    marked,
                     reaped: 0,
                     unreported: None,
                     told_left: None,
@@ -150,6 +157,7 @@ impl Shim {
             let alone = self.reap();
             self.report_end(alone);
             if alone {
+                self.end_escaped();
                 self.settle(0);
                 return ExitCode::SUCCESS;
             }
@@ -161,6 +169,7 @@ impl Shim {
                 if left > 0 && self.is_whole_tree {
                     self.kill_cgroup();
                 }
+                self.end_escaped();
                 self.settle(left);
                 if self.host_gone {
                     return ExitCode::SUCCESS;
@@ -226,6 +235,13 @@ impl Shim {
         if !self.cgroup.as_os_str().is_empty() {
             let kill = OpenOptions::new().write(true).open(self.cgroup.join("cgroup.kill"));
             let _ = kill.and_then(|mut kill| kill.write_all(b"1"));
+        }
+    }
+
+    /// Ends what has left the tree, once the whole tree is to end.
+    fn end_escaped(&mut self) {
+        if let Some(run_id) = self.marked.as_ref().filter(|_| self.is_whole_tree) {
+            self.reaped += crate::process::end_escaped(run_id);
         }
     }
 
@@ -300,6 +316,13 @@ impl Shim {
             self.reports = None;
         }
     }
+}
+
+/// The run's id from the environment, which a client may set as it likes: it must be the one that the host named the
+/// shim after.
+fn own_run_id(process_name: &str) -> Option<Vec<u8>> {
+    let (_, short) = process_name.rsplit_once(':').filter(|(_, short)| short.len() >= 8)?;
+    std::env::var_os("TERMI_RUN").map(OsString::into_vec).filter(|run_id| run_id.starts_with(short.as_bytes()))
 }
 
 fn millis(time: libc::timeval) -> u64 {

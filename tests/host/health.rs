@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Home, Host, Run};
+use crate::support::{Home, Host, Run, eventually, proc};
 
 fn checks<'a>(health: &'a Json, name: &str) -> Vec<&'a Json> {
     health["checks"].as_array().unwrap().iter().filter(|check| check["name"] == name).collect()
@@ -142,4 +142,20 @@ os.execv(sys.argv[1], [sys.argv[1], 'host'])";
     assert!(check["detail"].as_str().unwrap().contains("EINVAL"), "{check}");
     let run = host.run_line("trap '' HUP TERM; sleep 1000 & while :; do sleep 1000; done");
     assert_eq!(host.ask("kill", json!({"target": run.run_id}))["killed"], 1);
+
+    // What leaves the tree is found by its mark: of this run, and of no other.
+    let escaping = "setsid -f sh -c 'sleep 1000 & sleep 1000 & echo out; exec sleep 1000'; exec cat";
+    let (one_run, other) = (host.run_line(escaping), host.run_line(escaping));
+    for run in [&one_run, &other] {
+        host.wait_pattern(run, "out");
+    }
+    let escaped = |run: &Run| -> usize {
+        let of_run = proc::with_environment(&format!("TERMI_RUN={}", run.run_id));
+        of_run.into_iter().filter(|pid| proc::arguments(*pid).first().is_some_and(|name| name == "sleep")).count()
+    };
+    eventually("each has processes that left it", || escaped(&one_run) == 3 && escaped(&other) == 3);
+    assert_eq!(host.ask("kill", json!({"target": one_run.run_id}))["killed"], 1);
+    assert_eq!((escaped(&one_run), escaped(&other)), (0, 3));
+    host.ask("shutdown", json!({}));
+    eventually("none is left", || escaped(&other) == 0);
 }
