@@ -311,11 +311,18 @@ beside what is in the minibuffer."
 (defun termi--may-rejoin-p ()
   "Non-nil if the sessions of the connection that ended are still there.
 A bridge to the daemon exits with 75 when the daemon was replaced,
-and with 1 when the daemon ended.  A bridge that was killed says
-nothing of the daemon."
-  (if (eq (process-status termi--process) 'signal)
-      (member "--persist" termi-host-arguments)
-    (eq (process-exit-status termi--process) 75)))
+and with 1, and a reason, when the daemon ended.  A bridge that was
+killed says nothing of the daemon."
+  (or (eq (process-exit-status termi--process) 75)
+      (and (member "--persist" termi-host-arguments)
+           (or (eq (process-status termi--process) 'signal) (termi--closed-p))
+           (null (termi--own-words)))))
+
+(defun termi--closed-p ()
+  "Non-nil if the host had closed its end when Emacs wrote to it.
+Emacs takes it for ended then, with 256 for the code that it does
+not know."
+  (eq (process-exit-status termi--process) 256))
 
 (defun termi--rejoin-later ()
   "Make the lost connection again after a delay, or give up."
@@ -345,20 +352,25 @@ nothing of the daemon."
     ;; Such as that there is no program at the moment.
     (error (termi--rejoin-later))))
 
-(defun termi--last-words ()
-  "Why the host has ended: its own words, or how its process ended."
+(defun termi--own-words ()
+  "What the host said of its end, or nil."
   (let* ((buffer (get-buffer " *termi stderr*"))
          (pipe (and buffer (get-buffer-process buffer))))
     ;; They may still be on their way.
     (while (and pipe (process-live-p pipe) (accept-process-output pipe 0.5)))
-    (or (and buffer
-             (with-current-buffer buffer
-               (let ((lines (split-string (buffer-string) "\n" t "[ \t]+")))
-                 ;; Emacs itself writes there that the pipe ended.
-                 (when-let ((line (car (last (seq-remove (lambda (line) (string-prefix-p "Process " line)) lines)))))
-                   (string-remove-prefix "termi: " line)))))
-        (format (if (eq (process-status termi--process) 'signal) "the host ended by signal %d" "the host ended with code %d")
-                (process-exit-status termi--process)))))
+    (and buffer
+         (with-current-buffer buffer
+           (let ((lines (split-string (buffer-string) "\n" t "[ \t]+")))
+             ;; Emacs itself writes there that the pipe ended.
+             (when-let ((line (car (last (seq-remove (lambda (line) (string-prefix-p "Process " line)) lines)))))
+               (string-remove-prefix "termi: " line)))))))
+
+(defun termi--last-words ()
+  "Why the host has ended: its own words, or how its process ended."
+  (cond ((termi--own-words))
+        ((termi--closed-p) "the host closed the connection")
+        (t (format (if (eq (process-status termi--process) 'signal) "the host ended by signal %d" "the host ended with code %d")
+                   (process-exit-status termi--process)))))
 
 (defun termi--lost (&optional message)
   "Say in each buffer that the host has ended, and show MESSAGE, once.

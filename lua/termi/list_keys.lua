@@ -171,13 +171,13 @@ M.keys = {
   {
     lhs = 'x',
     hint = 'dismiss',
-    desc = 'dismiss a run that has ended; asks where processes of it live on',
+    desc = 'dismiss a run that has ended; asks first if any of its processes live on',
     visual = true,
     run = to_selection('Dismiss', batch.dismiss, batch.dismissable),
   },
   {
     lhs = 'X',
-    desc = 'dismiss all that have ended; asks where processes live on',
+    desc = 'dismiss all that have ended; asks first if any of their processes live on',
     run = function()
       local ended = vim.tbl_filter(function(row)
         return row.process.status ~= 'active'

@@ -24,17 +24,17 @@ pub(super) struct DaemonArgs {
     /// End after this many seconds without sessions and clients; default 600, or $TERMI_DAEMON_IDLE_SECONDS
     #[arg(long, value_name = "SECONDS")]
     idle_exit: Option<u64>,
-    /// What programs inside a session may do to other sessions
-    #[arg(long, value_enum, default_value = "read", value_name = "POLICY")]
-    cross_session: Policy,
+    /// What programs inside a session may do to other sessions; default read, with --replace what it is
+    #[arg(long, value_enum, value_name = "POLICY", conflicts_with = "stop")]
+    cross_session: Option<Policy>,
     /// Remember the last text of each run, for `restore` after a reboot
     #[arg(long)]
     keep_text: bool,
     /// Put this binary in the place of the daemon that runs: its sessions go on
-    #[arg(long, conflicts_with = "detach")]
+    #[arg(long, conflicts_with_all = ["detach", "idle_exit", "keep_text"])]
     replace: bool,
     /// End the daemon that runs, if no program runs in it
-    #[arg(long, conflicts_with_all = ["detach", "replace"])]
+    #[arg(long, conflicts_with_all = ["detach", "replace", "idle_exit", "keep_text"])]
     stop: bool,
     /// Whether the state on standard input can be gone on with
     #[arg(long, hide = true)]
@@ -72,7 +72,7 @@ pub(super) fn run(args: &DaemonArgs) -> ExitCode {
         return code(daemon::check_state());
     }
     if args.replace {
-        return code(daemon::replace_running());
+        return code(daemon::replace_running(args.cross_session.map(Into::into)));
     }
     if args.stop {
         return code(daemon::stop_running());
@@ -93,8 +93,8 @@ pub(super) fn run(args: &DaemonArgs) -> ExitCode {
     }
     let from_variable = || std::env::var(IDLE_VARIABLE).ok()?.parse().ok();
     let idle_exit = args.idle_exit.or_else(from_variable).map_or(daemon::IDLE_EXIT, Duration::from_secs);
-    let options =
-        Options { idle_exit, cross_session: args.cross_session.into(), keep_text: args.keep_text, resume: args.resume };
+    let cross_session = args.cross_session.unwrap_or(Policy::Read).into();
+    let options = Options { idle_exit, cross_session, keep_text: args.keep_text, resume: args.resume };
     code(daemon::run(log.as_ref().ok(), options, ready))
 }
 

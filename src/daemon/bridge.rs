@@ -102,7 +102,9 @@ async fn join_current() -> anyhow::Result<Joined> {
     let binary = crate::process::own_executable().to_string_lossy().into_owned();
     info!(from = joined.daemon.server.version, "an older daemon is replaced");
     let (client, _inbox) = Client::over(joined.stream);
-    if let Err(ClientError::Refused(error)) = client.call::<Replace>(ReplaceParams { binary }).await {
+    if let Err(ClientError::Refused(error)) =
+        client.call::<Replace>(ReplaceParams { binary, cross_session: None }).await
+    {
         // It speaks the same protocol: better an older one than none.
         warn!("the older daemon stays: {error}");
     }

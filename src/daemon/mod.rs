@@ -238,7 +238,7 @@ impl Serving {
                 let _ = reply.send(Err(Error::new(Code::Unsupported, why)));
             }
             DaemonAsk::Replace(params, reply) => {
-                let replacement = self.replacer().replace(params.binary);
+                let replacement = self.replacer().replace(params);
                 let replacing = async {
                     // It comes back only when it could not be done.
                     let error = replacement.await;

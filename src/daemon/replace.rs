@@ -188,14 +188,14 @@ impl Serving {
 impl Replacer {
     /// Puts another binary in this one's place. Returns only when that could not be done; everything goes on then, and
     /// so it does when this is dropped.
-    pub(super) async fn replace(self, binary: String) -> Error {
-        match self.try_replace(Path::new(&binary)).await {
+    pub(super) async fn replace(self, params: ReplaceParams) -> Error {
+        match self.try_replace(Path::new(&params.binary), params.cross_session).await {
             Ok(never) => match never {},
             Err(error) => error,
         }
     }
 
-    async fn try_replace(self, binary: &Path) -> Result<Infallible, Error> {
+    async fn try_replace(self, binary: &Path, policy: Option<CrossSession>) -> Result<Infallible, Error> {
         let refused = |why: String| Error::new(Code::Unsupported, format!("the daemon stays as it is: {why}"));
         check_binary(binary).map_err(refused)?;
         let Ok(_not_restoring) = self.restoring.try_lock() else {
@@ -219,7 +219,8 @@ impl Replacer {
         let frozen = self.supervisor.freeze(drained).await?;
         let _closed = closed;
         self.frozen.send_replace(true);
-        let head = Head { cross_session: self.supervisor.cross_session(), answered_since, ..self.head };
+        let cross_session = policy.unwrap_or_else(|| self.supervisor.cross_session());
+        let head = Head { cross_session, answered_since, ..self.head };
         let file = put_down(&head, &frozen.state).map_err(|error| refused(format!("{error:#}")))?;
         let copy = file.try_clone().map_err(|error| refused(error.to_string()))?;
         ask_binary(binary, copy).await.map_err(refused)?;
@@ -326,16 +327,16 @@ fn exec(binary: &Path, state: i32, options: &Options, kept: &[i32]) -> nix::Erro
     }
 }
 
-/// `termi daemon --replace`: puts this binary in the place of the daemon that runs.
+/// `termi daemon --replace`: puts this binary in the place of the daemon that runs, with another policy if one is given.
 ///
 /// # Errors
 /// When there is none, or it cannot be done; the daemon stays as it is then.
-pub fn replace_running() -> anyhow::Result<()> {
+pub fn replace_running(cross_session: Option<CrossSession>) -> anyhow::Result<()> {
     let params = whereabouts("termi daemon --replace");
     with_running(&params, "no daemon is running; `termi daemon` starts one", async |before| {
         let binary = own_executable().to_string_lossy().into_owned();
         let (client, _inbox) = Client::over(before.stream);
-        match client.call::<Replace>(ReplaceParams { binary }).await {
+        match client.call::<Replace>(ReplaceParams { binary, cross_session }).await {
             Ok(_) | Err(ClientError::Closed) => {}
             Err(error) => return Err(error.into()),
         }

@@ -84,12 +84,20 @@ impl Error {
     }
 }
 
-/// A text that quotes others' words, for a terminal: control characters are shown escaped.
+/// Whether a character acts on a terminal instead of being shown: control characters, and those that turn the order of
+/// what follows them (Unicode's bidirectional algorithm, UAX 9).
+#[must_use]
+pub fn acts(letter: char) -> bool {
+    let turns = matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    letter.is_control() || turns
+}
+
+/// A text that quotes others' words, for a terminal: what acts there is shown escaped.
 #[must_use]
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
-        if letter.is_control() { shown.extend(letter.escape_default()) } else { shown.push(letter) }
+        if acts(letter) { shown.extend(letter.escape_default()) } else { shown.push(letter) }
     }
     shown
 }

@@ -15,7 +15,7 @@ mod style;
 mod target;
 
 pub use bytes::{Bytes, Secret};
-pub use error::{Code, Error, Result, printable};
+pub use error::{Code, Error, Result, acts, printable};
 pub use event::{AttentionKind, Event, ProgressState, Selection};
 pub use ids::{RunId, SessionId, ViewId};
 pub use json::{JsonExcess, json_excess};

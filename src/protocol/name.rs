@@ -63,7 +63,7 @@ pub fn is_id_prefix(word: &str) -> bool {
 /// # Errors
 /// `invalid_params` when it is too long or has control characters.
 pub fn check_display_text(key: &str, text: &str) -> Result<()> {
-    if text.chars().count() > DISPLAY_MAX_CHARS || text.chars().any(char::is_control) {
+    if text.chars().count() > DISPLAY_MAX_CHARS || text.chars().any(super::acts) {
         return Err(Error::invalid(key, shown(text), "at most 200 characters, none of them control characters"));
     }
     Ok(())

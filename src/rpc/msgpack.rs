@@ -366,15 +366,16 @@ impl Served {
                 Some(kind) => served.traffic.room().places(kind, 1).await.map(Some),
                 None => Ok(None),
             };
-            let answer = match method.as_str() {
-                Some(method) if room.is_ok() => served.carry_out(method, params, number).await.0,
-                Some(_) => Err(room.as_ref().err().cloned().unwrap_or_else(closed)),
+            let (answer, under_way) = match method.as_str() {
+                Some(method) if room.is_ok() => served.carry_out(method, params, number).await,
+                Some(_) => (Err(room.as_ref().err().cloned().unwrap_or_else(closed)), None),
                 None => {
-                    Err(Error::new(Code::InvalidParams, "call: it must be {id, method, params}, with method a string"))
+                    let why = "call: it must be {id, method, params}, with method a string";
+                    (Err(Error::new(Code::InvalidParams, why)), None)
                 }
             };
             peer.reply(id, answer).await;
-            drop(replying);
+            drop((replying, under_way));
         });
     }
 }

@@ -131,11 +131,13 @@ impl Permit {
     fn check_host(&self, policy: CrossSession) -> Result<()> {
         match (policy, self.needed) {
             (CrossSession::Full, _) | (CrossSession::Read | CrossSession::Group, Access::Read) => Ok(()),
-            (_, needed) => {
-                let enough = if needed == Access::Read { CrossSession::Read } else { CrossSession::Full };
-                Err(self.refusal("every session", policy, enough))
-            }
+            _ => Err(self.refusal("every session", policy, self.enough())),
         }
+    }
+
+    /// The least policy under which it may have any session.
+    fn enough(&self) -> CrossSession {
+        if self.needed == Access::Read { CrossSession::Read } else { CrossSession::Full }
     }
 
     fn refusal(&self, what: &str, policy: CrossSession, enough: CrossSession) -> Error {
@@ -176,7 +178,7 @@ impl Table {
         if self.finds_all(permit) {
             return error;
         }
-        permit.refusal(&format!("{what:?}"), self.policy(), CrossSession::Read)
+        permit.refusal(&format!("{what:?}"), self.policy(), permit.enough())
     }
 
     /// Refuses to enumerate sessions where some are hidden: what came out would tell of them.
@@ -184,8 +186,7 @@ impl Table {
         if self.finds_all(permit) {
             return Ok(());
         }
-        let enough = if permit.needed == Access::Read { CrossSession::Read } else { CrossSession::Full };
-        Err(permit.refusal("other sessions", self.policy(), enough))
+        Err(permit.refusal("other sessions", self.policy(), permit.enough()))
     }
 
     /// Decides whether the call may have the session.

@@ -134,8 +134,7 @@ fn has(params: &[u8], wanted: &[u8]) -> bool {
 
 /// Text that can be shown anywhere: no control characters, none of those that turn the direction of writing.
 pub fn clean(bytes: &[u8], most: usize) -> String {
-    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control() && !turns(*c)).take(most).collect()
+    String::from_utf8_lossy(bytes).chars().filter(|c| !crate::protocol::acts(*c)).take(most).collect()
 }
 
 fn no_controls(text: &str) -> bool {

@@ -187,6 +187,10 @@ fn without_a_terminal_it_says_what_to_use() {
     home.done(&["run", "-n", "one", "read x"]);
     let why = home.refused(125, &["attach", "one"]);
     assert!(why.contains("not a terminal") && why.contains("termi tail"), "{why}");
+    // Nothing is started that could not be shown.
+    let why = home.refused(125, &["run", "-n", "two", "--attach", "read x"]);
+    assert!(why.contains("not a terminal"), "{why}");
+    assert!(!home.done(&["ls"]).contains("two"));
 }
 
 #[test]

@@ -32,6 +32,13 @@ fn ones_own_session_may_be_used_and_others_be_read_and_no_more_than_the_setting_
     );
     assert_eq!(said.lines().last(), Some("Killed 1/1 processes"), "{said}");
     assert_eq!(home.done(&["tail", "other"]), "words of another");
+    // The setting comes with a replacement, and stays with the next.
+    for replace in [&["daemon", "--replace", "--cross-session", "full"][..], &["daemon", "--replace"]] {
+        home.done(replace);
+        assert_eq!(inside(&home, "$T send --enter other x; echo $?"), "0\n", "{replace:?}");
+    }
+    let why = home.refused(125, &["daemon", "--replace", "--idle-exit", "5"]);
+    assert!(why.contains("--idle-exit"), "{why}");
 }
 
 #[test]

@@ -98,6 +98,14 @@ fn a_program_does_with_other_sessions_what_the_setting_says_and_with_its_own_eve
         }
         let all = call_inside(&host, &sessions.own.session_id, "kill", &json!({"target": "group:other"}));
         assert_eq!(all["ok"] == true, policy == "full", "{policy}: {all}");
+        // The setting that a refusal names is one that would do, also where it must not tell whether there is one.
+        if policy == "off" {
+            for (method, needed) in [("restart", "full"), ("snapshot", "read")] {
+                let target = json!({"target": sessions.stranger.session_id, "run_id": sessions.stranger.run_id});
+                let refused = call_inside(&host, &sessions.own.session_id, method, &target);
+                assert_eq!(refused["data"]["needed"], needed, "{method}: {refused}");
+            }
+        }
         // Nobody but the owner sets the policy.
         let own = json!({"protocol": 1, "cross_session": "full"});
         call_inside(&host, &sessions.own.session_id, "initialize", &own);

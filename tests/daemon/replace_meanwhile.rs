@@ -1,11 +1,12 @@
 //! What happens while another binary is being put in the daemon's place: nothing of it is lost, and nothing waits.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{os::unix::net::UnixStream, path::PathBuf, sync::Arc};
 
 use nix::sys::signal::Signal;
+use rmpv::Value;
 use serde_json::{Value as Json, json};
 
-use crate::support::{Client, Daemon, Home, TERMI, eventually, proc};
+use crate::support::{Client, Daemon, Home, TERMI, eventually, from_json, proc};
 
 /// A binary that goes on with a state once it is released, and the pipe that releases it. Until then every run stands
 /// still.
@@ -161,4 +162,37 @@ fn what_ends_during_it_has_ended_afterwards() {
     });
     assert_eq!(client.ask("remove", json!({"target": "all"})), json!({"removed": 60}));
     assert_eq!(client.ask("sessions", json!({})), json!({}));
+}
+
+/// A call by notification has its answer in a message of its own, and that was not waited for: to the next process it was
+/// not carried out, and its client did it a second time.
+#[test]
+fn a_call_by_notification_is_under_way_until_its_answer_is_out() {
+    let home = Home::new();
+    let daemon = Daemon::start(&home);
+    let other = daemon.connect();
+    let full = other.ask("run", json!({"cmd": "seq 40000; exec sleep 1000"}));
+    let typed = other.ask("run", json!({"cmd": "read x; echo $x >>typed; exec sleep 1000"}));
+    other.ask("wait", json!({"target": full["run_id"], "until": {"pattern": "^40000$"}}));
+    let mut stream = UnixStream::connect(daemon.socket()).unwrap();
+    let mut post = |message: Value| rmpv::encode::write_value(&mut stream, &message).unwrap();
+    let request = |id: u64, method: &str, params: Json| {
+        Value::Array(vec![0.into(), id.into(), method.into(), Value::Array(vec![from_json(&params)])])
+    };
+    post(request(1, "join", json!({"protocol": 1})));
+    post(request(2, "initialize", json!({"protocol": 1})));
+    // It reads nothing: what it asks for fills the socket.
+    for id in 10..40 {
+        post(request(id, "snapshot", json!({"run_id": full["run_id"], "format": "spans", "scrollback": 40_000})));
+    }
+    let send = json!({"target": typed["run_id"], "data": "once", "enter": true});
+    let call = from_json(&json!({"id": 5, "method": "send", "params": send}));
+    post(Value::Array(vec![2.into(), "call".into(), Value::Array(vec![call])]));
+    eventually("it is carried out", || home.path().join("typed").exists());
+    let before = other.ask("join", json!({"protocol": 1}))["generation"].as_u64().unwrap();
+    assert!(daemon.command(&["daemon", "--replace"]).status().unwrap().success());
+    let after = daemon.connect().ask("join", json!({"protocol": 1}));
+    assert_eq!(after["generation"], before + 1);
+    let since = after["answered_since"].as_u64();
+    assert!(since.is_none_or(|since| since > before), "it may have been carried out: {after}");
 }

@@ -218,6 +218,33 @@ fn a_lost_connection_to_the_daemon_is_made_again() {
     emacs.quit("\x18\x03");
 }
 
+/// Emacs that writes to a bridge which is just gone closes the pipe, and never learns how the bridge ended.
+#[test]
+fn a_bridge_that_was_gone_when_it_was_written_to_is_lost_unless_it_said_why() {
+    let emacs = Editor::emacs();
+    let cases =
+        [("--persist", "", "t"), ("--persist", "echo termi: the daemon ended >&2; ", "nil"), ("--rpc", "", "nil")];
+    for (number, (argument, says, again)) in cases.into_iter().enumerate() {
+        let command = format!("exec <&-; {says}exec 2>&-; echo; exec sleep 1000");
+        let stderr = "(get-buffer-create \" *termi stderr*\")";
+        let process = format!(
+            "(make-process :name \"closed\" :connection-type 'pipe :noquery t :sentinel 'ignore :stderr {stderr} \
+             :command (list \"sh\" \"-c\" \"{command}\"))"
+        );
+        eval(
+            &emacs,
+            &format!(
+                "(let* ((termi-host-arguments (list \"{argument}\")) (termi--process {process})) \
+                 (accept-process-output termi--process 30) (ignore-errors (process-send-string termi--process \"x\")) \
+                 (prog1 (format \"closed-%S again-%S of %d\" (termi--closed-p) (and (termi--may-rejoin-p) t) {number}) \
+                 (delete-process termi--process) (kill-buffer {stderr})))"
+            ),
+        );
+        emacs.sees(&format!("closed-t again-{again} of {number}"));
+    }
+    emacs.quit("\x18\x03");
+}
+
 #[test]
 fn a_daemon_that_is_killed_is_reported_once_and_the_next_command_starts_another() {
     let (emacs, daemon) = with_daemon();

@@ -35,6 +35,8 @@ fn commands_send_interrupt_show_rename_and_restart() {
     vim.press("\x1b:wincmd p\r");
     vim.press(":call setline(1, ['first', 'second'])\r:1,2TermiSend one\r");
     vim.sees_row("got second");
+    vim.press(":Termi rename one two three\r");
+    vim.sees("too many words: `three`");
     vim.press(":Termi rename one two\r:TermiKill! two\r");
     vim.sees("Killed 1/1 processes");
     vim.sees_row("── ended by signal 9 ──");

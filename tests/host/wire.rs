@@ -142,6 +142,17 @@ fn a_call_id_may_be_as_large_as_msgpack_has_them() {
     }
 }
 
+/// An array has three forms; which of them its length needs is not asked.
+#[test]
+fn a_message_may_be_an_array_of_any_form() {
+    let (host, run) = with_reader();
+    for (id, head) in [(201_u8, &b"\x94"[..]), (202, b"\xdc\x00\x04"), (203, b"\xdd\x00\x00\x00\x04")] {
+        host.send_bytes(&[head, b"\x00\xcc", &[id], b"\xa8sessions\x91\x80"].concat());
+        host.wait_for("its answer", |state| state.answer(id.into()).map(|answer| assert!(answer.is_ok())));
+    }
+    assert_works(&host, &run, "after all three");
+}
+
 #[test]
 fn a_message_in_single_bytes_is_one_message() {
     let host = Host::start();

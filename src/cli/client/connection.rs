@@ -129,6 +129,10 @@ impl Connection {
             Failure::NobodyThere(_) | Failure::HostGone(_) => Failure::HostEnded,
             error => error,
         })?;
+        // However often it is replaced, it is the same daemon.
+        if daemon.pid == self.daemon.pid && daemon.generation > self.daemon.generation {
+            self.short = 0;
+        }
         (self.client, self.inbox, self.daemon, self.since) = (client, inbox, daemon, Instant::now());
         Ok(())
     }

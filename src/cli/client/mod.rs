@@ -65,7 +65,7 @@ pub enum Command {
     Rename(manage::RenameArgs),
     /// Dismisses runs that have ended, and what they printed
     Rm(manage::RmArgs),
-    /// Starts the runs of templates, those of the project here or those that the host knows
+    /// Start templates: those of the project in this directory, or those that the host knows
     Up(project::UpArgs),
     /// Ends the runs of templates
     Down(project::DownArgs),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Failure;
-use crate::protocol::RunReply;
+use crate::protocol::{RunReply, acts};
 
 /// Writes bytes to standard output as they are.
 pub fn write(bytes: &[u8]) -> Result<(), Failure> {
@@ -97,14 +97,20 @@ fn columns() -> Option<usize> {
     super::attach::tty_size(io::stdout()).map(|size| usize::from(size.cols))
 }
 
-/// Text of others on one line: control characters are shown as spaces.
+/// Text of others on one line: what acts on a terminal is shown as spaces.
 pub fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if acts(c) { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_of_others_can_neither_act_nor_turn_what_follows() {
+        assert_eq!(one_line("a\u{1b}[2J\u{9b}b\u{202e}c\u{2066}d\n"), "a [2J b c d ");
+        assert_eq!(one_line("عربي 你好 e\u{301}"), "عربي 你好 e\u{301}");
+    }
 
     #[test]
     fn columns_are_aligned_by_what_is_seen_and_cut_where_there_is_no_room() {

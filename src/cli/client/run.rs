@@ -68,7 +68,7 @@ pub struct Args {
     /// Print its output, wait for its end, and exit as it did
     #[arg(long, short, conflicts_with = "attach")]
     wait: bool,
-    /// Print the run's id alone: not that it started, nor with --wait its output
+    /// With --wait, print SESSION:RUN instead of the program's output
     #[arg(long, short, conflicts_with_all = ["attach", "json"])]
     quiet: bool,
     /// Shows it on this terminal at once
@@ -105,6 +105,9 @@ pub async fn run(args: Args) -> Outcome {
         echo: piped.then_some(false),
         ..RunParams::default()
     };
+    if args.attach {
+        attach::check_terminal()?;
+    }
     let (mut connection, started) = start(&params).await?;
     if args.json {
         output::json(&started)?;

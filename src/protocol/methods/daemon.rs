@@ -120,6 +120,9 @@ impl JoinReply {
 pub struct ReplaceParams {
     /// The new binary's absolute path.
     pub binary: String,
+    /// What programs inside sessions may do from then on; unchanged when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_session: Option<CrossSession>,
 }
 
 /// A session that can be started again.

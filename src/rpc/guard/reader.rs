@@ -206,6 +206,11 @@ fn envelope(message: &[u8]) -> Option<Vec<Part<'_>>> {
             start = 3;
             usize::from(*message.get(1)?) << 8 | usize::from(*message.get(2)?)
         }
+        0xdd => {
+            start = 5;
+            let count = message.get(1..5)?.try_into().ok()?;
+            usize::try_from(u32::from_be_bytes(count)).ok()?
+        }
         _ => return None,
     };
     if !(3..=4).contains(&count) {

@@ -41,7 +41,6 @@ const SNIPPETS: &[Entry] = &[
     ("README.md", "console", "$ termi run --name web", How::ItsOwn),
     ("README.md", "vim", "Plug 'file:///home/me/src/termi', {'rtp'", How::ItsOwn),
     ("README.md", "lisp", "(load ", How::Listed("the tests of editors execute it in Emacs")),
-    ("README.md", "text", "keys  : ", How::Listed("a drawing")),
     ("doc/termi.txt", "lua", "{ url = ", How::ParsedLua("needs lazy.nvim, from the network; it executes build.lua")),
     ("doc/termi.txt", "lua", "vim.api.nvim_create_autocmd('PackChanged', {", How::ItsOwn),
     ("doc/termi.txt", "vim", "Plug ", How::ItsOwn),

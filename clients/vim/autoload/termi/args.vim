@@ -20,6 +20,15 @@ export def TakeWord(input: string): list<string>
   return [substitute(word, '\v\\([ \\])', '\1', 'g'), trim(strpart(input, len(word)))]
 enddef
 
+# The only word that there may be.
+export def OnlyWord(input: string): string
+  var [word, surplus] = TakeWord(input)
+  if surplus != ''
+    throw $'termi: too many words: `{surplus}`. Write a space in a name as `\ `.'
+  endif
+  return word
+enddef
+
 # Milliseconds of `500ms`, `30s`, `5m`, `1h30m`; a plain number is seconds. -1: not a duration.
 export def Duration(text: string): number
   var left = text =~ '\v^\d+(\.\d+)?$' ? text .. 's' : text

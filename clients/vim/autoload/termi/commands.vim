@@ -37,12 +37,12 @@ export def Execute(given: string, arguments: string, given_bang: bool)
     elseif name == 'attach'
       Attach(rest)
     elseif name == 'restart'
-      Restart(rest != '' ? args.TakeWord(rest)[0] : Here(), bang)
+      Restart(rest != '' ? args.OnlyWord(rest) : Here(), bang)
     elseif name == 'remove'
-      Remove(rest != '' ? args.TakeWord(rest)[0] : Here(), bang)
+      Remove(rest != '' ? args.OnlyWord(rest) : Here(), bang)
     elseif name == 'rename'
       var [target, to] = args.TakeWord(rest)
-      host.Call('rename', to == '' ? {target: Here(), name: target} : {target: target, name: args.TakeWord(to)[0]})
+      host.Call('rename', to == '' ? {target: Here(), name: target} : {target: target, name: args.OnlyWord(to)})
     elseif name == 'log'
       host.Ensure()
       execute 'view' fnameescape(host.Info().log_path)
@@ -50,7 +50,7 @@ export def Execute(given: string, arguments: string, given_bang: bool)
       past.History(rest)
     elseif name == 'transcript'
       var here = view.Of()
-      past.Transcript(Run(rest != '' ? args.TakeWord(rest)[0] : empty(here) ? Here() : here.run_id))
+      past.Transcript(Run(rest != '' ? args.OnlyWord(rest) : empty(here) ? Here() : here.run_id))
     elseif name == 'stop'
       Stop(bang)
     elseif name == 'help' || name == ''
@@ -193,11 +193,11 @@ def ShowTarget(rest: string)
   if target == ''
     throw 'termi: usage: :Termi show [++open=…] {target}'
   endif
-  ShowRun(Run(args.TakeWord(target)[0]), get(opts, 'open', ''))
+  ShowRun(Run(args.OnlyWord(target)), get(opts, 'open', ''))
 enddef
 
 def Kill(rest: string, bang: bool)
-  var target = rest != '' ? args.TakeWord(rest)[0] : Here()
+  var target = rest != '' ? args.OnlyWord(rest) : Here()
   var params: dict<any> = bang ? {target: target, signal: 'KILL', grace_ms: 0} : {target: target}
   host.Ask('kill', params, (result, refusal) => {
     if refusal != ''
@@ -210,8 +210,8 @@ enddef
 
 # Processes that live on after their run's end are ended with it only if that is wanted: by the bang, or when asked.
 def Remove(target: string, bang: bool)
-  var kept = bang ? 0 : Living(target)
-  if kept > 0 && !MayEnd(target, kept)
+  var [kept, name] = bang ? [0, ''] : Living(target)
+  if kept > 0 && !MayEnd(name, kept)
     return
   endif
   var result = host.Call('remove', bang || kept > 0 ? {target: target, force: true} : {target: target})
@@ -224,28 +224,30 @@ enddef
 
 # The same of a run that is to start again.
 def Restart(target: string, bang: bool)
-  var kept = bang ? 0 : Living(target)
-  if kept > 0 && !MayEnd(target, kept)
+  var [kept, name] = bang ? [0, ''] : Living(target)
+  if kept > 0 && !MayEnd(name, kept)
     return
   endif
   host.Call('restart', bang || kept > 0 ? {target: target, force: true} : {target: target})
 enddef
 
-def MayEnd(target: string, kept: number): bool
-  var question = kept == 1 ? $'1 process of {target} lives on. End it?' : $'{kept} processes of {target} live on. End them?'
+def MayEnd(name: string, kept: number): bool
+  var question = kept == 1 ? $'1 process of {name} lives on. End it?' : $'{kept} processes of {name} live on. End them?'
   return confirm(question, "&Yes\n&No", 2) == 1
 enddef
 
-# How many processes live on of a session or run that has ended; none of `all` and of groups, which are told.
-def Living(target: string): number
+# How many processes live on of a session or run that has ended, and the session's name; none of `all` and of groups,
+# which are told.
+def Living(target: string): list<any>
   for [id, session] in items(host.Call('sessions', {}))
     var its = session.processes->copy()->filter((_, process) => target == id || target == session.name
       || target == $'{id}:{process.run_id}' || target == process.run_id)
     if !empty(its)
-      return its->mapnew((_, process) => process.status == 'active' ? 0 : get(process, 'left_running', 0))->reduce((a, b) => a + b, 0)
+      var counts = its->mapnew((_, process) => process.status == 'active' ? 0 : get(process, 'left_running', 0))
+      return [counts->reduce((a, b) => a + b, 0), session.name]
     endif
   endfor
-  return 0
+  return [0, '']
 enddef
 
 # :[range]TermiSend: in a session's buffer its text goes to that run; elsewhere the first word is the target, and a

@@ -88,6 +88,13 @@ pub async fn run(args: Args) -> Outcome {
     show(connection.into_parts(), watched, args.detach_key, args.read_only).await
 }
 
+/// # Errors
+/// When there is no terminal to show a run on.
+pub fn check_terminal() -> Result<(), Failure> {
+    let why = "not a terminal: `termi tail` prints what a run prints, and `termi send` types into it";
+    if tty::is_one() { Ok(()) } else { Err(Failure::Asked(why.to_owned())) }
+}
+
 /// Shows a run until one of its ends.
 pub async fn show(
     mut connection: (Client, Inbox),
@@ -95,10 +102,7 @@ pub async fn show(
     detach_key: DetachKey,
     read_only: bool,
 ) -> Outcome {
-    if !tty::is_one() {
-        let why = "not a terminal: `termi tail` prints what a run prints, and `termi send` types into it";
-        return Err(Failure::Asked(why.to_owned()));
-    }
+    check_terminal()?;
     // What it shows would be shown in it again, without end.
     if std::env::var_os("TERMI_RUN").is_some_and(|own| own == watched.run_id.as_str()) {
         return Err(Failure::Asked(format!(
