@@ -199,7 +199,7 @@ Emacs may know that before it calls the sentinel."
                             (make-process :name "termi" :command command :connection-type 'pipe
                                           :coding 'utf-8-emacs-unix :noquery t
                                           :stderr (get-buffer-create "*termi stderr*"))))))
-    ;; What there is to tell of its end is told by `termi--ended'.
+    ;; `termi--ended' reports its end; Emacs' own report would overwrite that in the echo area.
     (add-function :around (process-sentinel termi--process)
                   (lambda (sentinel &rest arguments)
                     (let ((inhibit-message t)) (apply sentinel arguments))))))
@@ -225,10 +225,12 @@ Emacs may know that before it calls the sentinel."
           :background (funcall hex (face-background 'default nil t)))))
 
 (defun termi--refusal (problem)
-  "The words of the host in PROBLEM, and here what lists what there is."
-  (concat (plist-get problem :message)
-          (and (equal (plist-get (plist-get problem :data) :code) "not_found")
-               "; M-x termi-sessions lists what there is")))
+  "The host's message in PROBLEM, and the command that lists what it missed."
+  (let ((refusal (plist-get problem :data)))
+    (concat (plist-get problem :message)
+            (and (equal (plist-get refusal :code) "not_found")
+                 (plist-get (plist-get refusal :data) :kind)
+                 "; M-x termi-sessions lists them"))))
 
 (defun termi--call (method params)
   "Call METHOD with PARAMS, a plist, and wait for the result.
@@ -349,7 +351,7 @@ not know."
                                              (termi--list-changed))
                                :error-fn fail
                                :timeout-fn fail))
-    ;; Such as that there is no program at the moment.
+    ;; The host cannot be started at the moment: its program may be missing while it is built.
     (error (termi--rejoin-later))))
 
 (defun termi--own-words ()
@@ -1119,11 +1121,21 @@ Each column has its place in ROWS as `:index', and its `:width'."
   "The list's entries from ANSWER of `sessions'."
   (let (entries)
     (cl-loop for (key session) on answer by #'cddr do
-             (seq-doseq (process (plist-get session :processes))
-               (push (cons (plist-get process :started_at)
-                           (termi--list-row (substring (symbol-name key) 1) session process))
-                     entries)))
-    (mapcar #'cdr (sort entries (lambda (a b) (< (car a) (car b)))))))
+             (let* ((processes (append (plist-get session :processes) nil))
+                    (starts (mapcar (lambda (process) (plist-get process :started_at)) processes)))
+               (dolist (process processes)
+                 ;; The runs of a session stay together.
+                 (push (cons (list (apply #'min starts) (symbol-name key) (plist-get process :started_at))
+                             (termi--list-row (substring (symbol-name key) 1) session process))
+                       entries))))
+    (mapcar #'cdr (sort entries (lambda (a b) (termi--before-p (car a) (car b)))))))
+
+(defun termi--before-p (a b)
+  "Whether A, a list of numbers and strings, comes before B."
+  (cond ((null a) nil)
+        ((equal (car a) (car b)) (termi--before-p (cdr a) (cdr b)))
+        ((stringp (car a)) (string< (car a) (car b)))
+        (t (< (car a) (car b)))))
 
 (defun termi--age (seconds)
   "SECONDS as 3s, 4m05s, 2h07m or 3d4h."
@@ -1147,7 +1159,7 @@ Each column has its place in ROWS as `:index', and its `:width'."
         (status (plist-get process :status)))
     (list (list :run_id (plist-get process :run_id) :left left :session_id session-id :session_name (plist-get session :name))
           (vector (concat (cond ((and signal (equal status "exited")) (format "signal %d" signal))
-                                ((and code (/= code 0) (equal status "exited")) (format "exited %d" code))
+                                ((and code (equal status "exited")) (format "exited %d" code))
                                 (t (string-replace "_" " " status)))
                           (if (or (equal status "active") (< left 1)) ""
                             (format ", %d %s on" left (if (= left 1) "lives" "live"))))

@@ -199,7 +199,7 @@ fn what_lives_on_is_listed_and_ended_only_when_the_answer_is_yes() {
     ));
     vim.until("its long status leaves the columns in line", |screen| {
         let title = screen.iter().find_map(|row| row.find("NAME"));
-        let row = screen.iter().find(|row| row.starts_with("exited, 1 lives on "));
+        let row = screen.iter().find(|row| row.starts_with("exited 0, 1 lives on "));
         title.is_some() && row.and_then(|row| row.find("agent")) == title
     });
     vim.press("/agent\rx");

@@ -236,8 +236,8 @@ def MayEnd(name: string, kept: number): bool
   return confirm(question, "&Yes\n&No", 2) == 1
 enddef
 
-# How many processes live on of a session or run that has ended, and the session's name; none of `all` and of groups,
-# which are told.
+# How many processes live on of a session or run that has ended, and the session's name. For `all` and groups there is
+# no answer: the host's reply says how many it kept.
 def Living(target: string): list<any>
   for [id, session] in items(host.Call('sessions', {}))
     var its = session.processes->copy()->filter((_, process) => target == id || target == session.name

@@ -72,10 +72,11 @@ export def Ensure()
   g:termi_used = true
 enddef
 
-# What the host says, and here what lists what there is.
+# The host's message. What is not found is listed by a command; the host does not know which one this client has.
 def Refusal(error: dict<any>): string
-  var is_missing = get(error, 'data', {})->get('code', '') == 'not_found'
-  return error.message .. (is_missing ? '. :TermiSessions lists what there is.' : '')
+  var refusal = get(error, 'data', {})
+  var is_missing = get(refusal, 'code', '') == 'not_found' && type(get(refusal, 'data')) == v:t_dict
+  return error.message .. (is_missing ? '. :TermiSessions lists them.' : '')
 enddef
 
 def Reason(answer: dict<any>): string

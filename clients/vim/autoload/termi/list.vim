@@ -81,16 +81,23 @@ def Write(sessions: dict<any>)
   var under = win_findbuf(shown)->mapnew((_, winid) => [winid, line('.', winid), get(rows, line('.', winid) - 2, {})])
   rows = []
   for [id, session] in items(sessions)
+    var begun = session.processes->mapnew((_, process) => process.started_at)->min()
     for process in session.processes
       if [session.name, session.group ?? '', process.command, process.last_line]->join("\n")->tolower()->stridx(tolower(filter)) >= 0
         rows->add({session_id: id, session_name: session.name, run_id: process.run_id, status: process.status,
-          group: session.group ?? '', process: process, started_at: process.started_at})
+          group: session.group ?? '', process: process, order: [session.group ?? '', begun, id, process.started_at]})
       endif
     endfor
   endfor
-  # Groups together, in the order of their names; within one, the order in which they started.
-  rows->sort((a, b) => a.group == b.group ? (a.started_at > b.started_at ? 1 : a.started_at < b.started_at ? -1 : 0)
-    : a.group > b.group ? 1 : -1)
+  # Groups together, in the order of their names; within one, sessions and their runs in the order in which they started.
+  rows->sort((a, b) => {
+    for [its, other] in range(4)->mapnew((_, at) => [a.order[at], b.order[at]])
+      if its != other
+        return its > other ? 1 : -1
+      endif
+    endfor
+    return 0
+  })
   var lines = Lines(columns.Width(shown))
   if empty(rows)
     lines->add(filter == '' ? 'No sessions. :TermiRun starts one.' : $'No session has `{filter}` in it; f changes the filter.')
@@ -135,12 +142,12 @@ def Status(process: dict<any>): string
   return Ended(process) .. (left == 0 || process.status == 'active' ? '' : $', {left} {left == 1 ? "lives" : "live"} on')
 enddef
 
-# How a run ended, in the list and in the history: `exited`, `exited 3`, `signal 9`, `timed out`.
+# How a run ended, in the list and in the history: `exited 0`, `exited 3`, `signal 9`, `timed out`.
 export def Ended(run: dict<any>): string
   if run.status == 'exited' && type(run.exit) == v:t_dict
     if run.exit.signal != v:null
       return $'signal {run.exit.signal}'
-    elseif run.exit.code != v:null && run.exit.code != 0
+    elseif run.exit.code != v:null
       return $'exited {run.exit.code}'
     endif
   endif
