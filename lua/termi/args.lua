@@ -31,6 +31,9 @@ end
 ---@return string
 function M.only_word(given)
   local word, rest = M.take_word(given)
+  if vim.startswith(word, '++') then
+    message.fail('`%s` is an option, and this command takes none.', word)
+  end
   if rest ~= '' then
     message.fail('too many words: `%s`. Write a space in a name as `\\ `.', vim.trim(rest))
   end

@@ -1,6 +1,6 @@
 //! Ending the daemon from outside.
 
-use std::time::Duration;
+use std::{env, time::Duration};
 
 use super::join::with_running;
 use crate::{
@@ -24,6 +24,16 @@ pub fn stop_running() -> anyhow::Result<()> {
         let runs = || sessions.values().flat_map(|session| &session.processes);
         let left: usize = runs().filter(|run| run.status != Status::Active).map(|run| run.left_running).sum();
         let active = runs().filter(|run| run.status == Status::Active).count();
+        // What it advises below would end the shell that it is typed in.
+        let own = env::var("TERMI_RUN").ok().and_then(|own| {
+            sessions.values().find(|session| session.processes.iter().any(|run| run.run_id.as_str() == own))
+        });
+        if let Some(session) = own {
+            anyhow::bail!(
+                "this command runs inside session {:?} of the daemon, which would end with it; run it outside of Termi",
+                session.name
+            );
+        }
         anyhow::ensure!(
             active > 0 || left == 0,
             "no run is active, but {left} process{} on (`termi ls`); `termi kill all` ends what lives on",

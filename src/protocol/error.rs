@@ -78,6 +78,12 @@ impl Error {
         self
     }
 
+    /// Whether what it did not find is a session, a run or a group, which lists of sessions show.
+    #[must_use]
+    pub fn names_a_target(&self) -> bool {
+        self.data.as_ref().is_some_and(|data| data.get("kind").is_some())
+    }
+
     /// A value of `key` that is not allowed.
     pub fn invalid(key: &str, value: impl std::fmt::Debug, rule: &str) -> Self {
         Self::new(Code::InvalidParams, format!("{key} is {value:?}: {rule}"))

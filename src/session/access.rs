@@ -142,8 +142,9 @@ impl Permit {
 
     fn refusal(&self, what: &str, policy: CrossSession, enough: CrossSession) -> Error {
         let text = format!(
-            "{} concerns {what}, and this program runs inside another session: the setting cross_session is {:?}; set \
+            "this program runs inside a session, and may not {} {what} (`{}`): the setting cross_session is {:?}; set \
              cross_session = {:?} to allow it",
+            if self.needed == Access::Read { "read" } else { "change" },
             self.method,
             policy.name(),
             enough.name()

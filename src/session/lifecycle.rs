@@ -83,8 +83,8 @@ impl From<Refusal> for Error {
             }
             Refusal::LivesOn => Self::new(
                 Code::LivesOn,
-                "the run's program has ended, but processes that it started live on; to end them, kill the \
-                 run, or call this with force = true",
+                "the run's program has ended, but processes that it started live on; kill the run to end them, or \
+                 repeat this with `force`",
             ),
         }
     }

@@ -82,7 +82,8 @@ impl Table {
         let mut found = self.sessions.iter().filter(|session| self.finds(permit, session));
         let found = found.find_map(|session| Some((session, of(session)?)));
         let (session, handle) = found.ok_or_else(|| {
-            let error = Error::new(Code::NotFound, format!("there is no run {:?}", run_id.as_str()));
+            let error = Error::new(Code::NotFound, format!("there is no run {:?}", run_id.as_str()))
+                .with_data(json!({ "kind": "run", "name": run_id.as_str() }));
             self.hide(permit, run_id.as_str(), error)
         })?;
         self.check(permit, session)?;

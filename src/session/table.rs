@@ -269,7 +269,12 @@ impl Table {
     /// `name_taken`.
     fn check_free(&self, name: &str, except: Option<usize>) -> Result<()> {
         if self.sessions.iter().enumerate().any(|(other, session)| Some(other) != except && session.name == name) {
-            return Err(name_taken(name));
+            // A session that is there keeps its place when it is renamed: to run in the other one is no choice then.
+            let instead = if except.is_some() { "" } else { ", or run in that session" };
+            return Err(Error::new(
+                Code::NameTaken,
+                format!("another session is named {name:?}; choose another name{instead}"),
+            ));
         }
         let ids = || {
             self.sessions.iter().map(|session| session.id.as_str()).chain(self.runs().map(|run| run.run_id.as_str()))
@@ -414,13 +419,6 @@ impl Table {
         }
         Ok(session_id)
     }
-}
-
-fn name_taken(name: &str) -> Error {
-    Error::new(
-        Code::NameTaken,
-        format!("another session is named {name:?}; choose another name or run in that one (session = {name:?})"),
-    )
 }
 
 /// What tells a program where it runs.

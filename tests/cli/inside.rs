@@ -32,6 +32,15 @@ fn ones_own_session_may_be_used_and_others_be_read_and_no_more_than_the_setting_
     );
     assert_eq!(said.lines().last(), Some("Killed 1/1 processes"), "{said}");
     assert_eq!(home.done(&["tail", "other"]), "words of another");
+    // To end all sessions, as is the advice elsewhere, would end the one that the command was typed in.
+    let said = inside(&home, "$T daemon --stop; echo $?");
+    assert!(
+        said.contains("runs inside session \"me\"") && said.ends_with("\n125\n") && !said.contains("kill all"),
+        "{said}"
+    );
+    let said =
+        inside(&home, "printf '{\"templates\": {\"a\": {\"cmd\": \"true\"}}}' >.termi.json; $T up; rm .termi.json");
+    assert!(said.contains("may not change every session (`parse_templates`)"), "{said}");
     // The setting comes with a replacement, and stays with the next.
     for replace in [&["daemon", "--replace", "--cross-session", "full"][..], &["daemon", "--replace"]] {
         home.done(replace);

@@ -33,7 +33,28 @@ fn ls_is_a_table_with_a_row_for_each_run() {
     assert_eq!(home.done(&["ls", "group:dev"]).lines().count(), 2);
     assert_eq!(home.json(&["ls", "tests", "--json"]).as_object().unwrap().len(), 1);
     let why = home.refused(125, &["ls", "nobody"]);
-    assert!(why.contains("there is no session nobody"), "{why}");
+    assert!(why.contains("there is no session \"nobody\"; `termi ls` lists them"), "{why}");
+}
+
+/// A session's runs were scattered among others' once they had been started again.
+#[test]
+fn the_runs_of_a_session_stand_together_in_the_order_in_which_they_started() {
+    let home = Home::new();
+    for (session, label) in [("web", "1"), ("api", "2"), ("web", "3")] {
+        home.done(&["run", "-s", session, &format!("exec sleep 100{label}")]);
+    }
+    let listed = || -> Vec<String> {
+        let rows = home.done(&["ls"]);
+        rows.lines().skip(1).map(|row| row.split_whitespace().next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(listed(), ["web", "web", "api"]);
+    let newest = home.json(&["ls", "web", "--json"]);
+    let session = newest.as_object().unwrap().values().next().unwrap();
+    let first =
+        session["processes"].as_array().unwrap().iter().find(|run| run["command"].as_str().unwrap().ends_with('1'));
+    home.done(&["restart", &format!("web:{}", first.unwrap()["run_id"].as_str().unwrap())]);
+    assert_eq!(listed(), ["api", "web", "web"], "what is left of its first start came after that of the other");
+    assert!(home.done(&["ls", "web"]).lines().nth(2).unwrap().ends_with("exec sleep 1001"));
 }
 
 #[test]
@@ -47,7 +68,8 @@ fn kill_says_how_many_and_takes_every_kind_of_target() {
     start("four");
     assert_eq!(home.done(&["kill", "--signal", "KILL", "one"]), "Killed 1/1 processes");
     assert_eq!(home.json(&["kill", "--grace", "0.05", &two, "--json"])["killed"], 1);
-    assert_eq!(home.done(&["kill", "-s", "9", "group:dev"]), "Killed 2/2 processes");
+    assert_eq!(home.done(&["kill", "--grace", "0", "three"]), "Killed 1/1 processes");
+    assert_eq!(home.done(&["kill", "-s", "9", "group:dev"]), "Killed 1/1 processes");
     assert_eq!(home.done(&["kill", "all"]), "Killed 0/0 processes");
     let why = home.refused(125, &["kill", "nobody"]);
     assert!(why.contains("there is no session \"nobody\""), "{why}");
@@ -70,6 +92,11 @@ fn what_lives_on_after_its_runs_end_is_listed_and_ended_only_when_that_is_said()
     assert!(why.contains("live on") && why.contains("termi rm --force agent"), "{why}");
     let why = home.refused(125, &["restart", "agent"]);
     assert!(why.contains("live on") && why.contains("termi restart --force agent"), "{why}");
+    home.done(&["run", "-n", "other", "exec sleep 1000"]);
+    let said = home.termi(&["restart", "all"]);
+    assert!(said.err.contains("live on; repeat the command with --force"), "{said:?}");
+    home.done(&["kill", "other"]);
+    home.done(&["rm", "other"]);
     let why = home.refused(125, &["daemon", "--stop"]);
     assert!(why.contains("1 process that ended runs have started lives on") && why.contains("kill all"), "{why}");
     assert_eq!(proc::with_argument(&seconds).len(), 1);

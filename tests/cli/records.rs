@@ -22,6 +22,9 @@ fn what_has_ended_is_listed_and_summed_up_with_a_daemon_and_without() {
         let by_directory = home.done(&["stats", "--by", "cwd"]);
         assert!(by_directory.lines().next().unwrap().ends_with(" DIRECTORY"), "{by_directory}");
     };
+    for command in ["history", "stats"] {
+        assert_eq!(home.done(&[command, "no such run"]), "no run in the history matches");
+    }
     look();
     home.daemon.connect().ask("shutdown", serde_json::json!({}));
     crate::home::eventually("the daemon is gone", || home.daemon.processes().is_empty());

@@ -199,7 +199,10 @@ fn a_name_is_free_again_when_its_session_has_ended() {
     home.done(&["run", "-n", "left", "--wait", "setsid sleep 1000 & sleep 0.1"]);
     let session = || home.json(&["ls", "left", "--json"]).as_object().unwrap().values().next().unwrap().clone();
     assert_eq!(session()["processes"][0]["left_running"], 1);
-    home.refused(125, &["run", "-n", "left", "true"]);
+    let why = home.refused(125, &["run", "-n", "left", "true"]);
+    assert!(why.contains("has ended, but processes") && why.contains("`termi rm --force left` ends them"), "{why}");
+    let why = home.refused(125, &["rename", "live", "left"]);
+    assert!(why.ends_with("another session is named \"left\"; choose another name\n"), "{why}");
     home.done(&["kill", "left"]);
 }
 
@@ -240,6 +243,8 @@ fn sessions_are_managed_as_in_the_editor() {
     assert!(home.refused(125, &["rename", "b", "c"]).contains("\"b\""));
     let nothing = home.termi(&["restore"]);
     assert_eq!((nothing.code, nothing.err.as_str()), (0, "termi: there is nothing to restore\n"));
+    assert_eq!(home.json(&["restore", "--json"]), serde_json::json!({"restored": [], "failed": []}));
+    assert_eq!(home.json(&["restore", "--list", "--json"]), serde_json::json!({"sessions": []}));
 }
 
 /// The first target that was not found ended the command, and those behind it were left as they were.

@@ -19,6 +19,15 @@ pub fn parse(text: &str) -> Result<u64, String> {
     Ok(ms.round() as u64)
 }
 
+/// The same, where none at all is a choice.
+pub fn parse_or_zero(text: &str) -> Result<u64, String> {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    if number.parse() == Ok(0.0) && ["", "ms", "s", "m", "h"].contains(&&text[number.len()..]) {
+        return Ok(0);
+    }
+    parse(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,6 +38,10 @@ mod tests {
             ["30", "0.5", "90s", "10m", "2h", "500ms"].map(|text| parse(text).unwrap()),
             [30_000, 500, 90_000, 600_000, 7_200_000, 500]
         );
+        assert_eq!(["0", "0s", "0.0", "1ms"].map(|text| parse_or_zero(text).unwrap()), [0, 0, 0, 1]);
+        for bad in ["", "s", "-1", "0 s"] {
+            assert!(parse_or_zero(bad).unwrap_err().contains("500ms"), "{bad}");
+        }
         for bad in ["", "x", "-1", "0", "inf", "1e300", "5 apples"] {
             assert!(parse(bad).unwrap_err().contains("500ms"), "{bad}");
         }

@@ -60,6 +60,11 @@ pub async fn run(args: Args) -> Outcome {
         ]
     };
     let rows: Vec<_> = reply.records.iter().map(row).collect();
+    if rows.is_empty() {
+        let is_filtered = params.query.is_some() || params.group.is_some() || params.cwd.is_some();
+        output::line(if is_filtered { "no run in the history matches" } else { "no run has ended yet" })?;
+        return Ok(ExitCode::SUCCESS);
+    }
     output::table(["ENDED", "SESSION", "STATUS", "TOOK", "COMMAND"], &rows)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -20,8 +20,8 @@ pub struct Args {
     /// The first signal, by name or number (default: HUP, then TERM)
     #[arg(long, short, add = super::candidates::signals())]
     signal: Option<String>,
-    /// How long processes have before SIGKILL: 2 (seconds, the default), 500ms
-    #[arg(long, value_name = super::duration::VALUE, value_parser = super::duration::parse)]
+    /// How long processes have before SIGKILL: 2 (seconds, the default), 500ms, 0 (none)
+    #[arg(long, value_name = super::duration::VALUE, value_parser = super::duration::parse_or_zero)]
     grace: Option<u64>,
     /// Print the answer as JSON: {killed, total, processes, failed}
     #[arg(long)]

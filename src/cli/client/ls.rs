@@ -37,7 +37,7 @@ pub async fn run(args: Args) -> Outcome {
     if let Some(target) = &args.target {
         sessions = matching(sessions, target).into_iter().collect();
         if sessions.is_empty() && *target != Target::All {
-            return Err(Failure::Asked(format!("there is no session {target}; `termi ls` shows what there is")));
+            return Err(Failure::NotFound(format!("there is no session {:?}", target.to_string())));
         }
     }
     if args.json {
@@ -48,12 +48,16 @@ pub async fn run(args: Args) -> Outcome {
         output::line("no sessions; `termi run COMMAND` starts one")?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut runs: Vec<_> =
-        sessions.values().flat_map(|session| session.processes.iter().map(move |run| (session, run))).collect();
-    runs.sort_by_key(|(_, run)| run.started_at);
+    let mut runs = Vec::new();
+    for (id, session) in &sessions {
+        let began = session.processes.iter().map(|run| run.started_at).min();
+        runs.extend(session.processes.iter().map(|run| ((began, id, run.started_at), session, run)));
+    }
+    // In the order in which they started, the runs of a session together.
+    runs.sort_by_key(|(order, ..)| *order);
     let rows: Vec<[String; 7]> = runs
         .into_iter()
-        .map(|(session, run)| {
+        .map(|(_, session, run)| {
             [
                 session.name.clone(),
                 run.run_id.short().to_owned(),

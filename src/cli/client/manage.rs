@@ -77,6 +77,9 @@ pub struct RestoreArgs {
     /// Forget them instead
     #[arg(long)]
     forget: bool,
+    /// Print the answer as JSON: {restored, failed}, or with --list {sessions}
+    #[arg(long)]
+    json: bool,
 }
 
 pub async fn restart(args: RestartArgs) -> Outcome {
@@ -99,7 +102,13 @@ pub async fn restart(args: RestartArgs) -> Outcome {
     for reply in each.replies {
         sum.restarted.extend(reply.restarted);
         for failure in reply.failed {
-            complain(&format!("run {}: {}", failure.run_id.short(), failure.error));
+            let why = match failure.error.code {
+                Code::LivesOn => "has ended, but processes that it started live on; repeat the command with --force \
+                     to end them and to start it again"
+                    .to_owned(),
+                _ => failure.error.to_string(),
+            };
+            complain(&format!("run {}: {why}", failure.run_id.short()));
             sum.failed.push(NotRestarted::Run(failure));
         }
     }
@@ -157,7 +166,12 @@ pub async fn rm(args: RmArgs) -> Outcome {
 pub async fn restore(args: RestoreArgs) -> Outcome {
     let mut connection = Connection::open_or_start().await?;
     if args.list {
-        let sessions = connection.read::<Restorable>(|| Empty {}).await?.sessions;
+        let reply = connection.read::<Restorable>(|| Empty {}).await?;
+        if args.json {
+            output::json(&reply)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let sessions = reply.sessions;
         let rows: Vec<[String; 3]> = sessions
             .into_iter()
             .map(|session| [session.name, session.cwd, session.commands.join("; ")].map(|text| output::one_line(&text)))
@@ -172,13 +186,17 @@ pub async fn restore(args: RestoreArgs) -> Outcome {
     let names = (!args.names.is_empty()).then_some(args.names);
     let params = || RestoreParams { names: names.clone(), forget: args.forget };
     let reply = connection.change::<Restore>(params).await?;
-    for run in &reply.restored {
-        output::line(&output::run_name(run))?;
+    if args.json {
+        output::json(&reply)?;
+    } else {
+        for run in &reply.restored {
+            output::line(&output::run_name(run))?;
+        }
     }
     for failure in &reply.failed {
         complain(&format!("session {:?}: {}", failure.name, failure.message));
     }
-    if reply.restored.is_empty() && reply.failed.is_empty() && !args.forget {
+    if reply.restored.is_empty() && reply.failed.is_empty() && !args.forget && !args.json {
         complain("there is nothing to restore");
     }
     Ok(if reply.failed.is_empty() { ExitCode::SUCCESS } else { FAILED.into() })

@@ -112,8 +112,8 @@ pub enum Failure {
     /// The host, or the way to it.
     #[error(transparent)]
     Client(ClientError),
-    /// There is none of this name.
-    #[error("{0}; `termi ls` lists what there is")]
+    /// No session, run or group goes by this name.
+    #[error("{0}; `termi ls` lists them")]
     NotFound(String),
     /// What was asked cannot be.
     #[error("{0}")]
@@ -131,7 +131,10 @@ pub enum Failure {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match error {
-            ClientError::Refused(error) if error.code == Code::NotFound => Self::NotFound(error.message),
+            // What else is not there, such as a template, `termi ls` does not list.
+            ClientError::Refused(error) if error.code == Code::NotFound && error.names_a_target() => {
+                Self::NotFound(error.message)
+            }
             error => Self::Client(error),
         }
     }

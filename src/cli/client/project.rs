@@ -45,6 +45,9 @@ pub struct DownArgs {
     /// Only those of this group
     #[arg(long, short, add = super::candidates::groups())]
     group: Option<String>,
+    /// Print the answer as JSON: {templates, killed, total, processes}
+    #[arg(long)]
+    json: bool,
 }
 
 pub async fn up(args: UpArgs) -> Outcome {
@@ -75,7 +78,11 @@ pub async fn down(args: DownArgs) -> Outcome {
     let templates = chosen(&mut connection, args.templates, file).await?;
     let params = || DownParams { group: args.group.clone(), templates: templates.clone() };
     let reply = connection.change::<Down>(params).await?;
-    output::line(&format!("Killed {}/{} processes", reply.killed.killed, reply.killed.total))?;
+    if args.json {
+        output::json(&reply)?;
+    } else {
+        output::line(&format!("Killed {}/{} processes", reply.killed.killed, reply.killed.total))?;
+    }
     Ok(if reply.killed.killed == reply.killed.total { ExitCode::SUCCESS } else { FAILED.into() })
 }
 

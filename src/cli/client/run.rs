@@ -14,8 +14,8 @@ use super::{
 use crate::{
     client::ClientError,
     protocol::{
-        Code, CommandSpec, Empty, Error, Limits, Remove, RemoveParams, Run, RunParams, RunReply, Sessions, Target,
-        Until, Wait, WaitParams,
+        Code, CommandSpec, Empty, Error, Limits, Remove, RemoveParams, Run, RunParams, RunReply, Sessions, Status,
+        Target, Until, Wait, WaitParams,
     },
 };
 
@@ -165,7 +165,10 @@ async fn start(params: &RunParams) -> Result<(Connection, RunReply), Failure> {
 /// Removes the session that has the wanted name, if it has ended and nothing of it lives on.
 async fn make_way(connection: &mut Connection, params: &RunParams, taken: Error) -> Result<(), Failure> {
     let sessions = connection.read::<Sessions>(|| Empty {}).await?;
-    let is_named = sessions.values().any(|session| Some(&session.name) == params.name.as_ref());
+    let named = sessions.values().find(|session| Some(&session.name) == params.name.as_ref());
+    let is_named = named.is_some();
+    let left: usize = named.iter().flat_map(|session| &session.processes).map(|run| run.left_running).sum();
+    let is_active = named.is_some_and(|session| session.processes.iter().any(|run| run.status == Status::Active));
     let ended = sessions
         .into_iter()
         .filter(|(_, session)| Some(&session.name) == params.name.as_ref())
@@ -173,6 +176,10 @@ async fn make_way(connection: &mut Connection, params: &RunParams, taken: Error)
     let Some((id, how)) = ended else {
         let name = params.name.as_deref().unwrap_or_default();
         return Err(Failure::Asked(match taken.code {
+            Code::NameTaken if left > 0 && !is_active => format!(
+                "the session {name:?} has ended, but processes that it started live on (`termi ls`); `termi rm --force \
+                 {name}` ends them and makes the name free"
+            ),
             Code::NameTaken if is_named => format!(
                 "another session is named {name:?}; choose another name, or start the run in that one (--session {name})"
             ),

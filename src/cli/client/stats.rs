@@ -87,6 +87,11 @@ pub async fn run(args: Args) -> Outcome {
         ]
     };
     let rows: Vec<_> = reply.rows.iter().map(row).collect();
+    if rows.is_empty() {
+        let is_filtered = params.query.is_some() || params.group.is_some() || params.cwd.is_some();
+        output::line(if is_filtered { "no run in the history matches" } else { "no run has ended yet" })?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let key = match args.by {
         By::Command => "COMMAND",
         By::Program => "PROGRAM",

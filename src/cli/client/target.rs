@@ -83,7 +83,7 @@ pub async fn one_run(connection: &mut Connection, target: &Target) -> Result<Fou
     let active = found.iter().rposition(|found| found.run.status == Status::Active);
     match active.or(found.len().checked_sub(1)) {
         Some(at) => Ok(found.swap_remove(at)),
-        None => Err(Failure::Asked(format!("there is no run {target}; `termi ls` shows what there is"))),
+        None => Err(Failure::NotFound(format!("there is no session or run {:?}", target.to_string()))),
     }
 }
 

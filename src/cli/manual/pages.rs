@@ -35,7 +35,8 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "TERMI_RUN",
-        what: "The run that a program is in, set by Termi: `termi attach` does not show a run in itself.",
+        what: "The run that a program is in, set by Termi: `termi attach` does not show a run in itself, and `termi daemon \
+               --stop` does not end the one it runs in.",
     },
     Variable {
         name: "TERMI_SOCKET",

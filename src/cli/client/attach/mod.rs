@@ -181,7 +181,9 @@ fn ended(name: &str, status: Status, exit: Option<Exit>) -> Outcome {
 }
 
 fn lost(name: &str) -> Failure {
-    Failure::Asked(format!("the connection to the host of {name} was lost; `termi ls` shows what there still is"))
+    Failure::Asked(format!(
+        "the connection to the host of {name} was lost; `termi ls` lists the sessions that are left"
+    ))
 }
 
 /// Keys are sent without waiting for an answer: whether they are taken is asked before, by sending none.
