@@ -155,7 +155,7 @@ const NOT_DRAINED: [&str; 6] = [Replace::NAME, Shutdown::NAME, Input::NAME, Resi
 
 /// Whether the call must be over, and its answer written, before another binary takes over.
 fn is_drained(name: &str) -> bool {
-    writes(name) && !NOT_DRAINED.contains(&name)
+    !NOT_DRAINED.contains(&name) && writes(name)
 }
 
 /// Carries out a call over a connection that is open until `open` changes. What only waits ends with it; what changes

@@ -107,8 +107,8 @@ struct Call {
 enum Due {
     /// A call is to be carried out.
     Call(Call),
-    /// The answer is there, and what is under way until it is written.
-    Answer(String, Option<UnderWay>),
+    /// The reply is there.
+    Answer(String),
 }
 
 impl Served {
@@ -137,7 +137,7 @@ impl Served {
                 }
                 Err(answer) => {
                     warn!(bytes = content.len(), "a message was refused: it is no JSON-RPC");
-                    (vec![Due::Answer(answer, None)], false)
+                    (vec![Due::Answer(answer)], false)
                 }
             };
             if due.0.is_empty() {
@@ -160,13 +160,14 @@ impl Served {
             }
             Message::Invalid { id, why } => {
                 warn!("a message was refused: {why}");
-                Some(Due::Answer(message::invalid(&id, &why), None))
+                Some(Due::Answer(message::invalid(&id, &why)))
             }
             Message::Request { id, method, params } => {
                 debug!(method, "request");
                 if is_in_order(&method) {
-                    let (answer, under_way) = self.carry_out(&method, params, None).await;
-                    return Some(Due::Answer(message::answer(&id, answer), under_way));
+                    // A replacement of the daemon waits for none of these.
+                    let (answer, _) = self.carry_out(&method, params, None).await;
+                    return Some(Due::Answer(message::answer(&id, answer)));
                 }
                 let opens = OPENING.contains(&method.as_str());
                 let replying = opens.then(|| self.peer.traffic.replying());
@@ -204,7 +205,7 @@ impl Served {
             room.push((kind, self.peer.traffic.room().places(kind, count).await));
         }
         let calls = due.into_iter().map(|due| match due {
-            Due::Answer(answer, under_way) => futures::future::Either::Left(std::future::ready((answer, under_way))),
+            Due::Answer(answer) => futures::future::Either::Left(std::future::ready((answer, None))),
             Due::Call(call) => {
                 let number = call.replying.as_ref().map(Replying::number);
                 replying.extend(call.replying);
