@@ -4,7 +4,7 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 // Every method is named here.
-use super::*;
+use super::{method::for_each_method, *};
 
 /// The protocol's JSON Schema (2020-12).
 ///
@@ -15,46 +15,9 @@ pub fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let mut methods = Map::new();
     macro_rules! describe {
-        ($($method:ident),* $(,)?) => { $( methods.insert(<$method as Method>::NAME.to_owned(), method::<$method>(&mut generator)); )* };
+        ($($method:ident),*) => { $( methods.insert(<$method as Method>::NAME.to_owned(), method::<$method>(&mut generator)); )* };
     }
-    describe!(
-        Initialize,
-        Run,
-        Sessions,
-        Kill,
-        Input,
-        Resize,
-        Attach,
-        Detach,
-        Visible,
-        Hold,
-        Snapshot,
-        Lines,
-        Prompts,
-        Link,
-        Clipboard,
-        Wait,
-        Rename,
-        Restart,
-        Remove,
-        SendInput,
-        Configure,
-        SetColors,
-        History,
-        Stats,
-        Subscribe,
-        Unsubscribe,
-        Health,
-        Templates,
-        ParseTemplates,
-        Up,
-        Down,
-        Shutdown,
-        Join,
-        Replace,
-        Restorable,
-        Restore,
-    );
+    for_each_method!(describe);
     let messages = json!({
         "frame": generator.subschema_for::<Frame>(),
         "event": generator.subschema_for::<Event>(),

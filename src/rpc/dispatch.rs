@@ -85,7 +85,8 @@ pub struct Connection {
 /// parameters and the permit, without which nothing is found among the sessions: access is decided where the parameters
 /// are resolved, on the very values that the handler acts on.
 macro_rules! dispatch {
-    ($connection:expr, $name:expr, $params:expr; $($method:ident => |$p:pat_param, $permit:pat_param| $handler:expr),* $(,)?) => {
+    ($connection:expr, $name:expr, $params:expr; $($method:ident => |$p:pat_param, $permit:pat_param| $handler:expr),* $(,)?) => {{
+        const _: () = assert!([$(<$method as Method>::NAME),*].len() == METHODS.len(), "every method has a handler");
         match $name {
             $(<$method as Method>::NAME => {
                 let $permit = &Permit::new::<$method>(&$connection.caller, $connection.host.supervisor.cross_session())?;
@@ -95,67 +96,7 @@ macro_rules! dispatch {
             })*
             _ => Err(unknown($name)),
         }
-    };
-}
-
-macro_rules! methods {
-    ($($method:ident),* $(,)?) => {
-        /// Every method's name.
-        pub const METHODS: &[&str] = &[$(<$method as Method>::NAME),*];
-
-        /// Whether a call of the method changes something, as far as its access says.
-        fn writes(name: &str) -> bool {
-            [$((<$method as Method>::NAME, <$method as Method>::ACCESS)),*].contains(&(name, Access::Write))
-        }
-    };
-}
-
-methods!(
-    Initialize,
-    Run,
-    Sessions,
-    Kill,
-    Input,
-    Resize,
-    Attach,
-    Detach,
-    Visible,
-    Hold,
-    Snapshot,
-    Lines,
-    Prompts,
-    Link,
-    Clipboard,
-    Wait,
-    Rename,
-    Restart,
-    Remove,
-    SendInput,
-    Configure,
-    SetColors,
-    History,
-    Stats,
-    Subscribe,
-    Unsubscribe,
-    Health,
-    Templates,
-    ParseTemplates,
-    Up,
-    Down,
-    Shutdown,
-    Join,
-    Replace,
-    Restorable,
-    Restore,
-);
-
-/// Calls that a replacement of the daemon does not wait for and that do not wait for it: the replacement itself and the
-/// host's end; and keys, sizes and the like, which nobody has an answer of.
-const NOT_DRAINED: [&str; 6] = [Replace::NAME, Shutdown::NAME, Input::NAME, Resize::NAME, Visible::NAME, Hold::NAME];
-
-/// Whether the call must be over, and its answer written, before another binary takes over.
-fn is_drained(name: &str) -> bool {
-    !NOT_DRAINED.contains(&name) && writes(name)
+    }};
 }
 
 /// Carries out a call over a connection that is open until `open` changes. What only waits ends with it; what changes
@@ -165,7 +106,7 @@ pub(super) async fn while_open<T>(
     mut open: tokio::sync::watch::Receiver<()>,
     call: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    if ![Wait::NAME, Lines::NAME].contains(&method) {
+    if CallRules::of(method).on_close == OnClose::Finish {
         return call.await;
     }
     tokio::select! {
@@ -273,7 +214,7 @@ impl Connection {
 
     /// Counts a call as under way, if a replacement of the daemon is to wait for it.
     pub(super) async fn begins(&self, name: &str) -> Option<UnderWay> {
-        if is_drained(name) { Some(self.host.drain.begin().await) } else { None }
+        if CallRules::of(name).drained { Some(self.host.drain.begin().await) } else { None }
     }
 
     fn introduces(&self, answer: Option<u64>, what: Introduced) {

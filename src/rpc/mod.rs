@@ -19,7 +19,7 @@ use crate::session::Caller;
 use intake::Intake;
 
 pub use daemon::{Daemon, DaemonAsk};
-pub use dispatch::{Connection, Host, METHODS};
+pub use dispatch::{Connection, Host};
 pub use drain::Drain;
 pub use origin::Origin;
 pub use stdio::stdio;

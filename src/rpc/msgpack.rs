@@ -20,14 +20,13 @@ use super::{
     Ended,
     dispatch::{CALLS_UNDER_WAY, Connection, Host, closed, while_open},
     drain::UnderWay,
-    guard::{GuardedReader, GuardedWriter, OPENING, Replying, Traffic},
+    guard::{GuardedReader, GuardedWriter, Replying, Traffic},
     intake::Intake,
-    room::Kind,
     telling::Telling,
     value::to_value,
 };
 use crate::{
-    protocol::{Code, Error, Event, Frame, Frontend, Hold, Initialize, Input, Method, Resize, Visible},
+    protocol::{CallOrder, CallRules, Code, Error, Event, Frame, Frontend, Initialize, Method, ReplySize},
     session::{Caller, Client, FrameJob, Outbox},
 };
 
@@ -251,7 +250,7 @@ impl Handler for Served {
         // From here on it is carried out, whatever becomes of the connection.
         drop(self.traffic.taking());
         debug!(method = name, "request");
-        let (args, number) = if OPENING.contains(&name.as_str()) { numbered(args) } else { (args, None) };
+        let (args, number) = if CallRules::of(&name).reply_first { numbered(args) } else { (args, None) };
         let answer = match one(args) {
             Ok(params) => self.in_its_place(&name, params, number).await,
             Err(error) => Err(error),
@@ -274,7 +273,7 @@ impl Handler for Served {
             let (tag, open) = (Arc::clone(&self.tag), self.open.clone());
             return self.call(Peer { peer, frontend, tag, open }, params).await;
         }
-        let in_order = [Input::NAME, Resize::NAME, Visible::NAME, Hold::NAME].contains(&name.as_str());
+        let in_order = CallRules::of(&name).order == CallOrder::InOrder;
         let served = self.clone();
         let call = async move {
             if let (Err(error), _) = served.carry_out(&name, params, None).await {
@@ -293,10 +292,13 @@ impl Handler for Served {
 impl Served {
     /// Carries out a request. If its answer can be large, its place is free when that is written.
     async fn in_its_place(&self, name: &str, params: Value, answer: Option<u64>) -> Result<Value, Error> {
-        if let Some(kind) = Kind::of(name) {
+        let size = CallRules::of(name).reply_size;
+        if size != ReplySize::Small {
             let mut open = self.open.clone();
             tokio::select! {
-                places = self.traffic.room().places(kind, 1) => self.traffic.keep_place(places?),
+                place = self.traffic.room().places(size, 1) => if let Some(place) = place? {
+                    self.traffic.keep_place(place);
+                },
                 _ = open.changed() => return Err(closed()),
             }
         }
@@ -357,15 +359,12 @@ impl Served {
     async fn call(&self, peer: Peer, call: Value) {
         let [id, method, params] = ["id", "method", "params"].map(|key| take_key(&call, key));
         let served = self.clone();
-        let opens = method.as_str().is_some_and(|name| OPENING.contains(&name));
-        let until_it_is_out = (opens.then(|| self.traffic.replying()), self.traffic.owing());
+        let rules = CallRules::of(method.as_str().unwrap_or_default());
+        let until_it_is_out = (rules.reply_first.then(|| self.traffic.replying()), self.traffic.owing());
         tokio::spawn(async move {
             let (replying, _owing) = until_it_is_out;
             let number = replying.as_ref().map(Replying::number);
-            let room = match method.as_str().and_then(Kind::of) {
-                Some(kind) => served.traffic.room().places(kind, 1).await.map(Some),
-                None => Ok(None),
-            };
+            let room = served.traffic.room().places(rules.reply_size, 1).await;
             let (answer, under_way) = match method.as_str() {
                 Some(method) if room.is_ok() => served.carry_out(method, params, number).await,
                 Some(_) => (Err(room.as_ref().err().cloned().unwrap_or_else(closed)), None),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
-use termi::{protocol, rpc::METHODS};
+use termi::protocol::{self, METHODS};
 
 use crate::examples;
 

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value, json};
-use termi::rpc::METHODS;
+use termi::protocol::METHODS;
 
 use crate::support::{Client, Daemon, Home, Host, Setup, Speech, TERMI, eventually};
 

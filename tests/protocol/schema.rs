@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use termi::{protocol, rpc::METHODS};
+use termi::protocol::{self, METHODS};
 
 #[test]
 fn the_schema_is_the_types() {
@@ -16,7 +16,7 @@ fn the_schema_is_the_types() {
 fn the_schema_has_every_method_and_no_other() {
     let schema = protocol::schema();
     let described: BTreeSet<&str> = schema["methods"].as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(described, METHODS.iter().copied().collect(), "src/protocol/schema.rs lists the methods");
+    assert_eq!(described, METHODS.iter().copied().collect(), "src/protocol/method.rs lists the methods");
 }
 
 #[test]

@@ -17,7 +17,10 @@ method!(
 
 method!(
     /// Ends every session, then the host.
-    Shutdown = "shutdown", Write Host, Empty => Empty
+    Shutdown = "shutdown", Write Host, Empty => Empty {
+        const REPLY_FIRST: bool = true;
+        const DRAINED: bool = false;
+    }
 );
 
 /// What kind of client is at the other end.

@@ -16,7 +16,9 @@ method!(
 method!(
     /// Puts another binary in the daemon's place, with every session. There is no answer when it is done: the
     /// connection ends, and a client that joins again finds the same process id and the next generation.
-    Replace = "replace", Write Host, ReplaceParams => crate::protocol::Empty
+    Replace = "replace", Write Host, ReplaceParams => crate::protocol::Empty {
+        const DRAINED: bool = false;
+    }
 );
 
 method!(

@@ -3,11 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Empty, RunId, SessionId};
+use crate::protocol::{Empty, ReplySize, RunId, SessionId};
 
 method!(
     /// Looks after the host and each session.
-    Health = "health", Read Host, Empty => HealthReply
+    Health = "health", Read Host, Empty => HealthReply {
+        const REPLY_SIZE: ReplySize = ReplySize::Large;
+    }
 );
 
 /// How well something is.

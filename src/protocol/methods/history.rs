@@ -3,16 +3,20 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Exit, RunId, SessionId, Status};
+use crate::protocol::{Exit, ReplySize, RunId, SessionId, Status};
 
 method!(
     /// Runs that have ended, of this host and others, the newest first.
-    History = "history", Read Host, HistoryParams => HistoryReply
+    History = "history", Read Host, HistoryParams => HistoryReply {
+        const REPLY_SIZE: ReplySize = ReplySize::Large;
+    }
 );
 
 method!(
     /// What commands took and how they ended, over the whole history.
-    Stats = "stats", Read Host, StatsParams => StatsReply
+    Stats = "stats", Read Host, StatsParams => StatsReply {
+        const REPLY_SIZE: ReplySize = ReplySize::Large;
+    }
 );
 
 /// One run that has ended: a line of the history. Values of variables and input are never in it.

@@ -3,13 +3,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::RunId;
+use crate::protocol::{OnClose, ReplySize, RunId};
 
 method!(
     /// The lines that a run has printed, from a place on, and waits for the next if it is asked to. A line counts once
     /// the cursor has left it, or the run has ended; rows that were wrapped are one line. What a full-screen program
     /// draws is no line.
-    Lines = "lines", Read Sessions, LinesParams => LinesReply
+    Lines = "lines", Read Sessions, LinesParams => LinesReply {
+        const REPLY_SIZE: ReplySize = ReplySize::Lines;
+        const ON_CLOSE: OnClose = OnClose::Cancel;
+    }
 );
 
 /// Parameters of `lines`.

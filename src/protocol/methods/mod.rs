@@ -1,8 +1,9 @@
 //! The methods, by what they are about. Each is a type that owns its name, its parameters and its answer.
 
-/// Ties a method's name, access and scope to its parameters and its answer.
+/// Ties a method's name, access and scope to its parameters and its answer, with the rules of its calls that are not
+/// the trait's.
 macro_rules! method {
-    ($(#[doc = $doc:literal])* $method:ident = $name:literal, $access:ident $scope:ident, $params:ty => $reply:ty) => {
+    ($(#[doc = $doc:literal])* $method:ident = $name:literal, $access:ident $scope:ident, $params:ty => $reply:ty $({ $($rule:tt)* })?) => {
         $(#[doc = $doc])*
         #[derive(Debug, Clone, Copy)]
         pub enum $method {}
@@ -12,6 +13,7 @@ macro_rules! method {
             const ABOUT: &'static str = concat!($($doc),*);
             const ACCESS: $crate::protocol::Access = $crate::protocol::Access::$access;
             const SCOPE: $crate::protocol::Scope = $crate::protocol::Scope::$scope;
+            $($($rule)*)?
             type Params = $params;
             type Reply = $reply;
         }

@@ -9,7 +9,9 @@ use crate::protocol::{Error, Format, RunId, SessionId, Size, Target, ViewId};
 
 method!(
     /// Starts a program on a PTY of its own.
-    Run = "run", Write Sessions, RunParams => RunReply
+    Run = "run", Write Sessions, RunParams => RunReply {
+        const REPLY_FIRST: bool = true;
+    }
 );
 
 method!(

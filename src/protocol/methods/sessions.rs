@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{CommandSpec, Empty, Limits, RunId, SessionId, Stream, Target};
+use crate::protocol::{CommandSpec, Empty, Limits, ReplySize, RunId, SessionId, Stream, Target};
 
 method!(
     /// All sessions with their runs.
-    Sessions = "sessions", Read Sessions, Empty => SessionsReply
+    Sessions = "sessions", Read Sessions, Empty => SessionsReply {
+        const REPLY_SIZE: ReplySize = ReplySize::Large;
+    }
 );
 
 method!(

@@ -3,11 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{CursorInfo, RunId, Size, SpanLine};
+use crate::protocol::{CursorInfo, ReplySize, RunId, Size, SpanLine};
 
 method!(
     /// A run's screen, and as much of its transcript as asked for.
-    Snapshot = "snapshot", Read Sessions, SnapshotParams => SnapshotReply
+    Snapshot = "snapshot", Read Sessions, SnapshotParams => SnapshotReply {
+        const REPLY_SIZE: ReplySize = ReplySize::Large;
+    }
 );
 
 /// How a snapshot's lines look.

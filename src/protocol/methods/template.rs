@@ -5,17 +5,21 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{CommandSpec, Error, Keep, KillReply, Limits, RunReply, Stream, Until};
+use crate::protocol::{CommandSpec, Error, Keep, KillReply, Limits, ReplySize, RunReply, Stream, Until};
 
 method!(
     /// Makes templates known to the host, and answers with all that it knows.
-    Templates = "templates", Write Host, TemplatesParams => TemplatesReply
+    Templates = "templates", Write Host, TemplatesParams => TemplatesReply {
+        const REPLY_SIZE: ReplySize = ReplySize::Large;
+    }
 );
 
 method!(
     /// Reads the text of a project's `.termi.json`, which the client has found to be trusted, and answers with its
     /// templates or with the one thing that is wrong with it. Makes nothing known.
-    ParseTemplates = "parse_templates", Write Host, ParseTemplatesParams => TemplatesReply
+    ParseTemplates = "parse_templates", Write Host, ParseTemplatesParams => TemplatesReply {
+        const REPLY_SIZE: ReplySize = ReplySize::Large;
+    }
 );
 
 method!(

@@ -3,21 +3,29 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Bytes, Empty, Event, Exit, RunId, RunTarget, SessionId, SpanLine, Status, ViewId};
+use crate::protocol::{Bytes, CallOrder, Empty, Event, Exit, RunId, RunTarget, SessionId, SpanLine, Status, ViewId};
 
 method!(
     /// Types into a run.
-    Input = "input", Write Sessions, InputParams => Empty
+    Input = "input", Write Sessions, InputParams => Empty {
+        const ORDER: CallOrder = CallOrder::InOrder;
+        const DRAINED: bool = false;
+    }
 );
 
 method!(
     /// Sets the size of a run's terminal.
-    Resize = "resize", Write Sessions, ResizeParams => Empty
+    Resize = "resize", Write Sessions, ResizeParams => Empty {
+        const ORDER: CallOrder = CallOrder::InOrder;
+        const DRAINED: bool = false;
+    }
 );
 
 method!(
     /// Opens this client's view of a run; frames follow. A second attach replaces the first.
-    Attach = "attach", Read Sessions, AttachParams => AttachReply
+    Attach = "attach", Read Sessions, AttachParams => AttachReply {
+        const REPLY_FIRST: bool = true;
+    }
 );
 
 method!(
@@ -27,14 +35,18 @@ method!(
 
 method!(
     /// Sets whether this client's view of a run is visible; a hidden view gets no frames.
-    Visible = "visible", Read Sessions, VisibleParams => Empty
+    Visible = "visible", Read Sessions, VisibleParams => Empty {
+        const ORDER: CallOrder = CallOrder::InOrder;
+    }
 );
 
 method!(
     /// Holds or releases this client's view of a run, while a person reads in it above its end. On the primary screen a
     /// held view gets no frames; `output` events with `waiting_rows` count the rows that wait. Once it is released, it
     /// is brought up to date.
-    Hold = "hold", Read Sessions, HoldParams => Empty
+    Hold = "hold", Read Sessions, HoldParams => Empty {
+        const ORDER: CallOrder = CallOrder::InOrder;
+    }
 );
 
 /// A terminal's size in cells.

@@ -4,11 +4,13 @@ use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Error, Exit, Result, Target};
+use crate::protocol::{Error, Exit, OnClose, Result, Target};
 
 method!(
     /// Waits until runs exit, print something, or fall silent.
-    Wait = "wait", Read Sessions, WaitParams => WaitReply
+    Wait = "wait", Read Sessions, WaitParams => WaitReply {
+        const ON_CLOSE: OnClose = OnClose::Cancel;
+    }
 );
 
 /// What `wait` waits for.

@@ -13,7 +13,7 @@ mod writer;
 
 pub use reader::GuardedReader;
 pub use skipper::{MAX_BYTES, MAX_DEPTH, MAX_VALUES, Refusal, Skipper};
-pub use traffic::{Introduced, OPENING, Replying, Taking, Traffic};
+pub use traffic::{Introduced, Replying, Taking, Traffic};
 pub use writer::GuardedWriter;
 
 #[cfg(test)]

@@ -9,11 +9,14 @@ use std::{
 use tokio::io::{AsyncRead, ReadBuf};
 use tracing::warn;
 
-use crate::rpc::{dispatch::ANSWERS_WAITING, intake::Intake};
+use crate::{
+    protocol::CallRules,
+    rpc::{dispatch::ANSWERS_WAITING, intake::Intake},
+};
 
 use super::{
     skipper::{Refusal, Skipper},
-    traffic::{OPENING, Traffic},
+    traffic::Traffic,
 };
 
 /// What is done with a whole message.
@@ -132,7 +135,7 @@ impl<R> GuardedReader<R> {
                 }
                 let name = method.text().unwrap_or_default();
                 self.traffic.asked();
-                if OPENING.contains(&name) {
+                if CallRules::of(name).reply_first {
                     return Verdict::Number(params.start, self.traffic.asked_to_open(id));
                 }
                 verdict

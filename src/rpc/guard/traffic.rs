@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    protocol::{Attach, Event, Method, Run, RunId, SessionId, Shutdown},
+    protocol::{Event, RunId, SessionId},
     rpc::{drain::UnderWay, room::Room},
 };
 
@@ -99,9 +99,6 @@ impl Introduced {
         }
     }
 }
-
-/// Methods whose answer something must wait for: the first frame of the view that it tells of, or the host's end.
-pub const OPENING: [&str; 3] = [Run::NAME, Attach::NAME, Shutdown::NAME];
 
 impl Traffic {
     pub(super) fn sent(&self, id: u64) {

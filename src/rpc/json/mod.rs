@@ -28,12 +28,11 @@ use super::{
     Ended,
     dispatch::{ANSWERS_WAITING, CALLS_UNDER_WAY, Connection, Host, while_open},
     drain::UnderWay,
-    guard::{OPENING, Replying},
+    guard::Replying,
     intake::Intake,
-    room::Kind,
 };
 use crate::{
-    protocol::{Code, Error, Hold, Initialize, Input, Method, Resize, Visible},
+    protocol::{CallOrder, CallRules, Code, Error, Initialize, Method, ReplySize},
     session::{Caller, Client},
 };
 
@@ -100,6 +99,7 @@ struct Call {
     id: Value,
     method: String,
     params: Value,
+    rules: CallRules,
     replying: Option<Replying>,
 }
 
@@ -164,19 +164,19 @@ impl Served {
             }
             Message::Request { id, method, params } => {
                 debug!(method, "request");
-                if is_in_order(&method) {
+                let rules = CallRules::of(&method);
+                if rules.order == CallOrder::InOrder {
                     // A replacement of the daemon waits for none of these.
                     let (answer, _) = self.carry_out(&method, params, None).await;
                     return Some(Due::Answer(message::answer(&id, answer)));
                 }
-                let opens = OPENING.contains(&method.as_str());
-                let replying = opens.then(|| self.peer.traffic.replying());
-                Some(Due::Call(Call { id, method, params, replying }))
+                let replying = rules.reply_first.then(|| self.peer.traffic.replying());
+                Some(Due::Call(Call { id, method, params, rules, replying }))
             }
             Message::Notification { method, .. } if method.starts_with("$/") => None,
             Message::Notification { method, params } => {
                 debug!(method, "notification");
-                let in_order = is_in_order(&method);
+                let in_order = CallRules::of(&method).order == CallOrder::InOrder;
                 let served = self.clone();
                 let call = async move {
                     if let (Err(error), _) = served.carry_out(&method, params, None).await {
@@ -199,18 +199,18 @@ impl Served {
         let mut replying = Vec::new();
         // All at once: two batches with half of what each needs would wait for each other.
         let mut room = Vec::new();
-        for kind in [Kind::Large, Kind::Tail] {
-            let is_one = |due: &&Due| matches!(due, Due::Call(call) if Kind::of(&call.method) == Some(kind));
+        for size in [ReplySize::Large, ReplySize::Lines] {
+            let is_one = |due: &&Due| matches!(due, Due::Call(call) if call.rules.reply_size == size);
             let count = due.iter().filter(is_one).count();
-            room.push((kind, self.peer.traffic.room().places(kind, count).await));
+            room.push((size, self.peer.traffic.room().places(size, count).await));
         }
         let calls = due.into_iter().map(|due| match due {
             Due::Answer(answer) => futures::future::Either::Left(std::future::ready((answer, None))),
             Due::Call(call) => {
                 let number = call.replying.as_ref().map(Replying::number);
                 replying.extend(call.replying);
-                let kind = Kind::of(&call.method);
-                let no_room = room.iter().find_map(|(of, places)| places.as_ref().err().filter(|_| Some(*of) == kind));
+                let size = call.rules.reply_size;
+                let no_room = room.iter().find_map(|(of, places)| places.as_ref().err().filter(|_| *of == size));
                 let no_room = no_room.cloned();
                 futures::future::Either::Right(async move {
                     let (answer, under_way) = match no_room {
@@ -253,9 +253,4 @@ impl Served {
         let answer = Box::pin(while_open(method, self.open.clone(), call)).await;
         (answer.inspect_err(|error| debug!(method, "refused: {:?}", error.code)), under_way)
     }
-}
-
-/// What is typed and how large it is must not overtake each other.
-fn is_in_order(method: &str) -> bool {
-    [Input::NAME, Resize::NAME, Visible::NAME, Hold::NAME].contains(&method)
 }
