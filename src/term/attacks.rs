@@ -2,7 +2,7 @@
 
 use proptest::{collection::vec, prelude::*};
 
-use super::{Asked, Terminal, parser::Plain};
+use super::{Asked, Terminal, parse::ReferenceParser};
 use crate::protocol::{Size, SpanLine};
 
 const SIZE: Size = Size { rows: 6, cols: 20 };
@@ -92,8 +92,8 @@ proptest! {
             quick.feed(&stream);
             let mut rest = stream.as_slice();
             while !rest.is_empty() {
-                let mut sink = Plain(plain.parser.with(&mut plain.screen));
-                rest = &rest[plain.guard.advance(rest, &mut sink)..];
+                let mut sink = ReferenceParser(plain.parser.with(&mut plain.screen));
+                rest = &rest[plain.string_filter.advance(rest, &mut sink)..];
             }
             prop_assert_eq!(quick.cursor(), plain.cursor());
         }

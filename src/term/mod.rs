@@ -1,7 +1,7 @@
 //! A run's emulated state: screen, modes, title, transcript. Pure: no I/O, no clock but for an update's patience.
 //!
-//! The way of a program's output: `guard` takes the strings out and `osc` reads them; the rest goes through
-//! `parser` to `screen`, which keeps in `transcript` what scrolls off. The emulator itself is behind
+//! The way of a program's output: `parse` takes the strings out and reads them; the rest goes through the emulator's
+//! parser to `screen`, which keeps in `transcript` what scrolls off. The emulator itself is behind
 //! `screen`; nothing outside this folder knows which one it is. In a flood, lines wait in `skim` until
 //! somebody looks: those that have scrolled off by then go to the transcript without having been drawn.
 
@@ -10,19 +10,15 @@ mod asked;
 mod attacks;
 mod colors;
 mod damage;
-mod guard;
 mod line;
 mod modes;
-mod osc;
-mod packed;
-mod parser;
+mod parse;
 mod prompts;
 mod saved;
 mod screen;
 mod skim;
 #[cfg(test)]
 mod skim_law;
-mod tail;
 mod text;
 mod transcript;
 
@@ -30,16 +26,15 @@ use std::time::Instant;
 
 pub use asked::{Asked, Copied, Cwd, Notification, PasteAsked, Progress, Selection};
 pub use colors::Colors;
-pub use guard::CLIPBOARD_MAX;
 pub use line::columns;
 pub use modes::{CursorShape, Modes, MouseReport};
+pub use parse::CLIPBOARD_MAX;
 pub use prompts::Prompt;
 pub use saved::SavedTerminal;
 pub use transcript::{Row, Transcript};
 
 use crate::protocol::{CursorInfo, Size, SpanLine};
-use guard::{Guard, Sink};
-use parser::Parser;
+use parse::{Parser, Sink, StringFilter};
 use screen::Screen;
 use skim::{Settled, Skim};
 
@@ -57,7 +52,7 @@ pub fn clamp_size(rows: u32, cols: u32) -> Size {
 
 /// One run's terminal.
 pub struct Terminal {
-    guard: Guard,
+    string_filter: StringFilter,
     parser: Parser,
     screen: Screen,
     skim: Skim,
@@ -71,7 +66,7 @@ impl Terminal {
     }
 
     fn with(screen: Screen) -> Self {
-        Self { guard: Guard::new(), parser: Parser::new(), screen, skim: Skim::new() }
+        Self { string_filter: StringFilter::new(), parser: Parser::new(), screen, skim: Skim::new() }
     }
 
     /// Takes in output of the program, and draws it.
@@ -100,7 +95,7 @@ impl Terminal {
     /// Takes in some of the output: how much, and whether an update ends there.
     fn feed_some(&mut self, bytes: &[u8]) -> (usize, bool) {
         let mut end = bytes.len();
-        let worth_it = self.skim.is_worth_trying(end) && self.guard.is_idle() && self.screen.scrolls_by_lines();
+        let worth_it = self.skim.is_worth_trying(end) && self.string_filter.is_idle() && self.screen.scrolls_by_lines();
         if !self.skim.is_empty() || worth_it && self.screen.is_at_empty_row() {
             let (taken, is_fine) = self.skim.take(bytes, &mut self.screen);
             if !is_fine {
@@ -135,7 +130,7 @@ impl Terminal {
     }
 
     fn draw(&mut self, bytes: &[u8]) -> usize {
-        let taken = self.guard.advance(bytes, &mut self.parser.with(&mut self.screen));
+        let taken = self.string_filter.advance(bytes, &mut self.parser.with(&mut self.screen));
         self.screen.note_damage();
         taken
     }
@@ -245,7 +240,7 @@ impl Terminal {
         self.settle();
         let saved = SavedTerminal {
             screen: self.screen.save(),
-            guard: self.guard.clone(),
+            string_filter: self.string_filter.clone(),
             unfinished: self.parser.unfinished(),
             last_printed: self.parser.last_printed(),
         };
@@ -261,7 +256,7 @@ impl Terminal {
             terminal.parser.passed_by(last);
         }
         terminal.parser.with(&mut terminal.screen).pass(&saved.unfinished);
-        terminal.guard = saved.guard;
+        terminal.string_filter = saved.string_filter;
         terminal.screen.note_damage();
         terminal
     }
@@ -270,7 +265,7 @@ impl Terminal {
     /// goes to the transcript, and every mode is as at the start.
     pub fn start_over(&mut self, line: &str) {
         self.settle();
-        (self.guard, self.parser) = (Guard::new(), Parser::new());
+        (self.string_filter, self.parser) = (StringFilter::new(), Parser::new());
         self.screen.start_over();
         self.feed(format!("\x1b[2m{line}\x1b[m\r\n").as_bytes());
     }

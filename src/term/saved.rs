@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Prompt, guard::Guard};
+use super::{Prompt, parse::StringFilter};
 use crate::protocol::{Size, SpanLine, Style};
 
 /// A whole terminal.
@@ -12,7 +12,8 @@ use crate::protocol::{Size, SpanLine, Style};
 pub struct SavedTerminal {
     pub(super) screen: SavedScreen,
     /// A string that has not come whole.
-    pub(super) guard: Guard,
+    #[serde(rename = "guard")]
+    pub(super) string_filter: StringFilter,
     /// The beginning of anything else that has not.
     pub(super) unfinished: Vec<u8>,
     /// The character that was printed last: a sequence may ask for it again (REP).

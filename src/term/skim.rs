@@ -11,8 +11,7 @@ use alacritty_terminal::vte::ansi::{Attr, Color, NamedColor};
 use unicode_width::UnicodeWidthChar;
 
 use super::{
-    guard::{self, Sgr},
-    parser,
+    parse::{Sgr, Unread},
     screen::Screen,
 };
 
@@ -166,7 +165,7 @@ impl Skim {
                     self.next.width += width;
                 }
                 Piece::Sgr(sgr) => {
-                    for attribute in parser::attributes(sgr.numbers()) {
+                    for attribute in sgr.attributes() {
                         match attribute {
                             None => return false,
                             Some(Attr::Reset | Attr::Background(Color::Named(NamedColor::Background))) => {
@@ -235,15 +234,10 @@ fn piece(bytes: &[u8]) -> Piece {
             Piece::Text(count, count)
         }
         [b'\r', b'\n', ..] => Piece::End,
-        [0x1b, ..] => match guard::read_sgr(bytes) {
+        [0x1b, ..] => match Sgr::read(bytes) {
             Ok(sgr) => Piece::Sgr(sgr),
-            Err(is_part) => {
-                if is_part {
-                    Piece::Part
-                } else {
-                    Piece::Odd
-                }
-            }
+            Err(Unread::Incomplete) => Piece::Part,
+            Err(Unread::Other) => Piece::Odd,
         },
         [0xc2..=0xff, ..] => other_text(bytes),
         _ => Piece::Odd,

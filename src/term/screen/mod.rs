@@ -30,7 +30,7 @@ use super::{
     Asked, Colors, Modes, Transcript,
     damage::Damage,
     line,
-    osc::Chunks,
+    parse::Chunks,
     prompts::{Prompt, Prompts},
 };
 use crate::protocol::{CursorInfo, Size, SpanLine};

@@ -5,7 +5,7 @@ use alacritty_terminal::{index::Line, vte::ansi::Hyperlink};
 use super::Screen;
 use crate::term::{
     asked::{Copied, Notification},
-    osc::Osc,
+    parse::Osc,
 };
 
 /// Notifications and questions for a clipboard that may wait to be taken.

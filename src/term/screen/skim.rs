@@ -13,7 +13,7 @@ use alacritty_terminal::{
 use super::Screen;
 use crate::{
     protocol::{Span, SpanLine, Style},
-    term::{columns, guard, line, parser},
+    term::{columns, line, parse::Sgr},
 };
 
 /// A row that is made from output.
@@ -103,9 +103,9 @@ impl Screen {
                 making.add(fits, &look);
                 text = more;
             }
-            let Ok(sgr) = guard::read_sgr(rest) else { break };
+            let Ok(sgr) = Sgr::read(rest) else { break };
             let before = self.attributes();
-            for attribute in parser::attributes(sgr.numbers()).flatten() {
+            for attribute in sgr.attributes().flatten() {
                 self.term.terminal_attribute(attribute);
             }
             if self.attributes() != before {

@@ -1,4 +1,4 @@
-//! What an OSC says.
+//! Reads operating system commands (OSC).
 
 use std::{os::unix::ffi::OsStringExt, path::PathBuf, str};
 
@@ -7,10 +7,8 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::{
-    asked::{Copied, Cwd, Notification, PasteAsked, Progress, Selection},
-    guard::{CLIPBOARD_MAX, End},
-};
+use super::string_filter::{CLIPBOARD_MAX, End};
+use crate::term::asked::{Copied, Cwd, Notification, PasteAsked, Progress, Selection};
 
 /// The longest texts that are kept, in characters: more than any window's title bar or notification shows.
 const TITLE_MAX: usize = 500;

@@ -1,13 +1,17 @@
 //! The text that has left the screen, bounded in bytes.
 
+mod packed;
+
 use std::{collections::VecDeque, mem};
 
-use super::{
-    columns,
-    packed::{self, Packed},
-    saved::{SavedRow, SavedTranscript},
+use crate::{
+    protocol::SpanLine,
+    term::{
+        columns,
+        saved::{SavedRow, SavedTranscript},
+    },
 };
-use crate::protocol::SpanLine;
+use packed::Packed;
 
 /// Rows are kept in pieces of this size, so that old ones can be given back without moving the others.
 const CHUNK_MAX: usize = 16 << 10;

@@ -1,4 +1,4 @@
-//! From what the guard lets through to the screen: by the emulator's own parser, and past it where that is quicker.
+//! Feeds the emulator with what the string filter passes: through its own parser, and past that where it is quicker.
 //!
 //! Most output is lines of ASCII and colours. The emulator's parser hands text on character by character, and reads
 //! a colour byte by byte; here runs of ASCII are written into a row at once, and colours are set by their numbers.
@@ -6,22 +6,24 @@
 
 use std::time::Duration;
 
-use alacritty_terminal::vte::ansi::{Attr, Color, Handler, NamedColor, Processor, Rgb, Timeout};
+use alacritty_terminal::vte::ansi::{Handler, Processor, Timeout};
 
 use super::{
-    guard::{ABORT, End, Sink, unfinished},
     osc::{self, Osc},
-    screen::Screen,
-    tail::Tail,
+    pending::PendingSequence,
+    sgr::Sgr,
+    string_filter::{ABORT, End, Sink},
+    utf8::unfinished,
 };
+use crate::term::screen::Screen;
 
 /// The parser's own way to hold back synchronized updates, switched off: it would copy up to 2 MiB of them. Here
-/// an update is taken in as it comes, and it is views that wait for its end (see [`Terminal::sync_deadline`]).
+/// an update is taken in as it comes, and it is views that wait for its end (see [`crate::term::Terminal::sync_deadline`]).
 /// The room that the parser reserves for it is never touched, so that the kernel never provides it.
 #[derive(Debug, Default)]
-struct NeverHeld;
+struct NoSyncTimeout;
 
-impl Timeout for NeverHeld {
+impl Timeout for NoSyncTimeout {
     fn set_timeout(&mut self, _: Duration) {}
     fn clear_timeout(&mut self) {}
     fn pending_timeout(&self) -> bool {
@@ -31,23 +33,23 @@ impl Timeout for NeverHeld {
 
 /// The emulator's parser, and what it has not seen.
 pub struct Parser {
-    processor: Processor<NeverHeld>,
+    processor: Processor<NoSyncTimeout>,
     /// The last character, if the parser does not know it: a sequence may ask for it again (REP).
     unseen: Option<u8>,
     /// The end of what the parser was given, where that is the beginning of a sequence.
-    tail: Tail,
+    pending: PendingSequence,
 }
 
 /// A parser and the screen that it writes to.
-pub struct Writing<'a> {
+pub struct ParserSink<'a> {
     parser: &'a mut Parser,
     screen: &'a mut Screen,
 }
 
 /// Takes what the parser is only to remember.
-struct Nobody;
+struct NullHandler;
 
-impl Handler for Nobody {}
+impl Handler for NullHandler {}
 
 /// Takes the character that the parser is asked to repeat.
 #[derive(Default)]
@@ -61,12 +63,12 @@ impl Handler for Repeated {
 
 impl Parser {
     pub fn new() -> Self {
-        Self { processor: Processor::new(), unseen: None, tail: Tail::default() }
+        Self { processor: Processor::new(), unseen: None, pending: PendingSequence::default() }
     }
 
     /// What the parser was given of a sequence that has not come whole.
     pub fn unfinished(&self) -> Vec<u8> {
-        self.tail.unfinished()
+        self.pending.unfinished()
     }
 
     /// The character that was printed last. The parser tells it only by repeating it, which ends the sequence that it is
@@ -77,7 +79,7 @@ impl Parser {
         }
         let mut repeated = Repeated::default();
         self.processor.advance(&mut repeated, b"\x1b[b");
-        self.processor.advance(&mut Nobody, &self.tail.unfinished());
+        self.processor.advance(&mut NullHandler, &self.pending.unfinished());
         repeated.0
     }
 
@@ -85,16 +87,16 @@ impl Parser {
     pub fn passed_by(&mut self, last: char) {
         self.unseen = u8::try_from(last).ok().filter(u8::is_ascii);
         if self.unseen.is_none() {
-            self.processor.advance(&mut Nobody, last.encode_utf8(&mut [0; 4]).as_bytes());
+            self.processor.advance(&mut NullHandler, last.encode_utf8(&mut [0; 4]).as_bytes());
         }
     }
 
-    pub fn with<'a>(&'a mut self, screen: &'a mut Screen) -> Writing<'a> {
-        Writing { parser: self, screen }
+    pub fn with<'a>(&'a mut self, screen: &'a mut Screen) -> ParserSink<'a> {
+        ParserSink { parser: self, screen }
     }
 }
 
-impl Writing<'_> {
+impl ParserSink<'_> {
     fn advance(&mut self, bytes: &[u8]) {
         self.parser.processor.advance(self.screen, bytes);
     }
@@ -102,12 +104,12 @@ impl Writing<'_> {
     /// Has the parser know the last character.
     fn show_unseen(&mut self) {
         if let Some(unseen) = self.parser.unseen.take() {
-            self.parser.processor.advance(&mut Nobody, &[unseen]);
+            self.parser.processor.advance(&mut NullHandler, &[unseen]);
         }
     }
 }
 
-impl Sink for Writing<'_> {
+impl Sink for ParserSink<'_> {
     fn text(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while let Some(&first) = rest.first() {
@@ -154,15 +156,15 @@ impl Sink for Writing<'_> {
         if may_repeat && bytes.first() == Some(&0x1b) {
             self.show_unseen();
         }
-        self.parser.tail.note(bytes);
+        self.parser.pending.note(bytes);
         self.advance(bytes);
     }
 
-    fn sgr(&mut self, numbers: &[u16]) -> bool {
-        if attributes(numbers).any(|attribute| attribute.is_none()) {
+    fn sgr(&mut self, sgr: &Sgr) -> bool {
+        if sgr.attributes().any(|attribute| attribute.is_none()) {
             return false;
         }
-        for attribute in attributes(numbers).flatten() {
+        for attribute in sgr.attributes().flatten() {
             self.screen.terminal_attribute(attribute);
         }
         true
@@ -184,83 +186,12 @@ impl Sink for Writing<'_> {
     }
 }
 
-/// What the numbers of SGR say, one after another; none, and nothing after it, for what the parser knows better.
-#[inline]
-pub fn attributes(numbers: &[u16]) -> impl Iterator<Item = Option<Attr>> {
-    let mut numbers = numbers.iter().copied();
-    let mut is_known = true;
-    std::iter::from_fn(move || {
-        let number = numbers.next().filter(|_| is_known)?;
-        let attribute = attribute(number, &mut numbers);
-        is_known = attribute.is_some();
-        Some(attribute)
-    })
-}
-
-/// What a number of SGR says, with those after it that belong to it; none for what the parser knows better.
-#[inline]
-fn attribute(number: u16, more: &mut impl Iterator<Item = u16>) -> Option<Attr> {
-    let mut byte = || u8::try_from(more.next()?).ok();
-    Some(match number {
-        0 => Attr::Reset,
-        1 => Attr::Bold,
-        2 => Attr::Dim,
-        3 => Attr::Italic,
-        4 => Attr::Underline,
-        7 => Attr::Reverse,
-        9 => Attr::Strike,
-        22 => Attr::CancelBoldDim,
-        23 => Attr::CancelItalic,
-        24 => Attr::CancelUnderline,
-        27 => Attr::CancelReverse,
-        29 => Attr::CancelStrike,
-        30..=37 => Attr::Foreground(named(number - 30)),
-        39 => Attr::Foreground(Color::Named(NamedColor::Foreground)),
-        40..=47 => Attr::Background(named(number - 40)),
-        49 => Attr::Background(Color::Named(NamedColor::Background)),
-        90..=97 => Attr::Foreground(named(number - 90 + 8)),
-        100..=107 => Attr::Background(named(number - 100 + 8)),
-        38 | 48 => {
-            let color = match byte()? {
-                5 => Color::Indexed(byte()?),
-                2 => Color::Spec(Rgb { r: byte()?, g: byte()?, b: byte()? }),
-                _ => return None,
-            };
-            if number == 38 { Attr::Foreground(color) } else { Attr::Background(color) }
-        }
-        _ => return None,
-    })
-}
-
-/// One of the sixteen colours that have names.
-fn named(index: u16) -> Color {
-    const NAMES: [NamedColor; 16] = [
-        NamedColor::Black,
-        NamedColor::Red,
-        NamedColor::Green,
-        NamedColor::Yellow,
-        NamedColor::Blue,
-        NamedColor::Magenta,
-        NamedColor::Cyan,
-        NamedColor::White,
-        NamedColor::BrightBlack,
-        NamedColor::BrightRed,
-        NamedColor::BrightGreen,
-        NamedColor::BrightYellow,
-        NamedColor::BrightBlue,
-        NamedColor::BrightMagenta,
-        NamedColor::BrightCyan,
-        NamedColor::BrightWhite,
-    ];
-    Color::Named(NAMES[usize::from(index) % NAMES.len()])
-}
-
 /// The emulator's parser alone, to be compared with.
 #[cfg(test)]
-pub struct Plain<'a>(pub Writing<'a>);
+pub struct ReferenceParser<'a>(pub ParserSink<'a>);
 
 #[cfg(test)]
-impl Sink for Plain<'_> {
+impl Sink for ReferenceParser<'_> {
     fn text(&mut self, bytes: &[u8]) {
         self.0.advance(bytes);
         if unfinished(bytes) > 0 {
@@ -270,7 +201,7 @@ impl Sink for Plain<'_> {
     fn pass(&mut self, bytes: &[u8]) {
         self.0.advance(bytes);
     }
-    fn sgr(&mut self, _: &[u16]) -> bool {
+    fn sgr(&mut self, _: &Sgr) -> bool {
         false
     }
     fn osc(&mut self, content: &[u8], end: End) {

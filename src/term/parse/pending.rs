@@ -1,8 +1,8 @@
-//! The end of what the parser was given that is the beginning of an escape sequence. Given to a fresh parser, it puts
-//! that where the old one stood. Strings never get there, nor does a part of a character: the guard has those.
+//! The escape sequence that has begun and not ended, as the parser was given it. Given to a fresh parser, it puts that
+//! where the old one stood. Strings never get there, nor does a part of a character: the string filter has those.
 
 /// Longer sequences than this are not followed: their end is then shown as text.
-const MOST: usize = 64 << 10;
+const MAX_BYTES: usize = 64 << 10;
 
 const ESC: u8 = 0x1b;
 const CAN: u8 = 0x18;
@@ -10,12 +10,12 @@ const SUB: u8 = 0x1a;
 
 /// Follows the sequences for their unfinished end.
 #[derive(Debug, Default)]
-pub(super) struct Tail {
+pub(super) struct PendingSequence {
     /// From the last escape character on while its sequence is unfinished, else nothing.
     bytes: Vec<u8>,
 }
 
-impl Tail {
+impl PendingSequence {
     /// More of a sequence was fed to the parser.
     pub(super) fn note(&mut self, bytes: &[u8]) {
         // An escape character ends whatever was before it, so nothing older than the last one counts.
@@ -28,7 +28,7 @@ impl Tail {
             None => bytes,
         };
         self.bytes.extend(bytes.iter().filter(|byte| is_part(**byte)));
-        if self.bytes.len() > MOST || !is_unfinished(&self.bytes) {
+        if self.bytes.len() > MAX_BYTES || !is_unfinished(&self.bytes) {
             self.bytes.clear();
         }
     }
@@ -82,14 +82,14 @@ mod tests {
             ("\x1b[mplain", ""),
         ] {
             for size in 1..=output.len() {
-                let mut tail = Tail::default();
-                output.as_bytes().chunks(size).for_each(|chunk| tail.note(chunk));
-                assert_eq!(tail.unfinished(), unfinished.as_bytes(), "{output:?} by {size}");
+                let mut pending = PendingSequence::default();
+                output.as_bytes().chunks(size).for_each(|chunk| pending.note(chunk));
+                assert_eq!(pending.unfinished(), unfinished.as_bytes(), "{output:?} by {size}");
             }
         }
-        let mut tail = Tail::default();
-        tail.note(b"\x1b[");
-        (0..100).for_each(|_| tail.note(&[b'1'; 4096]));
-        assert!(tail.bytes.len() <= MOST + 4096, "it is bounded");
+        let mut pending = PendingSequence::default();
+        pending.note(b"\x1b[");
+        (0..100).for_each(|_| pending.note(&[b'1'; 4096]));
+        assert!(pending.bytes.len() <= MAX_BYTES + 4096, "it is bounded");
     }
 }

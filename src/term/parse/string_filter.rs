@@ -6,10 +6,13 @@
 //! escape sequence abort it (ECMA-48, DEC's state machine). C1 controls of one byte are no part of it: in UTF-8
 //! they are halves of characters. What does not belong to a string passes through untouched, in slices.
 
-use std::str;
-
 use memchr::{memchr, memchr3};
 use serde::{Deserialize, Serialize};
+
+use super::{
+    sgr::Sgr,
+    utf8::{self, PartialCharacter},
+};
 
 const BEL: u8 = 0x07;
 const CAN: u8 = 0x18;
@@ -59,8 +62,8 @@ pub trait Sink {
     fn text(&mut self, bytes: &[u8]);
     /// Bytes of a sequence for the emulator.
     fn pass(&mut self, bytes: &[u8]);
-    /// Colours and attributes (SGR), by their numbers.
-    fn sgr(&mut self, numbers: &[u16]) -> bool;
+    /// Colours and attributes (SGR). False when it does not know all of them: they are then passed as bytes.
+    fn sgr(&mut self, sgr: &Sgr) -> bool;
     /// A whole OSC: its content without control characters.
     fn osc(&mut self, content: &[u8], end: End);
     /// An OSC that was too long; `start` is how it began.
@@ -69,36 +72,39 @@ pub trait Sink {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
+    /// Outside of all sequences (DEC's state "ground").
     Text,
-    /// After an ESC.
+    /// After an ESC ("escape").
     Escape,
-    /// The same after what only chooses a set of escapes.
+    /// The same after what only chooses a set of escapes ("escape_intermediate").
     Intermediate,
-    /// In a control sequence (CSI).
+    /// In a control sequence ("csi_entry", "csi_param", "csi_intermediate").
     Csi,
+    /// In an OSC ("osc_string").
     Osc,
     /// After an ESC in an OSC.
     OscEscape,
-    /// In a string of which nothing is kept.
+    /// In a string of which nothing is kept ("dcs_passthrough", "sos_pm_apc_string").
     Ignored,
+    /// After an ESC in such a string.
     IgnoredEscape,
 }
 
-/// The state between two pieces of output: every cut of a stream gives the same.
+/// Takes strings out of a program's output. It keeps its state between two pieces of output: every cut of a stream gives
+/// the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Guard {
+pub struct StringFilter {
     state: State,
     osc: Vec<u8>,
     /// The OSC was longer than it may be: the rest of it is dropped.
     too_long: bool,
-    /// The beginning of a character whose end has not come. The emulator's parser, given a character in two parts,
-    /// loses what follows it (vte 0.15).
-    part: Vec<u8>,
+    /// The emulator's parser, given a character in two parts, loses what follows it (vte 0.15).
+    part: PartialCharacter,
 }
 
-impl Guard {
+impl StringFilter {
     pub fn new() -> Self {
-        Self { state: State::Text, osc: Vec::new(), too_long: false, part: Vec::new() }
+        Self { state: State::Text, osc: Vec::new(), too_long: false, part: PartialCharacter::default() }
     }
 
     /// Whether it is within no sequence and no character.
@@ -109,7 +115,7 @@ impl Guard {
     /// Takes output in, and returns how much of it: less than all only if a synchronized update has just ended,
     /// so that it can be shown before the next begins.
     pub fn advance(&mut self, bytes: &[u8], sink: &mut impl Sink) -> usize {
-        let mut at = self.complete(bytes, sink);
+        let mut at = self.part.complete(bytes, |character| sink.text(character));
         let mut passed = at;
         while at < bytes.len() {
             let byte = bytes[at];
@@ -143,7 +149,8 @@ impl Guard {
                     at += 1;
                     passed = at;
                 }
-                // What else there is in a sequence, control characters among it, does not end it.
+                // Within ESC (escape), its intermediates (escape_intermediate) and CSI (csi_param, csi_intermediate),
+                // control characters are carried out where they stand, and do not end the sequence.
                 State::Escape | State::Intermediate | State::Csi => {
                     at += 1;
                     self.state = match (self.state, byte) {
@@ -205,37 +212,11 @@ impl Guard {
         }
         let rest = &bytes[passed..];
         if self.state == State::Text {
-            let whole = rest.len() - unfinished(rest);
-            self.part.extend_from_slice(&rest[whole..]);
+            let whole = rest.len() - utf8::unfinished(rest);
+            self.part.begin(&rest[whole..]);
             text(sink, &rest[..whole]);
         } else {
             pass(sink, rest);
-        }
-        at
-    }
-
-    /// Puts the end to a character that has begun; returns how many bytes it took. A beginning that has no end is
-    /// shown as what it is.
-    fn complete(&mut self, bytes: &[u8], sink: &mut impl Sink) -> usize {
-        let mut at = 0;
-        while !self.part.is_empty()
-            && let Some(&byte) = bytes.get(at)
-        {
-            self.part.push(byte);
-            match str::from_utf8(&self.part) {
-                Ok(_) => sink.text(&self.part),
-                Err(error) if error.error_len().is_none() => {
-                    at += 1;
-                    continue;
-                }
-                Err(_) => {
-                    sink.text("\u{fffd}".as_bytes());
-                    self.part.clear();
-                    return at;
-                }
-            }
-            at += 1;
-            self.part.clear();
         }
         at
     }
@@ -246,8 +227,8 @@ impl Guard {
         }
         // A pure function of what came before, so that no cut of the stream changes it.
         for &byte in bytes.iter().filter(|byte| **byte >= b' ') {
-            let most = if self.osc.starts_with(b"52;") { CLIPBOARD_OSC_MAX } else { OSC_MAX };
-            if self.osc.len() == most {
+            let max = if self.osc.starts_with(b"52;") { CLIPBOARD_OSC_MAX } else { OSC_MAX };
+            if self.osc.len() == max {
                 self.too_long = true;
                 self.osc.truncate(16);
                 self.osc.shrink_to_fit();
@@ -282,61 +263,8 @@ fn text(sink: &mut impl Sink, bytes: &[u8]) {
 /// Hands on the commonest sequence, colours and attributes, if it stands whole at the beginning and is of few numbers;
 /// returns its length.
 fn sgr(bytes: &[u8], sink: &mut impl Sink) -> Option<usize> {
-    let sgr = read_sgr(bytes).ok()?;
-    sink.sgr(sgr.numbers()).then_some(sgr.length)
-}
-
-/// Colours and attributes, by their numbers.
-pub struct Sgr {
-    numbers: [u16; 8],
-    count: usize,
-    length: usize,
-}
-
-impl Sgr {
-    pub fn numbers(&self) -> &[u16] {
-        &self.numbers[..self.count]
-    }
-
-    /// Of the sequence, in bytes.
-    pub fn length(&self) -> usize {
-        self.length
-    }
-}
-
-/// Reads such a sequence, of few numbers, at the beginning of the output.
-///
-/// # Errors
-/// Whether it may yet become one.
-pub fn read_sgr(bytes: &[u8]) -> Result<Sgr, bool> {
-    const LONGEST: usize = 32;
-    const MOST: u16 = 999;
-    let Some(rest) = bytes.strip_prefix(b"\x1b[") else { return Err(bytes == [ESC]) };
-    let (mut numbers, mut count, mut number) = ([0_u16; 8], 0, 0_u16);
-    for (at, byte) in rest.iter().take(LONGEST).enumerate() {
-        match byte {
-            b'0'..=b'9' if number <= MOST => number = number * 10 + u16::from(byte - b'0'),
-            b';' | b'm' => {
-                *numbers.get_mut(count).ok_or(false)? = std::mem::take(&mut number);
-                count += 1;
-                if *byte == b'm' {
-                    return Ok(Sgr { numbers, count, length: at + 3 });
-                }
-            }
-            _ => return Err(false),
-        }
-    }
-    Err(rest.len() < LONGEST)
-}
-
-/// How many bytes at the end begin a character and do not end it.
-pub fn unfinished(bytes: &[u8]) -> usize {
-    let is_lead = |byte: &u8| *byte >= 0xc0;
-    let Some(length) = bytes.iter().rev().take(3).position(is_lead).map(|after| after + 1) else { return 0 };
-    match str::from_utf8(&bytes[bytes.len() - length..]) {
-        Err(error) if error.valid_up_to() == 0 && error.error_len().is_none() => length,
-        _ => 0,
-    }
+    let sgr = Sgr::read(bytes).ok()?;
+    sink.sgr(&sgr).then_some(sgr.length())
 }
 
 fn pass(sink: &mut impl Sink, bytes: &[u8]) {
@@ -364,7 +292,7 @@ mod tests {
         fn pass(&mut self, bytes: &[u8]) {
             self.text.extend_from_slice(bytes);
         }
-        fn sgr(&mut self, _: &[u16]) -> bool {
+        fn sgr(&mut self, _: &Sgr) -> bool {
             false
         }
         fn osc(&mut self, content: &[u8], end: End) {
@@ -375,17 +303,17 @@ mod tests {
         }
     }
 
-    fn feed(guard: &mut Guard, mut bytes: &[u8], seen: &mut Seen) {
+    fn feed(filter: &mut StringFilter, mut bytes: &[u8], seen: &mut Seen) {
         while !bytes.is_empty() {
-            let taken = guard.advance(bytes, seen);
+            let taken = filter.advance(bytes, seen);
             bytes = &bytes[taken..];
         }
     }
 
     fn see(pieces: &[&[u8]]) -> Seen {
-        let (mut guard, mut seen) = (Guard::new(), Seen::default());
+        let (mut filter, mut seen) = (StringFilter::new(), Seen::default());
         for piece in pieces {
-            feed(&mut guard, piece, &mut seen);
+            feed(&mut filter, piece, &mut seen);
         }
         seen
     }
@@ -416,14 +344,14 @@ mod tests {
     #[test]
     fn a_string_without_an_end_costs_nothing_and_ends_with_its_terminator() {
         for (opener, end) in [("\x1b]", "\x07"), ("\x1b]52;c;", "\x1b\\"), ("\x1bP", "\x1b\\"), ("\x1b_", "\x18")] {
-            let (mut guard, mut seen) = (Guard::new(), Seen::default());
-            feed(&mut guard, opener.as_bytes(), &mut seen);
+            let (mut filter, mut seen) = (StringFilter::new(), Seen::default());
+            feed(&mut filter, opener.as_bytes(), &mut seen);
             for _ in 0..4000 {
-                feed(&mut guard, &[b'x'; 1024], &mut seen);
-                assert!(guard.osc.capacity() <= 2 * CLIPBOARD_OSC_MAX);
+                feed(&mut filter, &[b'x'; 1024], &mut seen);
+                assert!(filter.osc.capacity() <= 2 * CLIPBOARD_OSC_MAX);
             }
-            assert!(guard.osc.capacity() < 100, "{opener:?}");
-            feed(&mut guard, format!("{end}after").as_bytes(), &mut seen);
+            assert!(filter.osc.capacity() < 100, "{opener:?}");
+            feed(&mut filter, format!("{end}after").as_bytes(), &mut seen);
             assert_eq!(text(&seen), "after", "{opener:?}");
             assert_eq!(seen.refused.len(), usize::from(opener.contains(']')));
             assert!(seen.strings.is_empty());
@@ -440,10 +368,10 @@ mod tests {
 
     #[test]
     fn an_update_that_ends_is_shown_before_the_next() {
-        let (mut guard, mut seen) = (Guard::new(), Seen::default());
+        let (mut filter, mut seen) = (StringFilter::new(), Seen::default());
         let bytes = b"\x1b[?2026hone\x1b[?2026l\x1b[?2026htwo";
-        assert_eq!(guard.advance(bytes, &mut seen), 19);
-        assert_eq!(guard.advance(&bytes[19..], &mut seen), bytes.len() - 19);
+        assert_eq!(filter.advance(bytes, &mut seen), 19);
+        assert_eq!(filter.advance(&bytes[19..], &mut seen), bytes.len() - 19);
         assert_eq!(seen.text, bytes);
     }
 
