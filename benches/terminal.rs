@@ -88,7 +88,7 @@ fn terminal(c: &mut Criterion) {
             b.iter(|| {
                 for piece in bytes.chunks(SEEN) {
                     piece.chunks(READ).for_each(|chunk| _ = terminal.feed_update(black_box(chunk)));
-                    terminal.settle();
+                    terminal.flush();
                 }
             });
         });

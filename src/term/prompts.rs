@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-/// Marks that are kept. A prompt takes a row, and so many rows of nothing but prompts nobody jumps through.
-const MARKS_MAX: usize = 2000;
+/// Prompts that are kept. A prompt takes a row, and so many rows of nothing but prompts nobody jumps through.
+const MAX_PROMPTS: usize = 2000;
 
 /// One prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ impl Prompts {
     pub fn begin(&mut self, row: u64) {
         // One that is drawn again is the same one; one further up was wiped off the screen.
         self.forget_from(row);
-        if self.marks.len() == MARKS_MAX {
+        if self.marks.len() == MAX_PROMPTS {
             self.marks.pop_front();
         }
         self.marks.push_back(Prompt { row, exit: None });
@@ -104,6 +104,6 @@ mod tests {
         for row in 15..20_000 {
             prompts.begin(row);
         }
-        assert_eq!(rows(&prompts).len(), MARKS_MAX);
+        assert_eq!(rows(&prompts).len(), MAX_PROMPTS);
     }
 }

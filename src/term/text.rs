@@ -26,7 +26,7 @@ impl Terminal {
     fn text(&self, number: u64) -> Cow<'_, str> {
         match number.checked_sub(self.transcript().end()) {
             None => self.transcript().texts_from(number).next().map_or("", |(text, _)| text).into(),
-            Some(row) => self.screen.text(row).map(|(text, _)| text).unwrap_or_default().into(),
+            Some(row) => self.flushed().text(row).map(|(text, _)| text).unwrap_or_default().into(),
         }
     }
 
@@ -36,7 +36,7 @@ impl Terminal {
     pub fn printed_from(&self, from: u64, at_end: bool) -> impl Iterator<Item = (u64, Cow<'_, str>, bool)> + '_ {
         let screen = match (self.modes().alternate_screen, at_end) {
             (true, _) => Vec::new(),
-            (false, false) => self.screen.texts().take(self.cursor().row.into()).collect(),
+            (false, false) => self.flushed().texts().take(self.cursor().row.into()).collect(),
             (false, true) => self.texts_down_to(0),
         };
         self.rows_from(from, screen)
@@ -54,7 +54,7 @@ impl Terminal {
 
     /// The screen's rows to the last with text, and at least so many.
     fn texts_down_to(&self, least: usize) -> Vec<(String, bool)> {
-        let mut rows: Vec<_> = self.screen.texts().collect();
+        let mut rows: Vec<_> = self.flushed().texts().collect();
         let used = rows.iter().rposition(|(text, _)| !text.is_empty()).map_or(0, |last| last + 1);
         rows.truncate(used.max(least));
         rows
@@ -76,7 +76,7 @@ impl Terminal {
     /// Whether a row's line goes on in the next, on the screen or in the transcript.
     #[must_use]
     pub fn goes_on(&self, number: u64) -> bool {
-        self.screen.goes_on(number)
+        self.flushed().goes_on(number)
     }
 
     /// The row with which the line begins that a row belongs to.

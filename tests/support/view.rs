@@ -67,7 +67,7 @@ impl View {
             let terminal = self.terminal.get_or_insert_with(|| Terminal::new(size, SCROLLBACK_BYTES));
             terminal.resize(size);
             terminal.feed(data.as_bytes());
-            if !terminal.take_asked().replies.is_empty() {
+            if !terminal.take_effects().replies.is_empty() {
                 self.faults.push(format!("a frame holds a query: {data:?}"));
             }
             self.data.push_str(data);

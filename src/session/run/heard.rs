@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 use super::Run;
 use crate::{
     protocol::{AttentionKind, Code, Error, Event, ProgressState, Result, Secret, Selection},
-    term::{Asked, CLIPBOARD_MAX, Copied, Cwd, PasteAsked, Progress, Selection as Which},
+    term::{CLIPBOARD_MAX, ClipboardLoad, ClipboardStore, Cwd, Effects, Progress, Selection as Which},
 };
 
 /// A bell rings at most this often.
@@ -71,11 +71,11 @@ pub(super) struct Heard {
     notified: VecDeque<Instant>,
     progress: Paced<Progress>,
     told_progress: Progress,
-    clipboard: Paced<Copied>,
-    primary: Paced<Copied>,
+    clipboard: Paced<ClipboardStore>,
+    primary: Paced<ClipboardStore>,
     /// Clipboard text that clients may still hold.
     copies: Vec<(Weak<str>, usize)>,
-    requests: VecDeque<(u64, PasteAsked)>,
+    requests: VecDeque<(u64, ClipboardLoad)>,
     last_request: u64,
     /// Where it says that it works.
     cwd: Option<PathBuf>,
@@ -122,40 +122,40 @@ impl Heard {
 
 impl Run {
     /// Takes in what the program asked for.
-    pub(super) fn hear(&mut self, asked: Asked) {
-        if !asked.replies.is_empty() && self.input.push(asked.replies) {
+    pub(super) fn hear(&mut self, effects: Effects) {
+        if !effects.replies.is_empty() && self.input.push(effects.replies) {
             self.write();
         }
-        if asked.bell && self.heard.last_bell.is_none_or(|last| last.elapsed() >= BELL_INTERVAL) {
+        if effects.bell && self.heard.last_bell.is_none_or(|last| last.elapsed() >= BELL_INTERVAL) {
             self.heard.last_bell = Some(Instant::now());
             self.want_attention(AttentionKind::Bell, None);
         }
-        for notification in asked.notifications {
+        for notification in effects.notifications {
             if self.heard.may_notify() {
                 self.want_attention(AttentionKind::Notification, Some(notification.text()));
             } else {
                 debug!("a notification is left out: more than {NOTIFICATIONS} in a second");
             }
         }
-        if let Some(progress) = asked.progress {
+        if let Some(progress) = effects.progress {
             self.heard.progress.pending = Some(progress);
         }
-        if let Some(cwd) = asked.cwd {
+        if let Some(cwd) = effects.cwd {
             // What runs on another machine, over ssh, has folders of its own.
             if is_here(&cwd) {
                 self.heard.cwd = Some(cwd.path);
             }
         }
-        for copied in asked.copies {
+        for copied in effects.copies {
             match copied.selection {
                 Which::Clipboard => self.heard.clipboard.pending = Some(copied),
                 Which::Primary => self.heard.primary.pending = Some(copied),
             }
         }
-        if asked.copy_refused {
+        if effects.copy_refused {
             warn!("a copy to the clipboard was refused: it is larger than {CLIPBOARD_MAX} bytes");
         }
-        for paste in asked.pastes {
+        for paste in effects.pastes {
             self.ask_for_clipboard(paste);
         }
         self.tell_paced();
@@ -195,7 +195,7 @@ impl Run {
     }
 
     /// To those who look at the run: what it shows is what they may have.
-    fn tell_copied(&mut self, copied: Copied) {
+    fn tell_copied(&mut self, copied: ClipboardStore) {
         if self.viewers.is_empty() {
             debug!(bytes = copied.text.len(), "a copy to the clipboard is left out: nobody has a view");
             return;
@@ -212,7 +212,7 @@ impl Run {
         }
     }
 
-    fn ask_for_clipboard(&mut self, asked: PasteAsked) {
+    fn ask_for_clipboard(&mut self, asked: ClipboardLoad) {
         let may_answer = self.viewers.iter().any(|viewer| !viewer.read_only);
         if !may_answer || self.heard.requests.len() == REQUESTS_MAX {
             // The program waits for an answer that nobody will give.
@@ -236,7 +236,7 @@ impl Run {
         }
     }
 
-    fn give_clipboard(&mut self, asked: &PasteAsked, text: &[u8]) {
+    fn give_clipboard(&mut self, asked: &ClipboardLoad, text: &[u8]) {
         if self.input.push(asked.answer(text).into_bytes()) {
             self.write();
         } else {

@@ -282,7 +282,7 @@ impl Run {
     /// Puts an earlier run's text above the program's first word.
     pub fn begin_under(&mut self, text: &str) {
         self.terminal.feed(text.as_bytes());
-        self.terminal.take_asked();
+        self.terminal.take_effects();
     }
 
     /// The copies of itself that it publishes.
@@ -313,7 +313,7 @@ impl Run {
             let flooded = matches!(turn, Turn::Readable(_));
             if !flooded {
                 // Whoever asks sees what has come so far.
-                self.terminal.settle();
+                self.terminal.flush();
             }
             match turn {
                 Turn::Asked(None) => break,
@@ -382,7 +382,7 @@ impl Run {
             self.begin_kill(Kill { signal: None, grace: DEFAULT_GRACE }, Status::Killed, reason, None).await;
         }
         if self.resync_due().is_some_and(|due| now >= due) {
-            self.terminal.settle();
+            self.terminal.flush();
             for viewer in self.viewers.iter_mut().filter(|viewer| viewer.is_behind(&self.terminal)) {
                 viewer.start_over(&self.terminal);
             }
@@ -412,7 +412,7 @@ impl Run {
         let whole = self.terminal.sync_deadline().is_none();
         let now = Instant::now();
         if self.viewers.iter().any(|viewer| viewer.due().is_some_and(|due| now >= due)) {
-            self.terminal.settle();
+            self.terminal.flush();
         }
         for viewer in self.viewers.iter_mut().filter(|_| whole) {
             viewer.send(&self.identity.run_id, &self.identity.session_id, &self.terminal, &self.acks.0);

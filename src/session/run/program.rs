@@ -135,14 +135,14 @@ impl Run {
     /// The terminal may have changed: what it was asked is answered, and views are behind.
     pub(super) fn changed(&mut self) {
         if !(self.waits.is_empty() && self.line_wishes.is_empty()) || self.exit().is_some() {
-            self.terminal.settle();
+            self.terminal.flush();
         }
-        let asked = self.terminal.take_asked();
-        self.hear(asked);
-        let transcript = self.terminal.transcript();
-        if transcript.cuts() > self.cuts {
-            self.cuts = transcript.cuts();
-            let limit = transcript.limit() / 1000;
+        let effects = self.terminal.take_effects();
+        self.hear(effects);
+        let cuts = self.terminal.transcript_cuts();
+        if cuts > self.cuts {
+            self.cuts = cuts;
+            let limit = self.terminal.transcript_limit() / 1000;
             warn!("Buffer exceeded {limit}KB limit, truncating to last {}KB", limit / 2);
         }
         for viewer in &mut self.viewers {

@@ -8,7 +8,7 @@ use base64::{
 };
 
 use super::string_filter::{CLIPBOARD_MAX, End};
-use crate::term::asked::{Copied, Cwd, Notification, PasteAsked, Progress, Selection};
+use crate::term::effects::{ClipboardLoad, ClipboardStore, Cwd, Notification, Progress, Selection};
 
 /// The longest texts that are kept, in characters: more than any window's title bar or notification shows.
 const TITLE_MAX: usize = 500;
@@ -47,11 +47,11 @@ pub enum Osc {
     /// A command ended, with this code if it is told (133;D).
     CommandEnd(Option<i32>),
     /// Text for a clipboard (52).
-    Copy(Copied),
+    Copy(ClipboardStore),
     /// More of it than one may copy.
     CopyTooLong,
     /// A question for a clipboard (52).
-    Paste(PasteAsked),
+    Paste(ClipboardLoad),
     /// A link that is no good: what follows belongs to none (8).
     NoLink,
     /// Something that the emulator knows: colours, links, the cursor's shape.
@@ -215,11 +215,11 @@ fn clipboard(rest: &[u8], end: End) -> Osc {
     let primary = names.contains(['p', 's']) && !names.contains('c');
     let selection = if primary { Selection::Primary } else { Selection::Clipboard };
     if data == b"?" {
-        return Osc::Paste(PasteAsked::new(selection, names, end.as_str()));
+        return Osc::Paste(ClipboardLoad::new(selection, names, end.as_str()));
     }
     match BASE64.decode(data) {
         Ok(text) if text.len() > CLIPBOARD_MAX => Osc::CopyTooLong,
-        Ok(text) => Osc::Copy(Copied { selection, text: String::from_utf8_lossy(&text).into() }),
+        Ok(text) => Osc::Copy(ClipboardStore { selection, text: String::from_utf8_lossy(&text).into() }),
         Err(_) => Osc::Unknown,
     }
 }
@@ -370,7 +370,7 @@ mod tests {
 
     #[test]
     fn clipboards_are_decoded_and_bounded() {
-        let copied = |selection, text: &str| Osc::Copy(Copied { selection, text: text.into() });
+        let copied = |selection, text: &str| Osc::Copy(ClipboardStore { selection, text: text.into() });
         assert_eq!(osc("52;c;aGk="), copied(Selection::Clipboard, "hi"));
         assert_eq!(osc("52;;aGk"), copied(Selection::Clipboard, "hi"));
         assert_eq!(osc("52;p;aGk="), copied(Selection::Primary, "hi"));

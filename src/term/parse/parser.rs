@@ -84,7 +84,7 @@ impl Parser {
     }
 
     /// A character was printed past it, and may be asked for again (REP).
-    pub fn passed_by(&mut self, last: char) {
+    pub fn set_last_printed(&mut self, last: char) {
         self.unseen = u8::try_from(last).ok().filter(u8::is_ascii);
         if self.unseen.is_none() {
             self.processor.advance(&mut NullHandler, last.encode_utf8(&mut [0; 4]).as_bytes());
@@ -177,12 +177,12 @@ impl Sink for ParserSink<'_> {
                     self.advance(part);
                 }
             }
-            said => self.screen.said(said),
+            command => self.screen.osc_dispatch(command),
         }
     }
 
     fn refused(&mut self, start: &[u8]) {
-        self.screen.said(osc::refused(start));
+        self.screen.osc_dispatch(osc::refused(start));
     }
 }
 

@@ -18,7 +18,7 @@ use super::{Screen, UPDATE_MAX};
 use crate::{protocol::Size, term::columns};
 
 /// Marks that are drawn over one character. Text of any language needs three or four.
-pub const MARKS_MAX: usize = 16;
+pub const MAX_COMBINING_MARKS: usize = 16;
 
 /// Titles that can be put by, as in xterm.
 const TITLES_MAX: usize = 10;
@@ -101,7 +101,7 @@ impl Screen {
         let back = |column: Column| Column(column.0.saturating_sub(1));
         let column = if cursor.input_needs_wrap { cursor.point.column } else { back(cursor.point.column) };
         let column = if row[column].flags.contains(Flags::WIDE_CHAR_SPACER) { back(column) } else { column };
-        row[column].zerowidth().is_some_and(|marks| marks.len() >= MARKS_MAX)
+        row[column].zerowidth().is_some_and(|marks| marks.len() >= MAX_COMBINING_MARKS)
     }
 
     /// Rows below the region stay where they are when one above them goes to the transcript.
@@ -288,7 +288,7 @@ impl Handler for Screen {
     }
 
     fn bell(&mut self) {
-        self.asked.bell = true;
+        self.effects.bell = true;
     }
 
     fn push_title(&mut self) {

@@ -4,11 +4,11 @@
 //! off is read just before and goes to the transcript. Everything else is passed on as it is, but for what the
 //! emulator would keep without a bound: titles, marks over a character, links.
 
+mod bulk;
 mod handler;
+mod osc;
 mod resize;
-mod said;
 mod save;
-mod skim;
 mod tabs;
 
 use std::{
@@ -27,7 +27,7 @@ use alacritty_terminal::{
 };
 
 use super::{
-    Asked, Colors, Modes, Transcript,
+    Colors, Effects, Modes, Transcript,
     damage::Damage,
     line,
     parse::Chunks,
@@ -99,7 +99,7 @@ pub struct Screen {
     colors: Colors,
     config: Config,
     damage: Damage,
-    asked: Asked,
+    effects: Effects,
     chunks: Chunks,
     prompts: Prompts,
     /// Bytes of links since the screen's were counted, and how many there may be until they are counted again.
@@ -130,10 +130,10 @@ impl Screen {
             colors: Colors::default(),
             config,
             damage,
-            asked: Asked::default(),
+            effects: Effects::default(),
             chunks: Chunks::default(),
             prompts: Prompts::default(),
-            links: (0, said::LINKS_MAX),
+            links: (0, osc::LINKS_MAX),
             links_full: false,
             update: None,
             scratch: SpanLine::default(),
@@ -208,8 +208,8 @@ impl Screen {
         cell.hyperlink().map(|link| link.uri().to_owned())
     }
 
-    pub fn take_asked(&mut self) -> Asked {
-        Asked { replies: self.replies.take(), ..mem::take(&mut self.asked) }
+    pub fn take_effects(&mut self) -> Effects {
+        Effects { replies: self.replies.take(), ..mem::take(&mut self.effects) }
     }
 
     pub fn update_deadline(&self) -> Option<Instant> {
@@ -243,7 +243,7 @@ impl Screen {
         self.replies = Replies::default();
         self.term = Term::new(self.config.clone(), &Cells(size), self.replies.clone());
         self.forget_state();
-        self.asked = Asked::default();
+        self.effects = Effects::default();
         self.chunks = Chunks::default();
     }
 

@@ -19,7 +19,7 @@ use alacritty_terminal::{
 use super::{
     super::saved::{SavedCursor, SavedGrid, SavedRow, SavedScreen},
     Screen, UPDATE_MAX,
-    handler::MARKS_MAX,
+    handler::MAX_COMBINING_MARKS,
     line,
 };
 use crate::term::Transcript;
@@ -144,7 +144,7 @@ impl Screen {
         (screen.title, screen.titles) = (saved.title, saved.titles.into());
         saved.prompts.into_iter().for_each(|prompt| screen.prompts.put_back(prompt));
         screen.update = saved.updating.then(|| Instant::now() + UPDATE_MAX);
-        screen.take_asked();
+        screen.take_effects();
         screen
     }
 
@@ -206,7 +206,10 @@ fn restore_grid(grid: &mut Grid<Cell>, saved: &SavedGrid) {
     }
     for (row, col, marks) in &saved.marks {
         if (0..lines).contains(row) && *col < cols {
-            marks.chars().take(MARKS_MAX).for_each(|mark| grid[Line(*row)][Column(*col)].push_zerowidth(mark));
+            marks
+                .chars()
+                .take(MAX_COMBINING_MARKS)
+                .for_each(|mark| grid[Line(*row)][Column(*col)].push_zerowidth(mark));
         }
     }
     restore_cursors(grid, saved);

@@ -172,7 +172,7 @@ mod tests {
         loop {
             let (data, current) = ansi(view, from);
             to.feed(data.as_bytes());
-            assert!(to.take_asked().replies.is_empty(), "a frame must ask nothing");
+            assert!(to.take_effects().replies.is_empty(), "a frame must ask nothing");
             if current {
                 return;
             }
@@ -207,7 +207,7 @@ mod tests {
             catch_up(&mut view, &host, &mut client);
             for chunk in stream.as_bytes().chunks(7) {
                 host.feed(chunk);
-                host.take_asked();
+                host.take_effects();
                 catch_up(&mut view, &host, &mut client);
                 assert_eq!(client.rows().collect::<Vec<_>>(), host.rows().collect::<Vec<_>>(), "{stream:?}");
                 assert_eq!((client.cursor(), client.modes()), (host.cursor(), host.modes()), "{stream:?}");

@@ -64,7 +64,7 @@ impl Law {
         match step {
             Step::Print(bytes) => {
                 self.host.feed(&bytes);
-                self.host.take_asked();
+                self.host.take_effects();
             }
             Step::CatchUp => self.catch_up()?,
             Step::OneFrame => {
@@ -89,7 +89,7 @@ impl Law {
             Step::StartOver => self.start_over(),
             Step::EndSync => {
                 self.host.end_sync();
-                self.host.take_asked();
+                self.host.take_effects();
             }
         }
         Ok(())
@@ -104,7 +104,7 @@ impl Law {
         let Some(frame) = self.ansi.next_frame(&self.host) else { return Ok(true) };
         let FrameBody::Ansi { data } = &frame.body else { return Err("not an ansi frame".into()) };
         self.emulator.feed(data.as_bytes());
-        if !self.emulator.take_asked().replies.is_empty() {
+        if !self.emulator.take_effects().replies.is_empty() {
             return Err(format!("a frame asks something: {data:?}"));
         }
         Ok(frame.is_current)

@@ -61,7 +61,7 @@ fn carried_over(pieces: &[Piece]) -> Result<(), String> {
             // As a run does before it puts its terminal down.
             for terminal in [&mut one, &mut other] {
                 terminal.feed(part);
-                terminal.take_asked();
+                terminal.take_effects();
             }
             let put_down = serde_json::to_vec(&other.save()).unwrap();
             other = Terminal::restore(serde_json::from_slice(&put_down).unwrap());
@@ -71,8 +71,8 @@ fn carried_over(pieces: &[Piece]) -> Result<(), String> {
             one.resize(size);
             other.resize(size);
         }
-        one.take_asked();
-        other.take_asked();
+        one.take_effects();
+        other.take_effects();
     }
     let rows = |terminal: &Terminal| terminal.rows().collect::<Vec<SpanLine>>();
     let scrolled = |terminal: &Terminal| {

@@ -41,7 +41,7 @@ impl Picture {
         let FrameBody::Ansi { data } = &frame.body else { return String::new() };
         self.screen.feed(data.as_bytes());
         // The host answers what programs ask.
-        self.screen.take_asked();
+        self.screen.take_effects();
         self.in_step &= !frame.reset && !data.contains("\x1b[?1049");
         if !frame.current {
             // A part of more: it is shown when it is whole, not as it rushes by.
@@ -101,7 +101,7 @@ mod tests {
 
         fn print(&mut self, bytes: &[u8]) -> String {
             self.host.feed(bytes);
-            self.host.take_asked();
+            self.host.take_effects();
             let mut written = String::new();
             let mut seq = 0;
             while let Some(next) = self.view.next_frame(&self.host) {
@@ -120,7 +120,7 @@ mod tests {
                 written += &self.picture.take(&frame);
             }
             self.user.feed(written.as_bytes());
-            self.user.take_asked();
+            self.user.take_effects();
             written
         }
 

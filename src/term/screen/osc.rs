@@ -1,10 +1,10 @@
-//! What a program says in strings, and links.
+//! Carries out operating system commands (OSC), and bounds links.
 
 use alacritty_terminal::{index::Line, vte::ansi::Hyperlink};
 
 use super::Screen;
 use crate::term::{
-    asked::{Copied, Notification},
+    effects::{ClipboardStore, Notification},
     parse::Osc,
 };
 
@@ -20,18 +20,18 @@ pub(super) const LINKS_MAX: usize = 2 << 20;
 const LINK_OVERHEAD: usize = 200;
 
 impl Screen {
-    /// Takes in what an OSC said, but for what the emulator knows.
-    pub fn said(&mut self, what: Osc) {
+    /// Carries out an OSC, but for what the emulator knows.
+    pub fn osc_dispatch(&mut self, what: Osc) {
         match what {
             Osc::Title(title) => self.title = title,
-            Osc::Cwd(cwd) => self.asked.cwd = Some(cwd),
+            Osc::Cwd(cwd) => self.effects.cwd = Some(cwd),
             Osc::Notify(notification) => self.notify(notification),
             Osc::Chunk(chunk) => {
                 if let Some(notification) = self.chunks.add(chunk) {
                     self.notify(notification);
                 }
             }
-            Osc::Progress(progress) => self.asked.progress = Some(progress),
+            Osc::Progress(progress) => self.effects.progress = Some(progress),
             // A program on the alternate screen has no rows that one could go back to.
             Osc::Prompt if self.in_alternate() => {}
             Osc::Prompt => {
@@ -41,10 +41,10 @@ impl Screen {
             }
             Osc::CommandEnd(exit) => self.prompts.end(exit),
             Osc::Copy(copied) => self.copy(copied),
-            Osc::CopyTooLong => self.asked.copy_refused = true,
+            Osc::CopyTooLong => self.effects.copy_refused = true,
             Osc::Paste(paste) => {
-                if self.asked.pastes.len() < PASTES_MAX {
-                    self.asked.pastes.push(paste);
+                if self.effects.pastes.len() < PASTES_MAX {
+                    self.effects.pastes.push(paste);
                 } else {
                     // It waits for an answer.
                     self.replies.add(&paste.answer(b""));
@@ -56,15 +56,15 @@ impl Screen {
     }
 
     fn notify(&mut self, notification: Notification) {
-        if self.asked.notifications.len() < NOTIFICATIONS_MAX {
-            self.asked.notifications.push(notification);
+        if self.effects.notifications.len() < NOTIFICATIONS_MAX {
+            self.effects.notifications.push(notification);
         }
     }
 
     /// What was copied before is no longer on that clipboard.
-    fn copy(&mut self, copied: Copied) {
-        self.asked.copies.retain(|before| before.selection != copied.selection);
-        self.asked.copies.push(copied);
+    fn copy(&mut self, copied: ClipboardStore) {
+        self.effects.copies.retain(|before| before.selection != copied.selection);
+        self.effects.copies.push(copied);
     }
 
     fn term_without_link(&mut self) {

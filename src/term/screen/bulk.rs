@@ -1,4 +1,4 @@
-//! The screen's part of what is never drawn (see [`crate::term::skim`]).
+//! The screen's part of the fast path for floods (see [`crate::term::bulk`]).
 
 use alacritty_terminal::{
     grid::Dimensions,
@@ -77,7 +77,7 @@ impl Screen {
 
     /// Puts a line of text and colours, with its end, into the transcript, as if it had been drawn and had scrolled
     /// off. Returns its last character, if it has one.
-    pub fn pass_by(&mut self, mut bytes: &[u8]) -> Option<char> {
+    pub fn commit_to_transcript(&mut self, mut bytes: &[u8]) -> Option<char> {
         let cols = self.columns();
         let mut line = std::mem::take(&mut self.scratch);
         let mut making = Making::begin(&mut line);

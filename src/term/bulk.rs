@@ -1,9 +1,9 @@
-//! Lines that come and go between two looks: they are read, and never drawn.
+//! The fast path for floods: complete lines that would scroll off before the next frame go straight to the transcript,
+//! without having been cells of the grid.
 //!
-//! A program that prints faster than anybody looks fills the screen over and over. What is only lines of text and
-//! colours waits here until the screen is looked at ([`super::Terminal::settle`]); by then most of it has scrolled off,
-//! and has gone to the transcript without having been cells before. What comes out is the same as if each byte had been
-//! drawn at once, which a property of arbitrary streams holds to.
+//! What is only lines of text and colors waits here until the terminal is read ([`super::Terminal::flush`]); by then
+//! most of it has scrolled off. What comes out is the same as if each byte had been drawn at once, which a property of
+//! arbitrary streams holds to (`tests/bulk_equivalence.rs`).
 
 use std::collections::VecDeque;
 
@@ -16,20 +16,20 @@ use super::{
 };
 
 /// Less output than this at once is no flood.
-const LEAST: usize = 512;
+const MIN_BYTES: usize = 512;
 
 /// A line that is longer, with its colours, is drawn as it comes.
-const LONGEST: usize = 8 << 10;
+const MAX_LINE_BYTES: usize = 8 << 10;
 
 /// How much is drawn, at most, before it is tried again after output that was not lines alone.
-const REST_MAX: usize = 64 << 10;
+const MAX_REST_BYTES: usize = 64 << 10;
 
 /// Bytes of lines that are gone are given back together.
-const GONE_MAX: usize = 32 << 10;
+const MAX_GONE_BYTES: usize = 32 << 10;
 
-/// What waits to be drawn.
+/// Output that waits to be drawn: whole lines, and the beginning of the next.
 #[derive(Debug)]
-pub struct Skim {
+pub struct BulkLines {
     waiting: Vec<u8>,
     /// Where it begins: the lines before are in the transcript.
     start: usize,
@@ -50,7 +50,7 @@ pub struct Skim {
 }
 
 /// What is to be drawn at last.
-pub struct Settled {
+pub struct Flushed {
     pub bytes: Vec<u8>,
     /// Nothing of what is on the screen stays.
     pub replaces: bool,
@@ -89,7 +89,7 @@ enum Piece {
     Odd,
 }
 
-impl Skim {
+impl BulkLines {
     pub fn new() -> Self {
         Self {
             waiting: Vec::new(),
@@ -101,7 +101,7 @@ impl Skim {
             replaced: false,
             last: None,
             rest: 0,
-            next_rest: LEAST,
+            next_rest: MIN_BYTES,
         }
     }
 
@@ -118,7 +118,7 @@ impl Skim {
 
     /// Whether so much output is to be tried.
     pub fn is_worth_trying(&self, bytes: usize) -> bool {
-        bytes >= LEAST && self.rest == 0
+        bytes >= MIN_BYTES && self.rest == 0
     }
 
     /// So much was drawn as it came.
@@ -135,11 +135,11 @@ impl Skim {
         self.let_go(screen);
         let given_back = self.give_back();
         if is_fine {
-            let is_short = self.waiting.len() - self.next.start <= LONGEST;
+            let is_short = self.waiting.len() - self.next.start <= MAX_LINE_BYTES;
             return (bytes.len(), is_short);
         }
         self.rest = self.next_rest;
-        self.next_rest = (self.next_rest * 2).min(REST_MAX);
+        self.next_rest = (self.next_rest * 2).min(MAX_REST_BYTES);
         // Up to the line that is not one; of that line, what waited before.
         let end = (self.next.start + given_back).max(before);
         self.waiting.truncate(end - given_back);
@@ -147,13 +147,13 @@ impl Skim {
     }
 
     /// What is to be drawn now, if anything waits.
-    pub fn settle(&mut self) -> Option<Settled> {
+    pub fn flush(&mut self) -> Option<Flushed> {
         let anything = !self.is_empty();
         let (rest, next_rest) = (self.rest, self.next_rest);
         let Self { mut waiting, start, replaced, last, .. } =
             std::mem::replace(self, Self { rest, next_rest, ..Self::new() });
         waiting.drain(..start);
-        anything.then_some(Settled { bytes: waiting, replaces: replaced, last })
+        anything.then_some(Flushed { bytes: waiting, replaces: replaced, last })
     }
 
     /// Looks at what has come; false when some of it is not lines alone.
@@ -204,10 +204,10 @@ impl Skim {
         {
             if !std::mem::replace(&mut self.replaced, true) {
                 screen.keep_above_bottom();
-                self.next_rest = LEAST;
+                self.next_rest = MIN_BYTES;
             }
             let end = self.start + first.bytes;
-            self.last = screen.pass_by(&self.waiting[self.start..end]).or(self.last);
+            self.last = screen.commit_to_transcript(&self.waiting[self.start..end]).or(self.last);
             self.start = end;
             self.rows -= first.rows;
             self.lines.pop_front();
@@ -216,7 +216,7 @@ impl Skim {
 
     /// Gives lines that are gone back, once they are many. Returns how many bytes that was.
     fn give_back(&mut self) -> usize {
-        if self.start <= GONE_MAX {
+        if self.start <= MAX_GONE_BYTES {
             return 0;
         }
         self.waiting.drain(..self.start);

@@ -1,11 +1,11 @@
-//! What a program asks of whoever looks at its terminal, as values.
+//! What output does besides changing the screen: the bell, notifications, the clipboard, replies to queries.
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-/// What a program asked for while its output was read. Everything in it is bounded: a flood of one kind keeps its
+/// The effects of output that has been read. Everything in it is bounded: a flood of one kind keeps its
 /// first or its last, as says each field.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct Effects {
     /// Answers to its queries, to be written back to it; those that are too many are not given.
     pub replies: Vec<u8>,
     /// It rang the bell.
@@ -17,9 +17,9 @@ pub struct Asked {
     /// It said where it works (OSC 7); the last.
     pub cwd: Option<Cwd>,
     /// Text for a clipboard (OSC 52); the last of each.
-    pub copies: Vec<Copied>,
+    pub copies: Vec<ClipboardStore>,
     /// It asks for a clipboard (OSC 52); the first few.
-    pub pastes: Vec<PasteAsked>,
+    pub pastes: Vec<ClipboardLoad>,
     /// It tried to copy more than it may.
     pub copy_refused: bool,
 }
@@ -78,24 +78,24 @@ pub enum Selection {
     Primary,
 }
 
-/// Text that a program copied. Its content is shown to nobody else, and never logged.
+/// Text for a clipboard (OSC 52). Its content is shown to nobody else, and never logged.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Copied {
+pub struct ClipboardStore {
     /// Where to.
     pub selection: Selection,
     /// The text.
     pub text: Arc<str>,
 }
 
-impl fmt::Debug for Copied {
+impl fmt::Debug for ClipboardStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes to {:?}", self.text.len(), self.selection)
     }
 }
 
-/// A program waits for the content of a clipboard.
+/// A program's request for the content of a clipboard (OSC 52).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PasteAsked {
+pub struct ClipboardLoad {
     /// Which one.
     pub selection: Selection,
     /// How the program named it, to be named the same in the answer.
@@ -104,7 +104,7 @@ pub struct PasteAsked {
     end: &'static str,
 }
 
-impl PasteAsked {
+impl ClipboardLoad {
     pub(super) fn new(selection: Selection, name: &str, end: &'static str) -> Self {
         Self { selection, name: name.to_owned(), end }
     }

@@ -1,9 +1,11 @@
-//! The law of what is never drawn: it makes no difference.
+//! The fast path for floods gives what drawing each byte gives.
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-use super::{Prompt, Row, Terminal};
-use crate::protocol::{CursorInfo, Size, SpanLine};
+use crate::{
+    protocol::{CursorInfo, Size, SpanLine},
+    term::{Prompt, Row, Terminal},
+};
 
 const LIMIT: usize = 30_000;
 
@@ -140,7 +142,7 @@ proptest! {
             }
             begin = end;
             if settles {
-                lazy.settle();
+                lazy.flush();
                 same(&lazy, &drawn)?;
                 let has_changed = lazy.rows_changed_since(0).count();
                 prop_assert_eq!(has_changed, usize::from(lazy.size().rows));
@@ -168,7 +170,7 @@ fn of_a_flood_only_the_last_screen_is_drawn() {
             rest = &rest[terminal.feed_update(rest)..];
         }
     }
-    assert!(terminal.skim.replaces());
-    let waiting = terminal.skim.settle().unwrap().bytes;
+    assert!(terminal.bulk.replaces());
+    let waiting = terminal.bulk.flush().unwrap().bytes;
     assert!(waiting.len() < 200, "{} bytes wait", waiting.len());
 }

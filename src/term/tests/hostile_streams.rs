@@ -2,8 +2,10 @@
 
 use proptest::{collection::vec, prelude::*};
 
-use super::{Asked, Terminal, parse::ReferenceParser};
-use crate::protocol::{Size, SpanLine};
+use crate::{
+    protocol::{Size, SpanLine},
+    term::{Effects, Terminal, parse::ReferenceParser},
+};
 
 const SIZE: Size = Size { rows: 6, cols: 20 };
 const LIMIT: usize = 20_000;
@@ -15,7 +17,7 @@ struct Look {
     rows: Vec<SpanLine>,
     title: String,
     prompts: Vec<(u64, Option<i32>)>,
-    asked: Asked,
+    effects: Effects,
 }
 
 fn look(terminal: &mut Terminal) -> Look {
@@ -24,7 +26,7 @@ fn look(terminal: &mut Terminal) -> Look {
         rows: terminal.rows().collect(),
         title: terminal.title().to_owned(),
         prompts: terminal.prompts().map(|prompt| (prompt.row, prompt.exit)).collect(),
-        asked: terminal.take_asked(),
+        effects: terminal.take_effects(),
     }
 }
 
@@ -77,7 +79,7 @@ proptest! {
         let first = terminal.rows().next().unwrap().text;
         prop_assert_eq!(first.trim_end(), "back");
         prop_assert_eq!(terminal.title(), "fine");
-        terminal.take_asked();
+        terminal.take_effects();
     }
 }
 
@@ -176,9 +178,9 @@ fn kitty_keyboard_modes_are_not_kept() {
 #[test]
 fn answers_that_nobody_takes_are_bounded() {
     let mut terminal = flood("", "\x1b[c\x1b[6n\x1b]11;?\x07\x1b[18t\x1b]52;c;?\x07\x1b]9;x\x07\x07", 20_000);
-    let asked = terminal.take_asked();
-    assert!(asked.replies.len() <= 64 << 10, "{}", asked.replies.len());
-    assert!(asked.bell && asked.notifications.len() == 8 && asked.pastes.len() == 4);
+    let effects = terminal.take_effects();
+    assert!(effects.replies.len() <= 64 << 10, "{}", effects.replies.len());
+    assert!(effects.bell && effects.notifications.len() == 8 && effects.pastes.len() == 4);
 }
 
 #[test]
