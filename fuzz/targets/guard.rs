@@ -6,23 +6,23 @@ use std::io;
 
 use libfuzzer_sys::fuzz_target;
 use rmpv::Value;
-use termi::rpc::guard::{GuardedReader, Traffic};
+use termi::rpc::{in_flight::InFlight, msgpack::GuardedReader};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// What comes through, and why it ended.
 fn through(reader: impl AsyncRead + Unpin) -> (Vec<u8>, Result<usize, String>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let mut out = Vec::new();
-    let traffic = Traffic::default();
-    let taker = traffic.clone();
+    let in_flight = InFlight::default();
+    let taker = in_flight.clone();
     // The end of a stream is told when every message has been taken up.
     runtime.spawn(async move {
         loop {
-            drop(taker.taking());
+            drop(taker.dequeue());
             tokio::task::yield_now().await;
         }
     });
-    let result = runtime.block_on(GuardedReader::new(reader, traffic).read_to_end(&mut out));
+    let result = runtime.block_on(GuardedReader::new(reader, in_flight).read_to_end(&mut out));
     (out, result.map_err(|error: io::Error| error.to_string()))
 }
 

@@ -8,8 +8,8 @@ use crate::{
     paths,
     protocol::{Code, Error, Join, JoinParams, JoinReply, Method, PROTOCOL, Peer},
     rpc::{
-        guard::{MAX_BYTES, Skipper},
         json::framed,
+        msgpack::{MAX_BYTES, Skipper},
     },
 };
 

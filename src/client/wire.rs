@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     protocol::{Code, Error},
-    rpc::guard::Skipper,
+    rpc::msgpack::Skipper,
 };
 
 const REQUEST: u64 = 0;

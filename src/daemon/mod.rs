@@ -40,7 +40,7 @@ pub use stop::stop_running;
 use crate::{
     log::Log,
     protocol::{Code, CrossSession, Error},
-    rpc::{Daemon, DaemonAsk, Host},
+    rpc::{Daemon, DaemonRequest, Host},
     server::{self, Inherited, Signals},
     session::{SHUTDOWN_GRACE, Settings, Supervisor},
 };
@@ -162,7 +162,7 @@ struct Serving {
     inherited: Inherited,
     generation: u32,
     options: Options,
-    asks: mpsc::Receiver<DaemonAsk>,
+    asks: mpsc::Receiver<DaemonRequest>,
     /// One more holder for each open connection.
     open: Arc<()>,
     /// Since when nobody has needed it.
@@ -231,13 +231,13 @@ impl Serving {
         });
     }
 
-    fn answer(&mut self, ask: DaemonAsk) {
+    fn answer(&mut self, ask: DaemonRequest) {
         match ask {
-            DaemonAsk::Replace(_, reply) if self.replacing.is_some() => {
+            DaemonRequest::Replace(_, reply) if self.replacing.is_some() => {
                 let why = "the daemon stays as it is: another replacement is under way; try again in a moment";
                 let _ = reply.send(Err(Error::new(Code::Unsupported, why)));
             }
-            DaemonAsk::Replace(params, reply) => {
+            DaemonRequest::Replace(params, reply) => {
                 let replacement = self.replacer().replace(params);
                 let replacing = async {
                     // It comes back only when it could not be done.
@@ -247,10 +247,10 @@ impl Serving {
                 };
                 self.replacing = Some(replacing.boxed());
             }
-            DaemonAsk::Restorable(reply) => _ = reply.send(self.restorable()),
-            DaemonAsk::Restore(params, origin, reply) => {
+            DaemonRequest::Restorable(reply) => _ = reply.send(self.restorable()),
+            DaemonRequest::Restore(params, client_env, reply) => {
                 let restorer = self.restorer.clone();
-                tokio::spawn(async move { _ = reply.send(restorer.restore(params, &origin).await) });
+                tokio::spawn(async move { _ = reply.send(restorer.restore(params, &client_env).await) });
             }
         }
     }

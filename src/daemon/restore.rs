@@ -9,7 +9,7 @@ use crate::{
     protocol::{
         Error, RestorableReply, RestorableSession, RestoreFailure, RestoreParams, RestoreReply, RunParams, RunReply,
     },
-    rpc::Origin,
+    rpc::ClientEnv,
     session::{RunOutline, SessionOutline, Supervisor},
 };
 
@@ -40,7 +40,7 @@ impl Serving {
 
 impl Restorer {
     /// Starts the named ones, or all. One that cannot be started stays to be tried again.
-    pub(super) async fn restore(&self, params: RestoreParams, origin: &Origin) -> RestoreReply {
+    pub(super) async fn restore(&self, params: RestoreParams, client_env: &ClientEnv) -> RestoreReply {
         let _busy = self.busy.lock().await;
         let mut reply = RestoreReply { restored: Vec::new(), failed: Vec::new() };
         let mut wanted = self.restorable.borrow().clone();
@@ -53,7 +53,7 @@ impl Restorer {
         }
         for session in wanted {
             let (runs, left) =
-                if params.forget { (Vec::new(), Ok(())) } else { self.restore_session(&session, origin).await };
+                if params.forget { (Vec::new(), Ok(())) } else { self.restore_session(&session, client_env).await };
             reply.restored.extend(runs.iter().map(|(_, run)| run.clone()));
             if let Err(error) = &left {
                 reply.failed.push(RestoreFailure { name: session.name.clone(), message: error.message.clone() });
@@ -78,7 +78,7 @@ impl Restorer {
     async fn restore_session(
         &self,
         session: &SessionOutline,
-        origin: &Origin,
+        client_env: &ClientEnv,
     ) -> (Vec<(usize, RunReply)>, Result<(), Error>) {
         let mut runs: Vec<(usize, RunReply)> = Vec::new();
         let mut outcome = Ok(());
@@ -98,7 +98,7 @@ impl Restorer {
                 // A template's own command for coming back (`resume`) goes here, in `cmd`'s place.
                 ..RunParams::default()
             };
-            origin.complete(&mut params);
+            client_env.complete(&mut params);
             match self.supervisor.run_under(params, old_text(run)).await {
                 Ok(reply) => {
                     into = Some(reply.session_id.as_str().to_owned());

@@ -2,17 +2,17 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::origin::Origin;
+use super::client_env::ClientEnv;
 use crate::protocol::{Code, Empty, Error, ReplaceParams, RestorableReply, RestoreParams, RestoreReply, Result};
 
 /// One thing asked of the daemon.
-pub enum DaemonAsk {
+pub enum DaemonRequest {
     /// To put another binary in its place. Answered only when it could not be done.
     Replace(ReplaceParams, oneshot::Sender<Result<Empty>>),
     /// Which sessions it could start again.
     Restorable(oneshot::Sender<RestorableReply>),
     /// To start them again, with what the client has.
-    Restore(RestoreParams, Origin, oneshot::Sender<RestoreReply>),
+    Restore(RestoreParams, ClientEnv, oneshot::Sender<RestoreReply>),
 }
 
 /// The daemon behind a connection.
@@ -23,23 +23,23 @@ pub struct Daemon {
     /// The first generation since which every call that was carried out was answered.
     pub answered_since: u32,
     /// Where it is asked.
-    pub asks: mpsc::Sender<DaemonAsk>,
+    pub asks: mpsc::Sender<DaemonRequest>,
 }
 
 impl Daemon {
     pub(super) async fn replace(&self, params: ReplaceParams) -> Result<Empty> {
-        self.ask(|reply| DaemonAsk::Replace(params, reply)).await?
+        self.ask(|reply| DaemonRequest::Replace(params, reply)).await?
     }
 
     pub(super) async fn restorable(&self) -> Result<RestorableReply> {
-        self.ask(DaemonAsk::Restorable).await
+        self.ask(DaemonRequest::Restorable).await
     }
 
-    pub(super) async fn restore(&self, params: RestoreParams, origin: Origin) -> Result<RestoreReply> {
-        self.ask(|reply| DaemonAsk::Restore(params, origin, reply)).await
+    pub(super) async fn restore(&self, params: RestoreParams, client_env: ClientEnv) -> Result<RestoreReply> {
+        self.ask(|reply| DaemonRequest::Restore(params, client_env, reply)).await
     }
 
-    async fn ask<T>(&self, what: impl FnOnce(oneshot::Sender<T>) -> DaemonAsk) -> Result<T> {
+    async fn ask<T>(&self, what: impl FnOnce(oneshot::Sender<T>) -> DaemonRequest) -> Result<T> {
         let gone = || Error::new(Code::ShuttingDown, "the daemon is ending");
         let (reply, answer) = oneshot::channel();
         self.asks.send(what(reply)).await.map_err(|_| gone())?;

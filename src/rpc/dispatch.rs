@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use tracing::debug;
 
 use super::{
+    client_env::ClientEnv,
     daemon::Daemon,
     drain::{Drain, UnderWay},
     intake::Budget,
-    origin::Origin,
 };
 use crate::{
     // Every method is named here.
@@ -17,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    guard::{Introduced, Traffic},
+    in_flight::{InFlight, Introduced},
     value::Wire,
 };
 
@@ -72,11 +72,11 @@ pub struct Connection {
     /// Runs that the client has attached to only to look at them.
     pub looks_at: tokio::sync::watch::Sender<HashSet<RunId>>,
     /// Set by `join`: what runs start with.
-    pub origin: tokio::sync::watch::Sender<Origin>,
+    pub client_env: tokio::sync::watch::Sender<ClientEnv>,
     /// The connection, as the sessions know it.
     pub client: Client,
     /// Answers under way that something must wait for.
-    pub traffic: Traffic,
+    pub in_flight: InFlight,
     /// Set by `initialize`: how messages to the client travel.
     pub frontend: tokio::sync::watch::Sender<Option<Frontend>>,
 }
@@ -122,14 +122,14 @@ pub(super) fn closed() -> Error {
 
 impl Connection {
     /// A connection that has just been opened.
-    pub(super) fn new(host: Host, caller: Caller, client: Client, traffic: Traffic) -> Self {
+    pub(super) fn new(host: Host, caller: Caller, client: Client, in_flight: InFlight) -> Self {
         Self {
             host,
             caller,
             looks_at: tokio::sync::watch::Sender::default(),
-            origin: tokio::sync::watch::Sender::default(),
+            client_env: tokio::sync::watch::Sender::default(),
             client,
-            traffic,
+            in_flight,
             frontend: tokio::sync::watch::Sender::new(None),
         }
     }
@@ -148,7 +148,7 @@ impl Connection {
                 if p.attach.is_some() {
                     self.can_have_views()?;
                 }
-                self.origin.borrow().complete(&mut p);
+                self.client_env.borrow().complete(&mut p);
                 let introduce = |session_id, run_id| self.introduces(answer, Introduced::Run { session_id, run_id });
                 sessions.run_introduced(p, client, permit, introduce).await
             },
@@ -206,8 +206,8 @@ impl Connection {
             Replace => |p, _| async { self.daemon()?.replace(p).await },
             Restorable => |_, _| async { self.daemon()?.restorable().await },
             Restore => |p, _| async {
-                let origin = self.origin.borrow().clone();
-                self.daemon()?.restore(p, origin).await
+                let client_env = self.client_env.borrow().clone();
+                self.daemon()?.restore(p, client_env).await
             },
         )
     }
@@ -219,7 +219,7 @@ impl Connection {
 
     fn introduces(&self, answer: Option<u64>, what: Introduced) {
         if let Some(number) = answer {
-            self.traffic.introduces(number, what);
+            self.in_flight.introduces(number, what);
         }
     }
 
@@ -263,7 +263,7 @@ impl Connection {
             return Err(Error::new(Code::ShuttingDown, "the host is ending; start another"));
         }
         debug!(client = params.client.name, version = params.client.version, "join");
-        self.origin.send_replace(Origin::new(params));
+        self.client_env.send_replace(ClientEnv::new(params));
         Ok(JoinReply {
             protocol: PROTOCOL,
             server: own_name(),
@@ -306,9 +306,9 @@ impl Connection {
         self.host.ending.send_replace(true);
         self.host.supervisor.shutdown(SHUTDOWN_GRACE).await?;
         // The host's end closes the connection: first the answer goes out, if the client reads it.
-        let (traffic, shutdown) = (self.traffic.clone(), self.host.shutdown.clone());
+        let (in_flight, shutdown) = (self.in_flight.clone(), self.host.shutdown.clone());
         tokio::spawn(async move {
-            let _ = tokio::time::timeout(SHUTDOWN_GRACE, traffic.replies_are_out()).await;
+            let _ = tokio::time::timeout(SHUTDOWN_GRACE, in_flight.replies_are_out()).await;
             shutdown.send_replace(true);
         });
         Ok(Empty {})

@@ -1,16 +1,16 @@
 //! Connections: how calls come in and messages go out. The only place that knows a transport.
 
+mod client_env;
 mod daemon;
 mod dispatch;
 mod drain;
-pub mod guard;
+mod event_order;
+pub mod in_flight;
 pub mod intake;
 pub mod json;
-mod msgpack;
-mod origin;
-mod room;
+pub mod msgpack;
+mod reply_limits;
 mod stdio;
-mod telling;
 mod value;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
@@ -18,10 +18,10 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
 use crate::session::Caller;
 use intake::Intake;
 
-pub use daemon::{Daemon, DaemonAsk};
+pub use client_env::ClientEnv;
+pub use daemon::{Daemon, DaemonRequest};
 pub use dispatch::{Connection, Host};
 pub use drain::Drain;
-pub use origin::Origin;
 pub use stdio::stdio;
 
 /// How a connection's messages are written.

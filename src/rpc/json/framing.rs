@@ -9,8 +9,8 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use crate::{
     protocol::{JsonExcess, json_excess},
     rpc::{
-        guard::{MAX_BYTES, MAX_DEPTH, MAX_VALUES},
         intake::{Exhausted, Intake},
+        msgpack::{MAX_BYTES, MAX_DEPTH, MAX_VALUES},
     },
 };
 

@@ -28,7 +28,7 @@ use super::{
     Ended,
     dispatch::{ANSWERS_WAITING, CALLS_UNDER_WAY, Connection, Host, while_open},
     drain::UnderWay,
-    guard::Replying,
+    in_flight::OpenReply,
     intake::Intake,
 };
 use crate::{
@@ -49,7 +49,7 @@ pub(super) async fn serve(
     let (client, outbox) = Client::new();
     let known = client.clone();
     let peer = Peer::new(writer, open.clone());
-    let connection = Connection::new(host.clone(), caller, client, peer.traffic.clone());
+    let connection = Connection::new(host.clone(), caller, client, peer.in_flight.clone());
     let mut initialized = connection.frontend.subscribe();
     let served = Served {
         connection,
@@ -100,7 +100,7 @@ struct Call {
     method: String,
     params: Value,
     rules: CallRules,
-    replying: Option<Replying>,
+    open_reply: Option<OpenReply>,
 }
 
 /// What is to be answered.
@@ -170,8 +170,8 @@ impl Served {
                     let (answer, _) = self.carry_out(&method, params, None).await;
                     return Some(Due::Answer(message::answer(&id, answer)));
                 }
-                let replying = rules.reply_first.then(|| self.peer.traffic.replying());
-                Some(Due::Call(Call { id, method, params, rules, replying }))
+                let open_reply = rules.reply_first.then(|| self.peer.in_flight.open_reply());
+                Some(Due::Call(Call { id, method, params, rules, open_reply }))
             }
             Message::Notification { method, .. } if method.starts_with("$/") => None,
             Message::Notification { method, params } => {
@@ -196,24 +196,24 @@ impl Served {
 
     /// Carries out what is due, all at once, and writes the answer, or the answers as one.
     async fn answer(&self, due: Vec<Due>, is_batch: bool, _place: OwnedSemaphorePermit) {
-        let mut replying = Vec::new();
+        let mut open_replies = Vec::new();
         // All at once: two batches with half of what each needs would wait for each other.
-        let mut room = Vec::new();
+        let mut permits = Vec::new();
         for size in [ReplySize::Large, ReplySize::Lines] {
             let is_one = |due: &&Due| matches!(due, Due::Call(call) if call.rules.reply_size == size);
             let count = due.iter().filter(is_one).count();
-            room.push((size, self.peer.traffic.room().places(size, count).await));
+            permits.push((size, self.peer.in_flight.reply_limits().permits(size, count).await));
         }
         let calls = due.into_iter().map(|due| match due {
             Due::Answer(answer) => futures::future::Either::Left(std::future::ready((answer, None))),
             Due::Call(call) => {
-                let number = call.replying.as_ref().map(Replying::number);
-                replying.extend(call.replying);
+                let number = call.open_reply.as_ref().map(OpenReply::number);
+                open_replies.extend(call.open_reply);
                 let size = call.rules.reply_size;
-                let no_room = room.iter().find_map(|(of, places)| places.as_ref().err().filter(|_| *of == size));
-                let no_room = no_room.cloned();
+                let refusal = permits.iter().find_map(|(of, permit)| permit.as_ref().err().filter(|_| *of == size));
+                let refusal = refusal.cloned();
                 futures::future::Either::Right(async move {
-                    let (answer, under_way) = match no_room {
+                    let (answer, under_way) = match refusal {
                         Some(error) => (Err(error), None),
                         None => self.carry_out(&call.method, call.params, number).await,
                     };
@@ -225,7 +225,7 @@ impl Served {
         let content = if is_batch { format!("[{}]", answers.join(",")) } else { answers.concat() };
         self.peer.write(content.as_bytes()).await;
         // Frames of the views that it tells of may go out now, or the host end, or another binary take over.
-        drop((replying, room, under_way));
+        drop((open_replies, permits, under_way));
     }
 
     /// Carries out a call, if there is a place for it. A client's waits end with its connection; what changes

@@ -18,7 +18,7 @@ use tracing::{debug, warn};
 use super::{framing::framed, message};
 use crate::{
     protocol::Frame,
-    rpc::{guard::Traffic, telling::Telling},
+    rpc::{event_order::OrderedEvents, in_flight::InFlight},
     session::{FrameJob, Outbox},
 };
 
@@ -40,7 +40,7 @@ pub struct Peer {
     /// Changes when the connection has ended.
     open: watch::Receiver<()>,
     /// Answers that tell of views, under way.
-    pub traffic: Traffic,
+    pub in_flight: InFlight,
 }
 
 impl Peer {
@@ -52,7 +52,7 @@ impl Peer {
             next_id: Arc::new(AtomicU64::new(FIRST_ID)),
             broken: watch::Sender::new(false),
             open,
-            traffic: Traffic::default(),
+            in_flight: InFlight::default(),
         }
     }
 
@@ -107,9 +107,9 @@ impl Peer {
     /// told so, but holds up none but its own.
     pub async fn send_all(&self, outbox: Outbox) {
         let Outbox { mut frames, events } = outbox;
-        let mut telling = Telling::new(events, self.traffic.clone());
+        let mut events = OrderedEvents::new(events, self.in_flight.clone());
         let events = async {
-            while let Some(event) = telling.next().await {
+            while let Some(event) = events.next().await {
                 match message::outgoing(None, "event", &event) {
                     Ok(content) => self.write(&content).await,
                     Err(error) => warn!("an event could not be written: {error}"),
@@ -124,7 +124,7 @@ impl Peer {
                         && let Some(run) = &frame.run_id
                     {
                         // The answer that tells the client of the view comes first.
-                        peer.traffic.view_is_introduced(run).await;
+                        peer.in_flight.view_is_introduced(run).await;
                     }
                     let accepted = peer.frame(&frame).await;
                     ack.answer(accepted);

@@ -1,4 +1,5 @@
-//! What is under way on a connection.
+//! What is in flight on a connection: requests without a response, in both directions, and messages between the stream
+//! and those who carry them out.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -15,52 +16,52 @@ use tokio::{
 
 use crate::{
     protocol::{Event, RunId, SessionId},
-    rpc::{drain::UnderWay, room::Room},
+    rpc::{drain::UnderWay, reply_limits::ReplyLimits},
 };
 
-/// What is under way on a connection, in both directions: shared by its reader and its writer.
+/// What is in flight on a connection: shared by its reader and its writer.
 #[derive(Debug, Clone, Default)]
-pub struct Traffic(Arc<TrafficState>);
+pub struct InFlight(Arc<InFlightState>);
 
 #[derive(Debug, Default)]
-struct TrafficState {
+struct InFlightState {
     /// Requests sent to the client and not yet answered by it.
     unanswered: Mutex<HashSet<u64>>,
     /// The client's requests that open views and are not yet answered.
-    opening: Mutex<HashMap<u64, Replying>>,
+    opening: Mutex<HashMap<u64, OpenReply>>,
     /// The answers to those that are under way, and to calls by notification.
     replies: Arc<watch::Sender<Replies>>,
     /// Messages of the client that were passed on and that nobody has taken up yet.
-    passed: watch::Sender<Passed>,
-    /// Answers that the client is to get, and that are not written yet.
-    owed: AtomicUsize,
-    /// Places for large answers, by the task that carries out the request.
-    places: Mutex<HashMap<task::Id, OwnedSemaphorePermit>>,
+    queue: watch::Sender<Queue>,
+    /// How many replies the client is to get that are not written yet.
+    pending: AtomicUsize,
+    /// Permits of large replies, by the task that carries out the request.
+    permits: Mutex<HashMap<task::Id, OwnedSemaphorePermit>>,
     /// Calls that are under way until their answers are written, by the task as well.
     under_way: Mutex<HashMap<task::Id, UnderWay>>,
-    room: Room,
+    reply_limits: ReplyLimits,
     /// Nothing more is to be written.
     cut_off: watch::Sender<bool>,
 }
 
 /// Messages on their way from the stream to whoever carries them out: the library keeps as many as it is given.
 #[derive(Debug, Default)]
-struct Passed {
+struct Queue {
     /// The bytes of each, in the order in which they came and are taken up.
     sizes: VecDeque<usize>,
     bytes: usize,
 }
 
-impl Passed {
-    const MOST: usize = 256;
-    const MOST_BYTES: usize = 1 << 20;
+impl Queue {
+    const MAX_MESSAGES: usize = 256;
+    const MAX_BYTES: usize = 1 << 20;
 
-    fn has_room(&self) -> bool {
-        self.sizes.len() < Self::MOST && self.bytes < Self::MOST_BYTES
+    fn has_capacity(&self) -> bool {
+        self.sizes.len() < Self::MAX_MESSAGES && self.bytes < Self::MAX_BYTES
     }
 }
 
-/// Answers under way, numbered as they began.
+/// Replies that something waits for, numbered as they began.
 #[derive(Debug, Default)]
 struct Replies {
     next: u64,
@@ -100,51 +101,51 @@ impl Introduced {
     }
 }
 
-impl Traffic {
-    pub(super) fn sent(&self, id: u64) {
+impl InFlight {
+    pub(in crate::rpc) fn sent(&self, id: u64) {
         lock(&self.0.unanswered).insert(id);
     }
 
-    pub(super) fn answered(&self, id: u64) -> bool {
+    pub(in crate::rpc) fn answered(&self, id: u64) -> bool {
         lock(&self.0.unanswered).remove(&id)
     }
 
     /// A request whose answer is waited for; gives the number of that answer.
-    pub(super) fn asked_to_open(&self, id: u64) -> u64 {
-        lock(&self.0.opening).entry(id).or_insert_with(|| self.replying()).number
+    pub(in crate::rpc) fn open_reply_to(&self, id: u64) -> u64 {
+        lock(&self.0.opening).entry(id).or_insert_with(|| self.open_reply()).number
     }
 
-    /// A request of the client: its answer is owed.
-    pub(super) fn asked(&self) {
-        self.0.owed.fetch_add(1, Ordering::Relaxed);
+    /// A request of the client: its reply is pending.
+    pub(in crate::rpc) fn asked(&self) {
+        self.0.pending.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts an answer as owed until the result is dropped.
+    /// Counts a reply as pending until the result is dropped.
     #[must_use]
-    pub fn owing(&self) -> Owing {
-        self.0.owed.fetch_add(1, Ordering::Relaxed);
-        Owing(self.clone())
+    pub fn pending_reply(&self) -> PendingReply {
+        self.0.pending.fetch_add(1, Ordering::Relaxed);
+        PendingReply(self.clone())
     }
 
-    fn paid(&self) {
-        let _ = self.0.owed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |owed| owed.checked_sub(1));
+    fn release(&self) {
+        let _ = self.0.pending.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |pending| pending.checked_sub(1));
     }
 
-    /// How many answers are owed.
-    pub(super) fn owed(&self) -> usize {
-        self.0.owed.load(Ordering::Relaxed)
+    /// How many replies are pending.
+    pub(in crate::rpc) fn pending_replies(&self) -> usize {
+        self.0.pending.load(Ordering::Relaxed)
     }
 
-    /// Room for large answers.
-    pub fn room(&self) -> &Room {
-        &self.0.room
+    /// The limits of large replies.
+    pub fn reply_limits(&self) -> &ReplyLimits {
+        &self.0.reply_limits
     }
 
-    /// Keeps the place of the answer that this task makes until the task has written it. The library carries out a
+    /// Keeps the permit of the reply that this task makes until the task has written it. The library carries out a
     /// request and writes its answer in one task of the request's own; ids are the client's, and may be used twice.
-    pub fn keep_place(&self, place: OwnedSemaphorePermit) {
+    pub fn keep_permit(&self, permit: OwnedSemaphorePermit) {
         if let Some(task) = task::try_id() {
-            lock(&self.0.places).insert(task, place);
+            lock(&self.0.permits).insert(task, permit);
         }
     }
 
@@ -156,24 +157,24 @@ impl Traffic {
     }
 
     /// An answer is about to be written. Gives what is over once it is.
-    pub(super) fn replied(&self, id: u64) -> Option<UnderWay> {
-        self.paid();
+    pub(in crate::rpc) fn replied(&self, id: u64) -> Option<UnderWay> {
+        self.release();
         lock(&self.0.opening).remove(&id);
         let task = task::try_id()?;
-        lock(&self.0.places).remove(&task);
+        lock(&self.0.permits).remove(&task);
         lock(&self.0.under_way).remove(&task)
     }
 
-    /// Counts a reply as under way until the result is dropped.
+    /// A reply that something waits for until the result is dropped.
     #[must_use]
-    pub fn replying(&self) -> Replying {
+    pub fn open_reply(&self) -> OpenReply {
         let mut number = 0;
         self.0.replies.send_modify(|replies| {
             number = replies.next;
             replies.next += 1;
             replies.under_way.insert(number, None);
         });
-        Replying { of: Arc::downgrade(&self.0.replies), number }
+        OpenReply { of: Arc::downgrade(&self.0.replies), number }
     }
 
     /// Nothing more is written from now on, even where the client is waited for to read what is under way.
@@ -182,40 +183,40 @@ impl Traffic {
     }
 
     /// Waits until nothing more is to be written.
-    pub(super) async fn until_cut_off(self) {
+    pub(in crate::rpc) async fn until_cut_off(self) {
         // The sender is this very struct's: it cannot be gone.
         let _ = self.0.cut_off.subscribe().wait_for(|cut_off| *cut_off).await;
     }
 
     /// A message of so many bytes is passed on.
-    pub(super) fn passed_on(&self, bytes: usize) {
-        self.0.passed.send_modify(|passed| {
-            passed.sizes.push_back(bytes);
-            passed.bytes += bytes;
+    pub(in crate::rpc) fn enqueue(&self, bytes: usize) {
+        self.0.queue.send_modify(|queue| {
+            queue.sizes.push_back(bytes);
+            queue.bytes += bytes;
         });
     }
 
     /// Whether another message may be passed on.
-    pub(super) fn has_room(&self) -> bool {
-        self.0.passed.borrow().has_room()
+    pub(in crate::rpc) fn has_capacity(&self) -> bool {
+        self.0.queue.borrow().has_capacity()
     }
 
     /// Waits until another message may be passed on.
-    pub(super) async fn until_there_is_room(self) {
+    pub(in crate::rpc) async fn until_capacity(self) {
         // The sender is this very struct's: it cannot be gone.
-        let _ = self.0.passed.subscribe().wait_for(Passed::has_room).await;
+        let _ = self.0.queue.subscribe().wait_for(Queue::has_capacity).await;
     }
 
-    /// Counts a message of the client as taken up when the result is dropped.
+    /// Takes a message of the client out of the queue when the result is dropped.
     #[must_use]
-    pub fn taking(&self) -> Taking {
-        Taking(self.clone())
+    pub fn dequeue(&self) -> Dequeued {
+        Dequeued(self.clone())
     }
 
     /// Waits until everything that was passed on has been taken up.
-    pub(super) async fn all_is_taken(self) {
+    pub(in crate::rpc) async fn until_empty(self) {
         // The sender is this very struct's: it cannot be gone.
-        let _ = self.0.passed.subscribe().wait_for(|passed| passed.sizes.is_empty()).await;
+        let _ = self.0.queue.subscribe().wait_for(|queue| queue.sizes.is_empty()).await;
     }
 
     /// Notes what the answer of that number introduces, before anything is sent of it.
@@ -255,21 +256,21 @@ impl Traffic {
     }
 }
 
-/// A reply under way.
+/// A reply that something waits for, until this is dropped.
 #[derive(Debug)]
-pub struct Replying {
+pub struct OpenReply {
     of: Weak<watch::Sender<Replies>>,
     number: u64,
 }
 
-impl Replying {
-    /// What [`Traffic::introduces`] knows it by.
+impl OpenReply {
+    /// What [`InFlight::introduces`] knows it by.
     pub fn number(&self) -> u64 {
         self.number
     }
 }
 
-impl Drop for Replying {
+impl Drop for OpenReply {
     fn drop(&mut self) {
         if let Some(replies) = self.of.upgrade() {
             replies.send_modify(|replies| _ = replies.under_way.remove(&self.number));
@@ -277,21 +278,21 @@ impl Drop for Replying {
     }
 }
 
-/// An answer that is owed.
-pub struct Owing(Traffic);
+/// A reply that the client is to get, and that is not written yet.
+pub struct PendingReply(InFlight);
 
-impl Drop for Owing {
+impl Drop for PendingReply {
     fn drop(&mut self) {
-        self.0.paid();
+        self.0.release();
     }
 }
 
-/// A message being taken up.
-pub struct Taking(Traffic);
+/// A message that was taken out of the queue.
+pub struct Dequeued(InFlight);
 
-impl Drop for Taking {
+impl Drop for Dequeued {
     fn drop(&mut self) {
-        self.0.0.passed.send_modify(|passed| passed.bytes -= passed.sizes.pop_front().unwrap_or(0));
+        self.0.0.queue.send_modify(|queue| queue.bytes -= queue.sizes.pop_front().unwrap_or(0));
     }
 }
 
@@ -309,21 +310,21 @@ mod tests {
 
     #[tokio::test]
     async fn answers_that_begin_later_are_not_waited_for() {
-        let traffic = Traffic::default();
-        traffic.asked_to_open(1);
-        let mut out = pin!(traffic.replies_are_out());
+        let in_flight = InFlight::default();
+        in_flight.open_reply_to(1);
+        let mut out = pin!(in_flight.replies_are_out());
         assert!(poll!(&mut out).is_pending());
-        traffic.asked_to_open(2);
-        let _by_notification = traffic.replying();
+        in_flight.open_reply_to(2);
+        let _by_notification = in_flight.open_reply();
         assert!(poll!(&mut out).is_pending());
-        traffic.replied(1);
+        in_flight.replied(1);
         assert!(poll!(&mut out).is_ready());
-        assert!(poll!(pin!(traffic.replies_are_out())).is_pending(), "what is under way by now");
+        assert!(poll!(pin!(in_flight.replies_are_out())).is_pending(), "what is under way by now");
     }
 
     #[tokio::test]
     async fn an_event_waits_for_the_answer_that_introduces_its_run_and_for_no_other() {
-        let traffic = Traffic::default();
+        let in_flight = InFlight::default();
         let (session_id, run_id) = (SessionId::new(), RunId::new());
         let of = |session_id: &SessionId, run_id: &RunId| Event::RunStarted {
             session_id: session_id.clone(),
@@ -332,23 +333,23 @@ mod tests {
             pid: 1,
         };
         let of_session = Event::SessionRemoved { session_id: session_id.clone(), session_name: "s".into() };
-        let starting = traffic.replying();
+        let starting = in_flight.open_reply();
         let event = of(&session_id, &run_id);
-        assert!(poll!(pin!(traffic.event_is_introduced(&event))).is_ready(), "a start that has told of nothing");
-        traffic
+        assert!(poll!(pin!(in_flight.event_is_introduced(&event))).is_ready(), "a start that has told of nothing");
+        in_flight
             .introduces(starting.number(), Introduced::Run { session_id: session_id.clone(), run_id: run_id.clone() });
-        let mut introduced = pin!(traffic.event_is_introduced(&event));
+        let mut introduced = pin!(in_flight.event_is_introduced(&event));
         assert!(poll!(&mut introduced).is_pending());
-        assert!(poll!(pin!(traffic.event_is_introduced(&of_session))).is_pending());
-        assert!(poll!(pin!(traffic.view_is_introduced(&run_id))).is_pending());
-        assert!(poll!(pin!(traffic.event_is_introduced(&of(&session_id, &RunId::new())))).is_ready(), "another run");
-        assert!(poll!(pin!(traffic.view_is_introduced(&RunId::new()))).is_ready());
-        assert!(poll!(pin!(traffic.event_is_introduced(&Event::EventsLost { count: 1 }))).is_ready());
+        assert!(poll!(pin!(in_flight.event_is_introduced(&of_session))).is_pending());
+        assert!(poll!(pin!(in_flight.view_is_introduced(&run_id))).is_pending());
+        assert!(poll!(pin!(in_flight.event_is_introduced(&of(&session_id, &RunId::new())))).is_ready(), "another run");
+        assert!(poll!(pin!(in_flight.view_is_introduced(&RunId::new()))).is_ready());
+        assert!(poll!(pin!(in_flight.event_is_introduced(&Event::EventsLost { count: 1 }))).is_ready());
         drop(starting);
         assert!(poll!(&mut introduced).is_ready());
-        let attaching = traffic.replying();
-        traffic.introduces(attaching.number(), Introduced::View(run_id.clone()));
-        assert!(poll!(pin!(traffic.view_is_introduced(&run_id))).is_pending());
-        assert!(poll!(pin!(traffic.event_is_introduced(&event))).is_ready(), "the client has named the run itself");
+        let attaching = in_flight.open_reply();
+        in_flight.introduces(attaching.number(), Introduced::View(run_id.clone()));
+        assert!(poll!(pin!(in_flight.view_is_introduced(&run_id))).is_pending());
+        assert!(poll!(pin!(in_flight.event_is_introduced(&event))).is_ready(), "the client has named the run itself");
     }
 }

@@ -8,14 +8,14 @@ use std::{
 
 use tokio::io::AsyncWrite;
 
-use super::{reader::Part, skipper::Skipper, traffic::Traffic};
-use crate::rpc::drain::UnderWay;
+use super::{reader::Part, skipper::Skipper};
+use crate::rpc::{drain::UnderWay, in_flight::InFlight};
 
 /// The way to a client: notes which requests went out.
 pub struct GuardedWriter<W> {
     inner: W,
     skipper: Skipper,
-    traffic: Traffic,
+    in_flight: InFlight,
     /// The start of the message going out: enough to see a request's id.
     head: Vec<u8>,
     /// Bytes at the start of the next write that were noted when it was tried before.
@@ -30,11 +30,11 @@ pub struct GuardedWriter<W> {
 const HEAD_BYTES: usize = 11;
 
 impl<W> GuardedWriter<W> {
-    /// Guards the other direction of the connection that `traffic` is shared with.
-    pub fn new(inner: W, traffic: Traffic) -> Self {
-        let cut_off = Box::pin(traffic.clone().until_cut_off());
+    /// Guards the other direction of the connection that `in_flight` is shared with.
+    pub fn new(inner: W, in_flight: InFlight) -> Self {
+        let cut_off = Box::pin(in_flight.clone().until_cut_off());
         let open = Some(cut_off as Pin<Box<dyn Future<Output = ()> + Send>>);
-        Self { inner, skipper: Skipper::unlimited(), traffic, head: Vec::new(), noted: 0, answered: Vec::new(), open }
+        Self { inner, skipper: Skipper::unlimited(), in_flight, head: Vec::new(), noted: 0, answered: Vec::new(), open }
     }
 
     fn note(&mut self, mut bytes: &[u8]) {
@@ -49,8 +49,8 @@ impl<W> GuardedWriter<W> {
                     && let Some(id) = Part::of(number(id)).number()
                 {
                     match kind {
-                        0 => self.traffic.sent(id),
-                        _ => self.answered.extend(self.traffic.replied(id)),
+                        0 => self.in_flight.sent(id),
+                        _ => self.answered.extend(self.in_flight.replied(id)),
                     }
                 }
                 self.head.clear();

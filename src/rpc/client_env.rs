@@ -1,4 +1,4 @@
-//! Where a client lives: what its runs start with.
+//! A client's environment: what the runs that it starts inherit.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use crate::{
     session::is_inherited,
 };
 
-/// A client's folder, environment, umask and nice value, as it told with `join`.
+/// A client's directory, environment, umask and nice value, as it told with `join`.
 #[derive(Clone, Default)]
-pub struct Origin {
+pub struct ClientEnv {
     cwd: Option<String>,
     umask: Option<u32>,
     nice: Option<i32>,
@@ -17,7 +17,7 @@ pub struct Origin {
     env: BTreeMap<String, Option<String>>,
 }
 
-impl Origin {
+impl ClientEnv {
     /// As a client told it.
     #[must_use]
     pub fn new(params: JoinParams) -> Self {
@@ -60,14 +60,14 @@ mod tests {
     fn a_run_gets_its_clients_folder_and_variables_where_it_names_none() {
         let env = [("PATH", "/theirs"), ("TERM", "dumb"), ("TERMI_SESSION", "x"), ("NVIM", "/their/nvim")];
         let env = env.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let origin = Origin::new(JoinParams {
+        let client_env = ClientEnv::new(JoinParams {
             cwd: Some("/work/".into()),
             env: Some(BTreeMap::from(env)),
             ..JoinParams::default()
         });
         let mut params = RunParams { cwd: Some("sub".into()), ..RunParams::default() };
         params.env.insert("PATH".into(), Some("/asked".into()));
-        origin.complete(&mut params);
+        client_env.complete(&mut params);
         assert_eq!(params.cwd.as_deref(), Some("/work/sub"));
         assert_eq!(params.env["PATH"], Some("/asked".to_owned()));
         assert_eq!(params.env["NVIM"], Some("/their/nvim".to_owned()));
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(params.env["HOME"], None, "the daemon has it, the client not");
 
         let mut params = RunParams::default();
-        origin.complete(&mut params);
+        client_env.complete(&mut params);
         assert_eq!(
             (params.cwd, params.origin_cwd.as_deref()),
             (None, Some("/work/")),

@@ -11,13 +11,10 @@ use tracing::warn;
 
 use crate::{
     protocol::CallRules,
-    rpc::{dispatch::ANSWERS_WAITING, intake::Intake},
+    rpc::{dispatch::ANSWERS_WAITING, in_flight::InFlight, intake::Intake},
 };
 
-use super::{
-    skipper::{Refusal, Skipper},
-    traffic::Traffic,
-};
+use super::skipper::{Refusal, Skipper};
 
 /// What is done with a whole message.
 enum Verdict {
@@ -34,7 +31,7 @@ enum Verdict {
 pub struct GuardedReader<R> {
     inner: R,
     skipper: Skipper,
-    traffic: Traffic,
+    in_flight: InFlight,
     /// What of the message that is coming in the connection may hold.
     intake: Intake,
     /// Bytes read and not yet looked at.
@@ -51,12 +48,12 @@ pub struct GuardedReader<R> {
 }
 
 impl<R> GuardedReader<R> {
-    /// Guards a stream; `traffic` is shared with the writer of the same connection.
-    pub fn new(inner: R, traffic: Traffic) -> Self {
+    /// Guards a stream; `in_flight` is shared with the writer of the same connection.
+    pub fn new(inner: R, in_flight: InFlight) -> Self {
         Self {
             inner,
             skipper: Skipper::default(),
-            traffic,
+            in_flight,
             intake: Intake::default(),
             raw: Vec::new(),
             message: Vec::new(),
@@ -82,9 +79,9 @@ impl<R> GuardedReader<R> {
                 return Ok(false);
             }
             let message = std::mem::take(&mut self.message);
-            let owed = self.traffic.owed();
-            if owed >= ANSWERS_WAITING {
-                return Err(Refusal::Unread(owed));
+            let pending_replies = self.in_flight.pending_replies();
+            if pending_replies >= ANSWERS_WAITING {
+                return Err(Refusal::Unread(pending_replies));
             }
             match self.judge(&message) {
                 Verdict::Pass => {
@@ -116,7 +113,7 @@ impl<R> GuardedReader<R> {
     /// Calls are counted until they are taken up; answers find who waits for them at once.
     fn note(&self, message: &[u8]) {
         if envelope(message).is_some_and(|parts| !parts.first().is_some_and(|kind| kind.is(1))) {
-            self.traffic.passed_on(message.len());
+            self.in_flight.enqueue(message.len());
         }
     }
 
@@ -134,15 +131,15 @@ impl<R> GuardedReader<R> {
                     return verdict;
                 }
                 let name = method.text().unwrap_or_default();
-                self.traffic.asked();
+                self.in_flight.asked();
                 if CallRules::of(name).reply_first {
-                    return Verdict::Number(params.start, self.traffic.asked_to_open(id));
+                    return Verdict::Number(params.start, self.in_flight.open_reply_to(id));
                 }
                 verdict
             }
             [kind, method, params] if kind.is(2) => method_and_params(method, params),
             [kind, id, _, _] if kind.is(1) => match id.number() {
-                Some(id) if self.traffic.answered(id) => Verdict::Pass,
+                Some(id) if self.in_flight.answered(id) => Verdict::Pass,
                 _ => Verdict::Drop("it answers a request that was not made, or was answered before"),
             },
             _ => Verdict::Drop("it is not a msgpack-RPC message (an array that starts with 0, 1 or 2)"),
@@ -249,8 +246,8 @@ impl<R: AsyncRead + Unpin> AsyncRead for GuardedReader<R> {
             if let Some(ending) = &mut this.ending {
                 return ending.as_mut().poll(context).map(Ok);
             }
-            if this.waiting.is_none() && !this.traffic.has_room() {
-                this.waiting = Some(Box::pin(this.traffic.clone().until_there_is_room()));
+            if this.waiting.is_none() && !this.in_flight.has_capacity() {
+                this.waiting = Some(Box::pin(this.in_flight.clone().until_capacity()));
             }
             if let Some(waiting) = &mut this.waiting {
                 ready!(waiting.as_mut().poll(context));
@@ -267,7 +264,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for GuardedReader<R> {
             if chunk.filled().is_empty() {
                 return match this.skipper.pending() {
                     0 => {
-                        this.ending = Some(Box::pin(this.traffic.clone().all_is_taken()));
+                        this.ending = Some(Box::pin(this.in_flight.clone().until_empty()));
                         continue;
                     }
                     count => refuse(Refusal::Truncated(count)),

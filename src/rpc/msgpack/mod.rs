@@ -1,10 +1,23 @@
-//! msgpack-RPC through nvim-rs. Nothing outside this file knows nvim-rs.
+//! msgpack-RPC through nvim-rs. Nothing outside this directory knows nvim-rs.
 //!
 //! Two rules of that library shape it. A call that is dropped, or answered after it was given up, ends
 //! the connection: every call to the client is awaited to its end in a task of its own. And it handles
 //! requests concurrently but notifications in order: input and sizes are notifications.
+//!
+//! A guard stands before each direction of the stream: nvim-rs decodes whatever it is sent, however large or deep, and
+//! gives up on the connection at the first message that is not as expected. The guard passes on whole messages that
+//! are, within limits of size and depth; see the
+//! [msgpack](https://github.com/msgpack/msgpack/blob/master/spec.md) and
+//! [msgpack-RPC](https://github.com/msgpack-rpc/msgpack-rpc/blob/master/spec.md) specifications.
 
-use std::sync::{Arc, OnceLock};
+mod peer;
+mod reader;
+mod skipper;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use nvim_rs::{Handler, Neovim, error::LoopError};
@@ -13,64 +26,62 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{Semaphore, watch},
 };
-use tokio_util::compat::{Compat, TokioAsyncReadCompatExt, TokioAsyncWriteCompatExt};
+use tokio_util::compat::{TokioAsyncReadCompatExt, TokioAsyncWriteCompatExt};
 use tracing::{Instrument, debug, info, warn};
+
+pub use reader::GuardedReader;
+pub use skipper::{MAX_BYTES, MAX_DEPTH, MAX_VALUES, Refusal, Skipper};
+pub use writer::GuardedWriter;
 
 use super::{
     Ended,
     dispatch::{CALLS_UNDER_WAY, Connection, Host, closed, while_open},
     drain::UnderWay,
-    guard::{GuardedReader, GuardedWriter, Replying, Traffic},
+    in_flight::{InFlight, OpenReply},
     intake::Intake,
-    telling::Telling,
     value::to_value,
 };
 use crate::{
-    protocol::{CallOrder, CallRules, Code, Error, Event, Frame, Frontend, Initialize, Method, ReplySize},
-    session::{Caller, Client, FrameJob, Outbox},
+    protocol::{CallOrder, CallRules, Code, Error, Frontend, Initialize, Method, ReplySize},
+    session::{Caller, Client},
 };
+use peer::{Peer, Tag, Writer, send_all};
 
 /// How a call by notification is named: `call {id, method, params}`; its answer comes as a `reply` message.
 /// It is for clients that can only wait or not ask at all, such as Neovim's Lua.
 const CALL: &str = "call";
 
-/// What Neovim does with a message: Termi's Lua takes it, wherever in the editor it is. It goes along with every frame,
-/// so it is short: up to 31 bytes take one byte to tell their length.
-const NVIM_RECEIVE: &str = "return require'termi.host'(...)";
-
-type Writer = Compat<GuardedWriter<Box<dyn AsyncWrite + Send + Unpin>>>;
-
 /// Serves one client until its stream ends.
-pub async fn serve(
+pub(super) async fn serve(
     host: Host,
     reader: impl AsyncRead + Send + Unpin + 'static,
     writer: Box<dyn AsyncWrite + Send + Unpin>,
     caller: Caller,
     intake: Intake,
 ) -> Ended {
-    let traffic = Traffic::default();
+    let in_flight = InFlight::default();
     // Dropped when this ends, which gives up what the client still waits for.
     let (_open, open) = watch::channel(());
-    let reader = GuardedReader::new(reader, traffic.clone()).within(intake).compat();
-    let writer = GuardedWriter::new(writer, traffic.clone()).compat_write();
+    let reader = GuardedReader::new(reader, in_flight.clone()).within(intake).compat();
+    let writer = GuardedWriter::new(writer, in_flight.clone()).compat_write();
     let (client, outbox) = Client::new();
     let known = client.clone();
-    let connection = Connection::new(host.clone(), caller, client, traffic.clone());
+    let connection = Connection::new(host.clone(), caller, client, in_flight.clone());
     let mut initialized = connection.frontend.subscribe();
     let tag = Tag::default();
     let places = Arc::new(Semaphore::new(CALLS_UNDER_WAY));
     let wish = Arc::new(watch::Sender::new(None));
     let served =
-        Served { connection, traffic: traffic.clone(), tag: Arc::clone(&tag), wish, places, open: open.clone() };
+        Served { connection, in_flight: in_flight.clone(), tag: Arc::clone(&tag), wish, places, open: open.clone() };
     let (peer, io) = Neovim::new(reader, writer, served);
-    let ours = traffic.clone();
+    let ours = in_flight.clone();
     let sender = tokio::spawn(async move {
         // Before it is initialized, a client has nothing to be told.
         let frontend = match initialized.wait_for(Option::is_some).await {
             Ok(frontend) => (*frontend).unwrap_or_default(),
             Err(_) => return,
         };
-        send_all(Peer { peer, frontend, tag, open }, outbox, traffic).await;
+        send_all(Peer { peer, frontend, tag, open }, outbox, in_flight).await;
     });
     let ended = match io.await {
         Ok(()) => Ended::Closed,
@@ -107,131 +118,10 @@ fn why(error: &LoopError) -> Ended {
     Ended::Broken(text)
 }
 
-/// What the client wants to find with each message: it tells an editor that has several hosts whose message it is.
-type Tag = Arc<OnceLock<Value>>;
-
-/// A client that messages can be sent to.
-#[derive(Clone)]
-struct Peer {
-    peer: Neovim<Writer>,
-    frontend: Frontend,
-    tag: Tag,
-    /// Changes when the connection has ended.
-    open: watch::Receiver<()>,
-}
-
-impl Peer {
-    /// Sends a message and waits for its answer; none when the connection is gone or the client refuses.
-    async fn send(&self, kind: &str, params: Value) -> Option<Value> {
-        let call = async {
-            match self.frontend {
-                Frontend::Nvim => {
-                    let args = [kind.into(), params].into_iter().chain(self.tag.get().cloned());
-                    let args = Value::Array(args.collect());
-                    self.peer.call("nvim_exec_lua", vec![NVIM_RECEIVE.into(), args]).await
-                }
-                Frontend::Generic => self.peer.call(kind, vec![params]).await,
-            }
-        };
-        // Of a connection that has ended no answer comes, and nobody says so.
-        let mut open = self.open.clone();
-        let answer = tokio::select! {
-            biased;
-            answer = call => answer,
-            _ = open.changed() => return None,
-        };
-        match answer {
-            Ok(Ok(value)) => Some(value),
-            Ok(Err(_)) => {
-                warn!("the client answered a {kind} with an error");
-                None
-            }
-            Err(error) => {
-                debug!("a {kind} was not answered: {error}");
-                None
-            }
-        }
-    }
-
-    async fn frame(&self, frame: &Frame) -> bool {
-        match to_value(frame) {
-            // Anything but a plain no is an acknowledgement: clients need not know what to answer.
-            Ok(value) => self.send("frame", value).await.is_some_and(|answer| answer != Value::Boolean(false)),
-            Err(error) => {
-                warn!("a frame could not be written: {error}");
-                false
-            }
-        }
-    }
-
-    async fn event(&self, event: &Event) {
-        match to_value(event) {
-            Ok(value) => _ = self.send("event", value).await,
-            Err(error) => warn!("an event could not be written: {error}"),
-        }
-    }
-
-    async fn reply(&self, id: Value, answer: Result<Value, Error>) {
-        let (key, value) = match answer {
-            Ok(value) => ("result", value),
-            Err(error) => ("error", error_value(&error)),
-        };
-        self.send("reply", Value::Map(vec![("id".into(), id), (key.into(), value)])).await;
-    }
-}
-
-/// Sends what there is for a client. Frames go out at once, each awaited by itself; an event goes out when
-/// the one before is answered, so that they arrive in order and a client that does not read holds up none
-/// but its own.
-async fn send_all(peer: Peer, outbox: Outbox, traffic: Traffic) {
-    let Outbox { mut frames, events } = outbox;
-    if peer.frontend == Frontend::Nvim {
-        introduce(&peer).await;
-    }
-    let event_peer = peer.clone();
-    let mut telling = Telling::new(events, traffic.clone());
-    let events = async move {
-        while let Some(event) = telling.next().await {
-            event_peer.event(&event).await;
-        }
-    };
-    let frames = async move {
-        while let Some(FrameJob { frame, ack }) = frames.recv().await {
-            let (peer, traffic) = (peer.clone(), traffic.clone());
-            tokio::spawn(async move {
-                if frame.seq == 1
-                    && let Some(run) = &frame.run_id
-                {
-                    // The answer that tells the client of the view comes first, if one can come any more.
-                    let mut open = peer.open.clone();
-                    tokio::select! {
-                        () = traffic.view_is_introduced(run) => {}
-                        _ = open.changed() => {}
-                    }
-                }
-                let accepted = peer.frame(&frame).await;
-                ack.answer(accepted);
-            });
-        }
-    };
-    tokio::join!(events, frames);
-}
-
-/// Tells Neovim who this is: a channel that answers out of order, as concurrent calls are, must say that it
-/// is msgpack-RPC, and a reloaded plugin finds its host by the name.
-async fn introduce(peer: &Peer) {
-    let version = Value::Map(vec![("major".into(), 0.into())]);
-    let empty = || Value::Map(Vec::new());
-    let info: Vec<Value> = vec!["termi".into(), version, "msgpack-rpc".into(), empty(), empty()];
-    if let Err(error) = peer.peer.call("nvim_set_client_info", info).await {
-        debug!("nvim_set_client_info was not answered: {error}");
-    }
-}
-
 #[derive(Clone)]
 struct Served {
     connection: Connection,
-    traffic: Traffic,
+    in_flight: InFlight,
     tag: Tag,
     /// The frontend of an `initialize` that was called by notification and may still be under way: the calls behind it
     /// are carried out beside it, and are answered the same way.
@@ -248,11 +138,11 @@ impl Handler for Served {
 
     async fn handle_request(&self, name: String, args: Vec<Value>, _: Neovim<Writer>) -> Result<Value, Value> {
         // From here on it is carried out, whatever becomes of the connection.
-        drop(self.traffic.taking());
+        drop(self.in_flight.dequeue());
         debug!(method = name, "request");
         let (args, number) = if CallRules::of(&name).reply_first { numbered(args) } else { (args, None) };
         let answer = match one(args) {
-            Ok(params) => self.in_its_place(&name, params, number).await,
+            Ok(params) => self.within_limits(&name, params, number).await,
             Err(error) => Err(error),
         };
         answer.map_err(|error| {
@@ -262,7 +152,7 @@ impl Handler for Served {
     }
 
     async fn handle_notify(&self, name: String, args: Vec<Value>, peer: Neovim<Writer>) {
-        let _taking = self.traffic.taking();
+        let _dequeued = self.in_flight.dequeue();
         debug!(method = name, "notification");
         let params = match one(args) {
             Ok(params) => params,
@@ -290,21 +180,21 @@ impl Handler for Served {
 }
 
 impl Served {
-    /// Carries out a request. If its answer can be large, its place is free when that is written.
-    async fn in_its_place(&self, name: &str, params: Value, answer: Option<u64>) -> Result<Value, Error> {
+    /// Carries out a request. If its reply can be large, it keeps a permit until that is written.
+    async fn within_limits(&self, name: &str, params: Value, answer: Option<u64>) -> Result<Value, Error> {
         let size = CallRules::of(name).reply_size;
         if size != ReplySize::Small {
             let mut open = self.open.clone();
             tokio::select! {
-                place = self.traffic.room().places(size, 1) => if let Some(place) = place? {
-                    self.traffic.keep_place(place);
+                permit = self.in_flight.reply_limits().permits(size, 1) => if let Some(permit) = permit? {
+                    self.in_flight.keep_permit(permit);
                 },
                 _ = open.changed() => return Err(closed()),
             }
         }
         let (answer, under_way) = self.carry_out(name, params, answer).await;
         if let Some(call) = under_way {
-            self.traffic.is_under_way(call);
+            self.in_flight.is_under_way(call);
         }
         answer
     }
@@ -360,21 +250,21 @@ impl Served {
         let [id, method, params] = ["id", "method", "params"].map(|key| take_key(&call, key));
         let served = self.clone();
         let rules = CallRules::of(method.as_str().unwrap_or_default());
-        let until_it_is_out = (rules.reply_first.then(|| self.traffic.replying()), self.traffic.owing());
+        let until_written = (rules.reply_first.then(|| self.in_flight.open_reply()), self.in_flight.pending_reply());
         tokio::spawn(async move {
-            let (replying, _owing) = until_it_is_out;
-            let number = replying.as_ref().map(Replying::number);
-            let room = served.traffic.room().places(rules.reply_size, 1).await;
+            let (open_reply, _pending) = until_written;
+            let number = open_reply.as_ref().map(OpenReply::number);
+            let permits = served.in_flight.reply_limits().permits(rules.reply_size, 1).await;
             let (answer, under_way) = match method.as_str() {
-                Some(method) if room.is_ok() => served.carry_out(method, params, number).await,
-                Some(_) => (Err(room.as_ref().err().cloned().unwrap_or_else(closed)), None),
+                Some(method) if permits.is_ok() => served.carry_out(method, params, number).await,
+                Some(_) => (Err(permits.as_ref().err().cloned().unwrap_or_else(closed)), None),
                 None => {
                     let why = "call: it must be {id, method, params}, with method a string";
                     (Err(Error::new(Code::InvalidParams, why)), None)
                 }
             };
             peer.reply(id, answer).await;
-            drop((replying, under_way));
+            drop((open_reply, under_way));
         });
     }
 }
