@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 
-use super::{
-    Client, Supervisor,
-    run::Ask,
-    supervisor::ask,
-    table::{Session, Table},
+use crate::{
+    protocol::{Access, Code, CrossSession, Error, Event, Method, Result, Scope, SessionId},
+    session::{
+        client::Client,
+        run::Ask,
+        supervisor::{Supervisor, ask},
+        table::{Session, Table},
+    },
 };
-use crate::protocol::{Access, Code, CrossSession, Error, Event, Method, Result, Scope, SessionId};
 
 /// From a program's first word to its run being known it is a matter of milliseconds.
 const STARTING_PATIENCE: Duration = Duration::from_secs(2);

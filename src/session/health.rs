@@ -15,13 +15,13 @@ use nix::{
     unistd::{AccessFlags, access},
 };
 
-use super::{Supervisor, access::Permit, cgroup::Delegated, logout::logout, past::on_disk, supervisor::gone};
 use crate::{
     history::Disk,
     paths, process,
     protocol::{
         HealthCheck, HealthReply, HealthStatus, Result, RunInfo, SessionId, SessionInfo, SessionsReply, Status,
     },
+    session::{access::Permit, cgroup::Delegated, error::gone, logout::logout, past::on_disk, supervisor::Supervisor},
     units,
 };
 

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::{
-    lifecycle::{EndedRun, Transition},
-    table::Table,
+use crate::{
+    protocol::{Code, ConfigureParams, ConfigureReply, Error, Keep, Result, SessionId},
+    session::{
+        lifecycle::{EndedRun, Transition},
+        table::Table,
+    },
 };
-use crate::protocol::{Code, ConfigureParams, ConfigureReply, Error, Keep, Result, SessionId};
 
 impl Table {
     fn keep_of(&self, session: &SessionId) -> Keep {

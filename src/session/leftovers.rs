@@ -13,8 +13,10 @@ use nix::{
 };
 use tracing::warn;
 
-use super::{Supervisor, cgroup::Delegated};
-use crate::process;
+use crate::{
+    process,
+    session::{cgroup::Delegated, supervisor::Supervisor},
+};
 
 impl Supervisor {
     /// Ends what hosts and daemons of this user that are gone have left, and says how many processes there were. Only

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::debug;
 
-use super::{
-    processor_time::{Counted, ProcessorTime},
-    proportional::Measured,
-    run::{Ask, Identity, Kill},
-};
 use crate::{
     process::{self, Usage},
     protocol::{Error, Exit, Limits, Result},
+    session::{
+        processor_time::{Counted, ProcessorTime},
+        proportional::Measured,
+        run::{Ask, Identity, Kill},
+    },
     shim::KernelLimits,
     units,
 };

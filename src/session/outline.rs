@@ -3,8 +3,14 @@
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use super::{Supervisor, run::Ask, supervisor::ask, table::RunHandle};
-use crate::protocol::{CommandSpec, Limits, Result};
+use crate::{
+    protocol::{CommandSpec, Limits, Result},
+    session::{
+        run::Ask,
+        supervisor::{Supervisor, ask},
+        table::RunHandle,
+    },
+};
 
 /// A session that has runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

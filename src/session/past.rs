@@ -4,10 +4,10 @@ use std::{path::Path, time::Duration};
 
 use tokio::sync::Semaphore;
 
-use super::{Supervisor, supervisor::gone};
 use crate::{
     history,
     protocol::{Code, Error, HistoryParams, HistoryReply, Result, StatsParams, StatsReply},
+    session::{error::gone, supervisor::Supervisor},
     units,
 };
 

@@ -9,15 +9,16 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument, info_span};
 
-use super::{
-    Supervisor,
-    lifecycle::Lifecycle,
-    run::{Ask, Desired, Run, unix_ms},
-    state::{SavedSession, State},
-    supervisor::ASKS_WAITING,
-    table::{RunHandle, Session, Table},
+use crate::{
+    protocol::{Code, Error, Result},
+    session::{
+        lifecycle::Lifecycle,
+        run::{Ask, Desired, Run, unix_ms},
+        state::{SavedSession, State},
+        supervisor::{ASKS_WAITING, Supervisor},
+        table::{RunHandle, Session, Table},
+    },
 };
-use crate::protocol::{Code, Error, Result};
 
 /// How long a program that is just being started or restarted may hold the freeze up: one that is restarted has its
 /// grace to end first.

@@ -2,12 +2,14 @@
 
 use serde_json::json;
 
-use super::{
-    Supervisor,
-    access::Permit,
-    table::{RunHandle, Session, Table},
+use crate::{
+    protocol::{Code, Error, Result, RunId, Target, is_id_prefix},
+    session::{
+        access::Permit,
+        supervisor::Supervisor,
+        table::{RunHandle, Session, Table},
+    },
 };
-use crate::protocol::{Code, Error, Result, RunId, Target, is_id_prefix};
 
 /// A run that a call may read.
 pub struct ReadableRun {

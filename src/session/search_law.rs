@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use proptest::{collection::vec, prelude::*, sample::select};
 use regex::Regex;
 
-use super::{
-    run::read_lines,
-    search::{Found, Search},
-};
 use crate::{
     protocol::Size,
+    session::{
+        run::read_lines,
+        search::{Found, Search},
+    },
     term::{Terminal, clamp_size},
 };
 

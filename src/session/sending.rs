@@ -5,21 +5,21 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::sync::{mpsc::error::TrySendError, oneshot};
 
-use super::{
-    ClientId, Supervisor,
-    access::Permit,
-    lifecycle::{RunState, Transition},
-    run::{Ask, DEFAULT_GRACE, Kill, Restarted},
-    start_error,
-    supervisor::{SETTLING_PATIENCE, ask, run_gone},
-    table::{RunHandle, Table},
-};
 use crate::{
     protocol::{
         Bytes, Code, ConfigureParams, ConfigureReply, Error, RestartFailure, RestartParams, RestartReply, Result,
         RunId, RunReply, SendParams, SendReply, Target,
     },
     pty::check_start,
+    session::{
+        access::Permit,
+        client::ClientId,
+        error::{run_gone, start_error},
+        lifecycle::{RunState, Transition},
+        run::{Ask, DEFAULT_GRACE, Kill, Restarted},
+        supervisor::{SETTLING_PATIENCE, Supervisor, ask},
+        table::{RunHandle, Table},
+    },
 };
 
 /// How long a look at a program's directory and file may take, as on a disk that does not answer.

@@ -2,10 +2,10 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use super::command;
 use crate::{
     paths,
     protocol::{ConfigureParams, ConfigureReply, Error, Keep, Limits, Result},
+    session::command,
 };
 
 /// What a supervisor is given.

@@ -5,17 +5,6 @@ use std::{ffi::OsString, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, debug, info, info_span};
 
-use super::{
-    Client, Supervisor,
-    access::{Caller, Permit},
-    cgroup::Delegated,
-    command::{self, Command},
-    limits, names,
-    run::{Ask, AttachWish, Desired, Identity, Run},
-    start_error,
-    supervisor::{ASKS_WAITING, LONGEST_MS, run_gone},
-    table::{Reserved, RunHandle, SessionWish},
-};
 use crate::{
     history::DEFAULT_BYTES,
     protocol::{
@@ -23,6 +12,17 @@ use crate::{
         Template, check_display_text, check_name, check_session_name,
     },
     pty::{Spawn, spawn},
+    session::{
+        access::{Caller, Permit},
+        cgroup::Delegated,
+        client::Client,
+        command::{self, Command},
+        error::{run_gone, start_error},
+        limits, names,
+        run::{Ask, AttachWish, Desired, Identity, Run},
+        supervisor::{ASKS_WAITING, LONGEST_MS, Supervisor},
+        table::{Reserved, RunHandle, SessionWish},
+    },
     term::clamp_size,
 };
 

@@ -8,14 +8,14 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    command::Command,
-    json::Lines,
-    run::{Focus, unix_ms},
-};
 use crate::{
     history::SavedOutput,
     protocol::{CommandSpec, ConfigureReply, Exit, Keep, Limits, RunId, SessionId, Size, Status, Stream, Template},
+    session::{
+        command::Command,
+        json::Lines,
+        run::{Focus, unix_ms},
+    },
     shim::KernelLimits,
     term::{SavedTerminal, Terminal},
 };
@@ -207,7 +207,7 @@ mod tests {
     fn a_state_of_another_form_or_cut_short_is_refused() {
         let state = State {
             sessions: Vec::new(),
-            settings: crate::session::Settings::new(0o22, 1024).told(),
+            settings: crate::session::settings::Settings::new(0o22, 1024).told(),
             templates: BTreeMap::new(),
             ended: vec![(SessionId::new(), RunId::new(), Duration::ZERO)],
             last_terminal_ms: 7,

@@ -9,16 +9,6 @@ use futures::future::{join_all, select_all};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::info;
 
-use super::{
-    Announcement, Announcer, Client, ClientId, Services, Settings,
-    access::Permit,
-    lifecycle::{Refusal, Transition},
-    limits,
-    resolve::ReadableRun,
-    run::{Ask, AttachWish, DEFAULT_GRACE, Kill, KillOutcome, LinesWish, Published, unix_ms},
-    table::{RunHandle, Table},
-    waiter::Condition,
-};
 use crate::{
     history::Disk,
     process,
@@ -28,6 +18,19 @@ use crate::{
         RemoveParams, RemoveReply, RenameParams, RenameReply, ResizeParams, Result, RunId, SessionId, SessionInfo,
         SessionsReply, SignalSpec, SnapshotParams, SnapshotReply, Status, SubscribeReply, Target, VisibleParams,
         WaitParams, WaitReason, WaitReply,
+    },
+    session::{
+        access::Permit,
+        client::{Client, ClientId},
+        error::{gone, run_gone},
+        lifecycle::{Refusal, Transition},
+        limits,
+        resolve::ReadableRun,
+        run::{Ask, AttachWish, DEFAULT_GRACE, Kill, KillOutcome, LinesWish, Published, unix_ms},
+        services::{Announcement, Announcer, Services},
+        settings::Settings,
+        table::{RunHandle, Table},
+        waiter::Condition,
     },
     term::{Colors, clamp_size},
 };
@@ -484,14 +487,6 @@ fn signal_of(spec: &SignalSpec) -> Result<i32> {
         SignalSpec::Number(number) => Err(Error::invalid("signal", number, rule)),
         SignalSpec::Name(name) => process::signal_number(name).ok_or_else(|| Error::invalid("signal", name, rule)),
     }
-}
-
-pub(super) fn gone() -> Error {
-    Error::new(Code::ShuttingDown, "the host is ending")
-}
-
-pub(super) fn run_gone() -> Error {
-    Error::new(Code::NotFound, "the run was dismissed meanwhile")
 }
 
 #[cfg(test)]

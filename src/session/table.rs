@@ -1,4 +1,4 @@
-//! The table of sessions. One task owns it; see [`super::Supervisor`].
+//! The table of sessions. One task owns it; see [`crate::session::supervisor::Supervisor`].
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,17 +10,19 @@ use std::{
 
 use tokio::sync::{mpsc, watch};
 
-use super::{
-    Announcement, Client, ClientId, Settings,
-    access::{Caller, Permit},
-    lifecycle::{Lifecycle, Refusal, Transition},
-    names,
-    run::{Ask, Desired, Published},
-};
 use crate::{
     protocol::{
         Code, CrossSession, Error, Event, Keep, Limits, Result, RunId, SessionId, Target, Template, check_session_name,
         is_id_prefix,
+    },
+    session::{
+        access::{Caller, Permit},
+        client::{Client, ClientId},
+        lifecycle::{Lifecycle, Refusal, Transition},
+        names,
+        run::{Ask, Desired, Published},
+        services::Announcement,
+        settings::Settings,
     },
     term::Colors,
 };

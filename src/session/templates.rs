@@ -6,20 +6,21 @@ use futures::future::join_all;
 use tokio::sync::watch;
 use tracing::info;
 
-use super::{
-    Client, Supervisor,
-    access::Permit,
-    command,
-    run::{DEFAULT_GRACE, Kill},
-    starting::check_template,
-    supervisor::gone,
-    table::{RunHandle, Table},
-    waiter::Condition,
-};
 use crate::{
     protocol::{
         After, Code, DownParams, DownReply, Error, KillReply, ParseTemplatesParams, Result, RunId, RunParams, Started,
         Template, TemplatesParams, TemplatesReply, Until, UpFailure, UpParams, UpReply, WaitReason,
+    },
+    session::{
+        access::Permit,
+        client::Client,
+        command,
+        error::gone,
+        run::{DEFAULT_GRACE, Kill},
+        starting::check_template,
+        supervisor::Supervisor,
+        table::{RunHandle, Table},
+        waiter::Condition,
     },
     template, units,
 };

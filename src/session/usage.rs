@@ -5,14 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    Supervisor,
-    supervisor::gone,
-    table::{Sample, Table},
-};
 use crate::{
     process,
     protocol::{Result, RunId, SessionsReply},
+    session::{
+        error::gone,
+        supervisor::Supervisor,
+        table::{Sample, Table},
+    },
 };
 
 /// The least time between two looks at what processes use.

@@ -6,17 +6,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    client::{Ack, Acked, Client, FrameJob},
-    run::AttachWish,
-    tempo::Tempo,
-};
+use tokio::sync::mpsc;
+
 use crate::{
     protocol::{Event, Frame, RunId, SessionId, Size, ViewId},
+    session::{
+        client::{Ack, Acked, Client, FrameJob},
+        run::AttachWish,
+        tempo::Tempo,
+    },
     term::Terminal,
     view::{NextFrame, View},
 };
-use tokio::sync::mpsc;
 
 /// A client that has not acknowledged a frame for so long is told of the run's end before it has seen everything.
 const ACK_PATIENCE: Duration = Duration::from_secs(5);
@@ -294,7 +295,7 @@ mod tests {
     use crate::session::tempo::{FIRST_INTERVAL, MAX_INTERVAL};
     use crate::{
         protocol::{Format, Size},
-        session::Outbox,
+        session::client::Outbox,
     };
 
     /// A view, and where its frames arrive.

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 use tokio::sync::oneshot;
 
-use super::{
-    search::{Found, Search},
-    waits::Look,
+use crate::{
+    protocol::{Code, Error, Exit, Result, Until, WaitReason, WaitReply, compile_pattern},
+    session::{
+        search::{Found, Search},
+        waits::Look,
+    },
 };
-use crate::protocol::{Code, Error, Exit, Result, Until, WaitReason, WaitReply, compile_pattern};
 
 /// What is waited for, checked.
 #[derive(Debug, Clone)]

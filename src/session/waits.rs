@@ -15,13 +15,13 @@ use std::{
 use regex::Regex;
 use tokio::sync::oneshot;
 
-use super::{
-    pattern_set::PatternSet,
-    search::{Found, Matcher, Search},
-    waiter::{Condition, Waiter},
-};
 use crate::{
     protocol::{Code, Error, Exit, Result, WaitReply},
+    session::{
+        pattern_set::PatternSet,
+        search::{Found, Matcher, Search},
+        waiter::{Condition, Waiter},
+    },
     term::Terminal,
 };
 

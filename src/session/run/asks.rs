@@ -18,11 +18,11 @@ use crate::{
     session::{
         access::Caller,
         client::{Acked, Client, ClientId},
+        error::start_error,
         input,
         json::Follower,
         limits::{self, Limit},
         outline::RunOutline,
-        start_error,
         state::SavedRun,
         viewer::Viewer,
         waiter::Condition,

@@ -19,34 +19,34 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
-use super::{
-    Services,
-    cgroup::Cgroup,
-    client::{Acked, ClientId},
-    command::Command,
-    flood::{Flow, Gate, Place},
-    input::InputQueue,
-    limits::Watch,
-    viewer::Viewer,
-    waits::Waits,
-};
 pub use asks::{Ask, AttachWish, Kill, KillOutcome, Restarted};
 pub use desired::Desired;
 pub use focus::Focus;
 use heard::Heard;
-pub use lines::LinesWish;
-#[cfg(test)]
-pub use lines::read as read_lines;
-pub use report::{Published, unix_ms};
 
-use super::json::{Follower, Lines};
 use crate::{
     history::{KeptPath, Output},
     protocol::{CommandSpec, Event, Exit, Limits, RunId, SessionId, Size, Status, Stream},
     pty::{Master, ShimLink, Spawn, Spawned},
+    session::{
+        cgroup::Cgroup,
+        client::{Acked, ClientId},
+        command::Command,
+        flood::{Flow, Gate, Place},
+        input::InputQueue,
+        json::{Follower, Lines},
+        limits::Watch,
+        services::Services,
+        viewer::Viewer,
+        waits::Waits,
+    },
     shim::Report,
     term::{Colors, Terminal},
 };
+pub use lines::LinesWish;
+#[cfg(test)]
+pub use lines::read as read_lines;
+pub use report::{Published, unix_ms};
 
 /// How long output is taken in before others get their turn: about 80 kB of plain text.
 const TURN: Duration = Duration::from_millis(2);

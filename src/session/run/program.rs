@@ -13,12 +13,20 @@ use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
 use super::{DRAIN_PATIENCE, KILL_PATIENCE, Kill, KillOutcome, Killing, Life, REOPEN_INTERVAL, Run, SEARCH_TURN, TURN};
-use crate::session::json::{Follower, Lines, for_terminal};
 use crate::{
     process,
     protocol::{Event, Exit, JsonLine, Result as Answer, Status, WaitReply},
     pty::{Master, Read},
-    session::{Announcement, cgroup::Cgroup, input, limits, viewer::Viewer, waiter::Condition, waits::Look},
+    session::{
+        cgroup::Cgroup,
+        input,
+        json::{Follower, Lines, for_terminal},
+        limits,
+        services::Announcement,
+        viewer::Viewer,
+        waiter::Condition,
+        waits::Look,
+    },
     shim::{Order, Report},
     units,
 };

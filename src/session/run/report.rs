@@ -13,7 +13,7 @@ use crate::{
     protocol::{
         Event, Exit, HistoryRecord, RunId, RunInfo, SessionId, SnapshotFormat, SnapshotLine, SnapshotReply, Status,
     },
-    session::{Announcement, outline::RunOutline},
+    session::{outline::RunOutline, services::Announcement},
     view::encode_line,
 };
 

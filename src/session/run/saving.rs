@@ -15,9 +15,9 @@ use crate::{
     protocol::SessionId,
     pty::{Master, ShimLink, Spawn},
     session::{
-        Services,
         cgroup::Cgroup,
         input::InputQueue,
+        services::Services,
         state::{SavedLife, SavedRun, SavedSpawn},
         waits::Waits,
     },
