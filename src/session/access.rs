@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 
 use crate::{
-    protocol::{Access, Code, CrossSession, Error, Event, Method, Result, Scope, SessionId},
+    protocol::{Access, Code, CrossSession, Error, Method, Result, Scope, SessionId},
     session::{
+        caller::{Caller, CallerPlace},
         client::Client,
-        run::Ask,
-        supervisor::{Supervisor, ask},
+        message::{Ask, ask},
+        supervisor::Supervisor,
         table::{Session, Table},
     },
 };
@@ -21,69 +22,6 @@ use crate::{
 /// From a program's first word to its run being known it is a matter of milliseconds.
 const STARTING_PATIENCE: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
-
-/// Who makes a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// The most that it may do, wherever it runs.
-    pub access: Access,
-    /// Where it runs.
-    pub place: CallerPlace,
-}
-
-/// Where a caller runs, seen from the sessions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CallerPlace {
-    /// Outside of all sessions: the setting `cross_session` does not concern it.
-    Outside,
-    /// A program of a session: within that it may do everything, with others what `cross_session` says.
-    Inside(SessionId),
-    /// It could not be placed, so it may be a program of any session: to it, each session is another's.
-    Unknown,
-}
-
-impl Caller {
-    /// A caller outside of all sessions.
-    #[must_use]
-    pub fn outside(access: Access) -> Self {
-        Self { access, place: CallerPlace::Outside }
-    }
-
-    /// A program inside a session.
-    #[must_use]
-    pub fn program(session: SessionId) -> Self {
-        Self { access: Access::Write, place: CallerPlace::Inside(session) }
-    }
-
-    /// A caller that could not be placed: it may look only, and that only as the least of programs.
-    #[must_use]
-    pub fn unknown() -> Self {
-        Self { access: Access::Read, place: CallerPlace::Unknown }
-    }
-
-    fn own(&self) -> Option<&SessionId> {
-        match &self.place {
-            CallerPlace::Inside(own) => Some(own),
-            CallerPlace::Outside | CallerPlace::Unknown => None,
-        }
-    }
-
-    /// Whether it may read a session under a policy.
-    pub(super) fn reads(&self, policy: CrossSession, session: &SessionId) -> bool {
-        self.place == CallerPlace::Outside || self.own() == Some(session) || policy != CrossSession::Off
-    }
-
-    /// Whether it is sent an event; those that concern no session go to every caller.
-    pub(super) fn receives(&self, policy: CrossSession, event: &Event) -> bool {
-        event.session_id().is_none_or(|session| self.reads(policy, session))
-    }
-}
-
-impl From<Access> for Caller {
-    fn from(access: Access) -> Self {
-        Self::outside(access)
-    }
-}
 
 /// What one call needs, and for whom: every lookup in the table takes one.
 #[derive(Debug, Clone)]

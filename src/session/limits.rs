@@ -13,9 +13,10 @@ use crate::{
     process::{self, Usage},
     protocol::{Error, Exit, Limits, Result},
     session::{
+        cgroup::Cgroup,
+        kill::Kill,
         processor_time::{Counted, ProcessorTime},
         proportional::Measured,
-        run::{Ask, Identity, Kill},
     },
     shim::KernelLimits,
     units,
@@ -119,18 +120,20 @@ fn passed(limits: &Limits, memory: u64, processes: u64, cpu_ms: u64) -> Option<(
 #[derive(Debug, Clone)]
 pub struct Watcher(mpsc::UnboundedSender<Change>);
 
-#[derive(Debug)]
 enum Change {
     Watch(Box<Watched>),
     Forget(i32),
 }
 
+/// Tells whose tree has passed a limit: the shim above it, which limit, and how for a person. False when it could not be
+/// told now.
+pub type Notify = Box<dyn Fn(i32, Limit, String) -> bool + Send>;
+
 /// One tree under watch.
-#[derive(Debug)]
 struct Watched {
     shim: i32,
     limits: Limits,
-    run: mpsc::WeakSender<Ask>,
+    notify: Notify,
     measured: Option<Measured>,
     /// The memory and the processes that it had at the last look.
     last: Option<(Instant, u64, u64)>,
@@ -161,16 +164,15 @@ impl Watcher {
         Self(changes)
     }
 
-    /// Watches the tree below a shim, if it has a limit that needs it. The run is told by [`Ask::Passed`].
-    pub fn watch(&self, shim: i32, run: &Identity, asks: &mpsc::WeakSender<Ask>) -> Option<Watch> {
-        let limits = &run.limits;
+    /// Watches the tree below a shim, if it has a limit that needs it. `notify` is called when it has passed one, again
+    /// at the next look when it could not tell.
+    pub fn watch(&self, shim: i32, limits: &Limits, cgroup: Option<&Cgroup>, notify: Notify) -> Option<Watch> {
         if limits.memory_bytes.is_none() && limits.processes.is_none() && limits.cpu_seconds.is_none() {
             return None;
         }
-        let time = ProcessorTime::begin(limits, run.cgroup.as_ref());
-        let (limits, run) = (limits.clone(), asks.clone());
-        let due = Instant::now();
-        let watched = Watched { shim, limits, run, measured: None, last: None, quiet: 0, time, due };
+        let time = ProcessorTime::begin(limits, cgroup);
+        let (limits, due) = (limits.clone(), Instant::now());
+        let watched = Watched { shim, limits, notify, measured: None, last: None, quiet: 0, time, due };
         self.0.send(Change::Watch(Box::new(watched))).ok()?;
         debug!(shim, "its tree is watched for its limits");
         Some(Watch { watcher: self.clone(), shim })
@@ -240,11 +242,8 @@ async fn look(all: &mut [Watched]) {
             continue;
         };
         debug!(shim = watched.shim, "{reason}");
-        let told = watched.run.upgrade().is_none_or(|run| {
-            let shim = watched.shim;
-            run.try_send(Ask::Passed { shim, limit, reason }).is_ok()
-        });
         // A run with a full queue is told at the next look.
+        let told = (watched.notify)(watched.shim, limit, reason);
         watched.due = now + if told { PATIENCE } else { SHORTEST };
     }
 }
@@ -284,10 +283,9 @@ mod tests {
     }
 
     fn watched(limits: Limits) -> Watched {
-        let (run, _) = mpsc::channel(1);
-        let run = run.downgrade();
+        let notify: Notify = Box::new(|_, _, _| true);
         let time = ProcessorTime::begin(&limits, None);
-        Watched { shim: 1, limits, run, measured: None, last: None, quiet: 0, time, due: Instant::now() }
+        Watched { shim: 1, limits, notify, measured: None, last: None, quiet: 0, time, due: Instant::now() }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! state. They speak through bounded channels; nothing is shared and nothing is locked.
 
 mod access;
+mod caller;
 mod cgroup;
 mod client;
 mod command;
@@ -13,11 +14,13 @@ mod health;
 mod input;
 mod json;
 mod keeping;
+mod kill;
 mod leftovers;
 mod lifecycle;
 mod limits;
 mod logout;
 mod memory;
+mod message;
 mod names;
 mod outline;
 mod past;
@@ -26,6 +29,7 @@ mod processor_time;
 mod proportional;
 mod replacing;
 mod resolve;
+mod restore_plan;
 mod run;
 mod search;
 #[cfg(test)]
@@ -39,6 +43,7 @@ mod supervisor;
 mod table;
 mod templates;
 mod tempo;
+mod time;
 mod usage;
 mod viewer;
 mod waiter;
@@ -46,7 +51,8 @@ mod waits;
 
 use std::time::Duration;
 
-pub use access::{Caller, CallerPlace, Permit};
+pub use access::Permit;
+pub use caller::{Caller, CallerPlace};
 pub use client::{Ack, Client, ClientId, Events, FrameJob, Outbox};
 pub use command::is_inherited;
 pub use health::health_without_host;

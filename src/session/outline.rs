@@ -1,16 +1,8 @@
 //! What of a session is worth remembering, to start it again when everything else is gone.
 
-use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    protocol::{CommandSpec, Limits, Result},
-    session::{
-        run::Ask,
-        supervisor::{Supervisor, ask},
-        table::RunHandle,
-    },
-};
+use crate::protocol::{CommandSpec, Limits};
 
 /// A session that has runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,34 +41,4 @@ pub struct RunOutline {
     /// Its last text with escape sequences for looks, if that is to be kept.
     #[serde(default)]
     pub text: Option<Vec<String>>,
-}
-
-impl Supervisor {
-    /// All sessions with runs that have not ended; with the last `lines` lines of each run's text, if asked for.
-    ///
-    /// # Errors
-    /// When the supervisor is gone.
-    pub async fn outline(&self, lines: Option<usize>) -> Result<Vec<SessionOutline>> {
-        let sessions: Vec<(SessionOutline, Vec<RunHandle>)> = self
-            .with(|table| {
-                let outline = |session: &super::table::Session| SessionOutline {
-                    name: session.name.clone(),
-                    label: session.label.clone(),
-                    group: session.group.clone(),
-                    cwd: session.cwd.to_string_lossy().into_owned(),
-                    runs: Vec::new(),
-                };
-                table.sessions.iter().map(|session| (outline(session), session.runs.clone())).collect()
-            })
-            .await?;
-        let mut outlines = Vec::new();
-        for (mut session, runs) in sessions {
-            let told = join_all(runs.iter().map(|run| ask(run, |reply| Ask::Outline { lines, reply }))).await;
-            session.runs = told.into_iter().flatten().flatten().collect();
-            if !session.runs.is_empty() {
-                outlines.push(session);
-            }
-        }
-        Ok(outlines)
-    }
 }

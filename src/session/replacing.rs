@@ -13,10 +13,12 @@ use crate::{
     protocol::{Code, Error, Result},
     session::{
         lifecycle::Lifecycle,
-        run::{Ask, Desired, Run, unix_ms},
+        message::{ASKS_WAITING, Ask, Desired, RunHandle},
+        run::Run,
         state::{SavedSession, State},
-        supervisor::{ASKS_WAITING, Supervisor},
-        table::{RunHandle, Session, Table},
+        supervisor::Supervisor,
+        table::{Session, Table},
+        time::unix_ms,
     },
 };
 

@@ -6,8 +6,9 @@ use crate::{
     protocol::{Code, Error, Result, RunId, Target, is_id_prefix},
     session::{
         access::Permit,
+        message::RunHandle,
         supervisor::Supervisor,
-        table::{RunHandle, Session, Table},
+        table::{Session, Table},
     },
 };
 

@@ -15,10 +15,11 @@ use crate::{
         access::Permit,
         client::ClientId,
         error::{run_gone, start_error},
+        kill::{DEFAULT_GRACE, Kill},
         lifecycle::{RunState, Transition},
-        run::{Ask, DEFAULT_GRACE, Kill, Restarted},
-        supervisor::{SETTLING_PATIENCE, Supervisor, ask},
-        table::{RunHandle, Table},
+        message::{Ask, Restarted, RunHandle, ask},
+        supervisor::{SETTLING_PATIENCE, Supervisor},
+        table::Table,
     },
 };
 

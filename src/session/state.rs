@@ -11,11 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     history::SavedOutput,
     protocol::{CommandSpec, ConfigureReply, Exit, Keep, Limits, RunId, SessionId, Size, Status, Stream, Template},
-    session::{
-        command::Command,
-        json::Lines,
-        run::{Focus, unix_ms},
-    },
+    session::{command::Command, json::Lines, time::unix_ms},
     shim::KernelLimits,
     term::{SavedTerminal, Terminal},
 };
@@ -174,6 +170,20 @@ pub enum SavedLife {
     Active,
     Draining { exit: Exit, left: Duration },
     Ended { exit: Exit, at_ms: u64, lasted: Duration },
+}
+
+/// What a program that asked for focus reports (DEC 1004) was last told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Focus {
+    /// Nothing since it asked.
+    #[default]
+    Untold,
+    /// It has the focus.
+    In,
+    /// It lost it, as a client's emulator told.
+    Out,
+    /// It lost it, as no view of it can be seen.
+    Hidden,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -23,20 +23,20 @@ use crate::{
         access::Permit,
         client::{Client, ClientId},
         error::{gone, run_gone},
+        kill::{DEFAULT_GRACE, Kill},
         lifecycle::{Refusal, Transition},
         limits,
+        message::{ASKS_WAITING, Ask, KillOutcome, LinesWish, Published, RunHandle, ask},
         resolve::ReadableRun,
-        run::{Ask, AttachWish, DEFAULT_GRACE, Kill, KillOutcome, LinesWish, Published, unix_ms},
         services::{Announcement, Announcer, Services},
         settings::Settings,
-        table::{RunHandle, Table},
+        table::Table,
+        time::unix_ms,
+        viewer::AttachWish,
         waiter::Condition,
     },
     term::{Colors, clamp_size},
 };
-
-/// Asks that may wait for one run. The run answers in microseconds; a client that asks faster waits.
-pub(super) const ASKS_WAITING: usize = 256;
 
 /// How long a list waits for a run, which answers in microseconds unless it stands still.
 const LISTING_PATIENCE: Duration = Duration::from_millis(250);
@@ -463,13 +463,6 @@ async fn first_answer<T>(mut waits: Vec<impl Future<Output = Option<T>> + Unpin>
         waits = others;
     }
     None
-}
-
-/// Asks a run; none when it is gone.
-pub(super) async fn ask<T>(run: &RunHandle, what: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Option<T> {
-    let (reply, answer) = oneshot::channel();
-    run.asks.send(what(reply)).await.ok()?;
-    answer.await.ok()
 }
 
 /// What a run is. One that does not answer in time is as it was when it last did.

@@ -8,7 +8,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use crate::{
     protocol::{
@@ -16,29 +16,17 @@ use crate::{
         is_id_prefix,
     },
     session::{
-        access::{Caller, Permit},
+        access::Permit,
+        caller::Caller,
         client::{Client, ClientId},
         lifecycle::{Lifecycle, Refusal, Transition},
+        message::{Ask, RunHandle},
         names,
-        run::{Ask, Desired, Published},
         services::Announcement,
         settings::Settings,
     },
     term::Colors,
 };
-
-/// A way to ask a run.
-#[derive(Debug, Clone)]
-pub struct RunHandle {
-    pub run_id: RunId,
-    pub session_id: SessionId,
-    pub asks: mpsc::Sender<Ask>,
-    pub desired: watch::Sender<Desired>,
-    /// What it was when it was last asked.
-    pub published: watch::Receiver<Option<Arc<Published>>>,
-    /// The template it was started from.
-    pub template: Option<String>,
-}
 
 /// One session.
 pub struct Session {

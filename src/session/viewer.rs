@@ -9,10 +9,9 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
-    protocol::{Event, Frame, RunId, SessionId, Size, ViewId},
+    protocol::{Event, Format, Frame, RunId, SessionId, Size, ViewId},
     session::{
         client::{Ack, Acked, Client, FrameJob},
-        run::AttachWish,
         tempo::Tempo,
     },
     term::Terminal,
@@ -47,6 +46,16 @@ struct Held {
     /// Something has changed since.
     untold: bool,
     next_tell: Instant,
+}
+
+/// How a client wants to look at a run.
+#[derive(Debug, Clone, Copy)]
+pub struct AttachWish {
+    pub format: Format,
+    pub size: Option<Size>,
+    pub read_only: bool,
+    /// How many rows of the transcript it wants at most.
+    pub scrollback: Option<u32>,
 }
 
 pub struct Viewer {

@@ -1,168 +1,26 @@
-//! The clients' side of a run: what it can be asked, and its answers.
+//! How a run answers the messages in its mailbox.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Instant, SystemTime};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tracing::{debug, warn};
 
-use super::{Flow, Life, LinesWish, Published, Run, begin_output, focus};
+use super::{Flow, Life, Run, begin_output, focus, watch_limits};
 use crate::{
-    protocol::{
-        AttachReply, Code, Error, Event, Format, LinkReply, PromptsReply, Result, Size, SnapshotFormat, SnapshotReply,
-        Status, WaitReply,
-    },
-    pty::{Spawn, spawn},
+    protocol::{AttachReply, Code, Error, Event, Result, Status},
+    pty::spawn,
     session::{
-        access::Caller,
+        caller::Caller,
         client::{Acked, Client, ClientId},
         error::start_error,
         input,
         json::Follower,
         limits::{self, Limit},
-        outline::RunOutline,
-        state::SavedRun,
-        viewer::Viewer,
-        waiter::Condition,
+        message::{Ask, Restarted},
+        state::Focus,
+        viewer::{AttachWish, Viewer},
     },
 };
-
-/// What became of a kill.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KillOutcome {
-    /// It was there to be killed.
-    pub was_running: bool,
-    /// Processes that ended.
-    pub processes: usize,
-    /// Processes that could not be ended.
-    pub left: usize,
-}
-
-/// How a kill is to be done.
-#[derive(Debug, Clone, Copy)]
-pub struct Kill {
-    pub signal: Option<i32>,
-    pub grace: Duration,
-}
-
-/// A run's program, started again.
-pub struct Restarted {
-    pub pid: u32,
-    pub process_name: String,
-}
-
-/// How a client wants to look at a run.
-#[derive(Debug, Clone, Copy)]
-pub struct AttachWish {
-    pub format: Format,
-    pub size: Option<Size>,
-    pub read_only: bool,
-    /// How many rows of the transcript it wants at most.
-    pub scrollback: Option<u32>,
-}
-
-/// What a run can be asked.
-pub enum Ask {
-    Input {
-        client: ClientId,
-        data: Vec<u8>,
-        paste: bool,
-    },
-    /// Answered with whether it was taken; not at all when the run has ended.
-    Send {
-        client: ClientId,
-        data: Vec<u8>,
-        paste: bool,
-        enter: bool,
-        reply: oneshot::Sender<Option<bool>>,
-    },
-    /// Its tree has passed a limit.
-    Passed {
-        shim: i32,
-        limit: Limit,
-        reason: String,
-    },
-    Resize {
-        client: ClientId,
-        size: Size,
-    },
-    /// Not answered when the caller may no longer read the run.
-    Attach {
-        client: Client,
-        caller: Caller,
-        wish: AttachWish,
-        reply: oneshot::Sender<AttachReply>,
-    },
-    /// The shim that watches over its program, while there is one.
-    Shim(oneshot::Sender<Option<i32>>),
-    Detach(ClientId),
-    /// Sends a client its lines; answered with the number of the next, or nothing when it has no lines. Not answered
-    /// when the caller may no longer read the run.
-    Follow {
-        client: Client,
-        caller: Caller,
-        reply: oneshot::Sender<Option<u64>>,
-    },
-    Unfollow(ClientId),
-    Visible {
-        client: ClientId,
-        visible: bool,
-    },
-    Hold {
-        client: ClientId,
-        hold: bool,
-    },
-    Snapshot {
-        format: SnapshotFormat,
-        scrollback: usize,
-        reply: oneshot::Sender<SnapshotReply>,
-    },
-    Lines(LinesWish),
-    Prompts {
-        client: ClientId,
-        reply: oneshot::Sender<PromptsReply>,
-    },
-    Link {
-        client: ClientId,
-        row: u64,
-        col: u32,
-        reply: oneshot::Sender<LinkReply>,
-    },
-    Clipboard {
-        request: u64,
-        data: Option<Vec<u8>>,
-        reply: oneshot::Sender<Result<()>>,
-    },
-    Kill {
-        kill: Kill,
-        reply: oneshot::Sender<KillOutcome>,
-    },
-    Wait {
-        condition: Condition,
-        reply: oneshot::Sender<Result<WaitReply>>,
-    },
-    Info(oneshot::Sender<Arc<Published>>),
-    /// How many processes live on after its end, once that is known; 0 while it has not ended.
-    LeftRunning(oneshot::Sender<usize>),
-    /// What it starts, and how.
-    Spawn(oneshot::Sender<Spawn>),
-    Restart {
-        terminal_name: String,
-        reply: oneshot::Sender<Result<Restarted>>,
-    },
-    /// What is worth remembering of it, with so many of its last lines; nothing when it has ended.
-    Outline {
-        lines: Option<usize>,
-        reply: oneshot::Sender<Option<RunOutline>>,
-    },
-    /// To put itself down, and do nothing more until the other end of `thaw` is dropped.
-    Freeze {
-        reply: oneshot::Sender<Box<SavedRun>>,
-        thaw: watch::Receiver<()>,
-    },
-}
 
 impl Run {
     pub(super) async fn answer(&mut self, ask: Ask) {
@@ -400,12 +258,11 @@ impl Run {
         self.terminal_name = terminal_name;
         (self.master, self.link) = (Some(spawned.master), Some(spawned.link));
         (self.pid, self.shim_pid) = (spawned.pid, spawned.shim_pid);
-        self.watch = self.services.watcher.watch(self.shim_pid, &self.identity, &self.own);
+        self.watch = watch_limits(&self.services, self.shim_pid, &self.identity, &self.own);
         (self.life, self.status, self.reason, self.left_running) = (Life::Active, Status::Active, None, 0);
         (self.settled, self.is_left_known) = (false, false);
         // Nothing of the first life is one of the second: what was read of it, how it flowed, what it was told.
-        (self.rest_goes, self.closed_until, self.focus, self.flow) =
-            (false, None, focus::Focus::default(), Flow::default());
+        (self.rest_goes, self.closed_until, self.focus, self.flow) = (false, None, Focus::default(), Flow::default());
         self.unfed.clear();
         self.fed = 0;
         let now = Instant::now();

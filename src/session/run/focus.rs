@@ -6,26 +6,11 @@
 
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
-
 use super::Run;
+use crate::session::state::Focus;
 
 const FOCUS_IN: &[u8] = b"\x1b[I";
 const FOCUS_OUT: &[u8] = b"\x1b[O";
-
-/// What the program was last told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum Focus {
-    /// Nothing since it asked.
-    #[default]
-    Untold,
-    /// It has the focus.
-    In,
-    /// It lost it, as a client's emulator told.
-    Out,
-    /// It lost it, as no view of it can be seen.
-    Hidden,
-}
 
 /// Whether input is a report of the focus, which no one has typed.
 pub(super) fn is_report(input: &[u8]) -> bool {

@@ -1,22 +1,10 @@
 //! A run's output as lines of text, and who waits for the next one.
 
-use tokio::sync::oneshot;
-
 use super::Run;
-use crate::{protocol::LinesReply, term::Terminal};
+use crate::{protocol::LinesReply, session::message::LinesWish, term::Terminal};
 
 /// Lines that one answer holds at the most: with `next` the rest is had.
 const MOST: usize = 10_000;
-
-/// Somebody who wants lines from a place on.
-pub struct LinesWish {
-    pub from: Option<u64>,
-    pub last: Option<usize>,
-    pub partial: bool,
-    /// An answer without lines can wait.
-    pub waits: bool,
-    pub reply: oneshot::Sender<LinesReply>,
-}
 
 impl Run {
     /// Answers at once, or when there is something to answer.

@@ -19,9 +19,6 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
-pub use asks::{Ask, AttachWish, Kill, KillOutcome, Restarted};
-pub use desired::Desired;
-pub use focus::Focus;
 use heard::Heard;
 
 use crate::{
@@ -35,18 +32,21 @@ use crate::{
         flood::{Flow, Gate, Place},
         input::InputQueue,
         json::{Follower, Lines},
+        kill::{DEFAULT_GRACE, Kill},
         limits::Watch,
+        message::{Ask, Desired, KillOutcome, LinesWish, Published},
         services::Services,
+        state::Focus,
+        time::unix_ms,
         viewer::Viewer,
         waits::Waits,
     },
     shim::Report,
     term::{Colors, Terminal},
 };
-pub use lines::LinesWish;
+
 #[cfg(test)]
 pub use lines::read as read_lines;
-pub use report::{Published, unix_ms};
 
 /// How long output is taken in before others get their turn: about 80 kB of plain text.
 const TURN: Duration = Duration::from_millis(2);
@@ -62,9 +62,6 @@ const DRAIN_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Output has settled when there was none for so long: views that fell behind are filled again.
 const SETTLED: Duration = Duration::from_millis(100);
-
-/// The grace of a kill that Termi itself decides on.
-pub const DEFAULT_GRACE: Duration = Duration::from_secs(2);
 
 /// A shim that has not answered a kill this long after the grace is given up on.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
@@ -230,7 +227,7 @@ impl Run {
         Self {
             output_path: output.as_ref().map(Output::path),
             output,
-            watch: services.watcher.watch(spawned.shim_pid, &identity, &own),
+            watch: watch_limits(&services, spawned.shim_pid, &identity, &own),
             identity,
             session_name,
             desired,
@@ -490,6 +487,15 @@ impl Run {
             .map(|limit| (self.last_activity + limit, format!("was idle longer than its idle timeout of {limit:?}")));
         whole.into_iter().chain(idle).min_by_key(|(deadline, _)| *deadline)
     }
+}
+
+/// Has a run's tree watched for its limits, if it has such. The run gets a message when it has passed one.
+fn watch_limits(services: &Services, shim: i32, run: &Identity, own: &mpsc::WeakSender<Ask>) -> Option<Watch> {
+    let own = own.clone();
+    let notify = move |shim, limit, reason| {
+        own.upgrade().is_none_or(|own| own.try_send(Ask::Passed { shim, limit, reason }).is_ok())
+    };
+    services.watcher.watch(shim, &run.limits, run.cgroup.as_ref(), Box::new(notify))
 }
 
 /// The file that keeps a life's whole output, if one is wanted.

@@ -12,7 +12,7 @@ use nix::{
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
-use super::{DRAIN_PATIENCE, KILL_PATIENCE, Kill, KillOutcome, Killing, Life, REOPEN_INTERVAL, Run, SEARCH_TURN, TURN};
+use super::{DRAIN_PATIENCE, KILL_PATIENCE, Killing, Life, REOPEN_INTERVAL, Run, SEARCH_TURN, TURN};
 use crate::{
     process,
     protocol::{Event, Exit, JsonLine, Result as Answer, Status, WaitReply},
@@ -21,7 +21,9 @@ use crate::{
         cgroup::Cgroup,
         input,
         json::{Follower, Lines, for_terminal},
+        kill::Kill,
         limits,
+        message::KillOutcome,
         services::Announcement,
         viewer::Viewer,
         waiter::Condition,

@@ -3,7 +3,7 @@
 use std::{
     path::Path,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use super::{Identity, Life, Run};
@@ -13,7 +13,12 @@ use crate::{
     protocol::{
         Event, Exit, HistoryRecord, RunId, RunInfo, SessionId, SnapshotFormat, SnapshotLine, SnapshotReply, Status,
     },
-    session::{outline::RunOutline, services::Announcement},
+    session::{
+        message::Published,
+        outline::RunOutline,
+        services::Announcement,
+        time::{millis, unix_ms},
+    },
     view::encode_line,
 };
 
@@ -213,21 +218,4 @@ impl Run {
             attached: !self.viewers.is_empty(),
         }
     }
-}
-
-/// What a run is, as it is listed.
-#[derive(Debug, Clone)]
-pub struct Published {
-    pub info: RunInfo,
-    /// The shim that watches over its program, while there is one.
-    pub shim: Option<i32>,
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A moment as the protocol writes it.
-pub fn unix_ms(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map(millis).unwrap_or(0)
 }

@@ -9,7 +9,7 @@ use std::{
 use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 
-use super::{Ask, Desired, Flow, Heard, Identity, Life, Run, unix_ms};
+use super::{Flow, Heard, Identity, Life, Run, watch_limits};
 use crate::{
     history::{KeptPath, Output},
     protocol::SessionId,
@@ -17,8 +17,10 @@ use crate::{
     session::{
         cgroup::Cgroup,
         input::InputQueue,
+        message::{Ask, Desired},
         services::Services,
         state::{SavedLife, SavedRun, SavedSpawn},
+        time::unix_ms,
         waits::Waits,
     },
     term::Terminal,
@@ -140,7 +142,7 @@ impl Run {
         let mut input = InputQueue::new();
         // It fitted before.
         let _ = input.push(saved.input);
-        let watch = saved.shim.and_then(|_| services.watcher.watch(saved.shim_pid, &identity, &own));
+        let watch = saved.shim.and_then(|_| watch_limits(&services, saved.shim_pid, &identity, &own));
         let output = services.disk.as_ref().zip(saved.output).map(|(disk, saved)| disk.restore_output(saved));
         Ok(Self {
             output_path: output.as_ref().map(Output::path).or(saved.output_path.map(KeptPath::of_closed)),

@@ -1,0 +1,216 @@
+//! A run's mailbox: the messages that it takes, the handle that sends them, and the state that the table desires of it.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    protocol::{
+        AttachReply, LinesReply, LinkReply, PromptsReply, Result, RunId, RunInfo, SessionId, Size, SnapshotFormat,
+        SnapshotReply, WaitReply,
+    },
+    pty::Spawn,
+    session::{
+        caller::Caller,
+        client::{Client, ClientId},
+        kill::Kill,
+        limits::Limit,
+        outline::RunOutline,
+        state::SavedRun,
+        viewer::AttachWish,
+        waiter::Condition,
+    },
+    term::Colors,
+};
+
+/// Asks that may wait for one run. The run answers in microseconds; a client that asks faster waits.
+pub const ASKS_WAITING: usize = 256;
+
+/// What a run can be asked.
+pub enum Ask {
+    Input {
+        client: ClientId,
+        data: Vec<u8>,
+        paste: bool,
+    },
+    /// Answered with whether it was taken; not at all when the run has ended.
+    Send {
+        client: ClientId,
+        data: Vec<u8>,
+        paste: bool,
+        enter: bool,
+        reply: oneshot::Sender<Option<bool>>,
+    },
+    /// Its tree has passed a limit.
+    Passed {
+        shim: i32,
+        limit: Limit,
+        reason: String,
+    },
+    Resize {
+        client: ClientId,
+        size: Size,
+    },
+    /// Not answered when the caller may no longer read the run.
+    Attach {
+        client: Client,
+        caller: Caller,
+        wish: AttachWish,
+        reply: oneshot::Sender<AttachReply>,
+    },
+    /// The shim that watches over its program, while there is one.
+    Shim(oneshot::Sender<Option<i32>>),
+    Detach(ClientId),
+    /// Sends a client its lines; answered with the number of the next, or nothing when it has no lines. Not answered
+    /// when the caller may no longer read the run.
+    Follow {
+        client: Client,
+        caller: Caller,
+        reply: oneshot::Sender<Option<u64>>,
+    },
+    Unfollow(ClientId),
+    Visible {
+        client: ClientId,
+        visible: bool,
+    },
+    Hold {
+        client: ClientId,
+        hold: bool,
+    },
+    Snapshot {
+        format: SnapshotFormat,
+        scrollback: usize,
+        reply: oneshot::Sender<SnapshotReply>,
+    },
+    Lines(LinesWish),
+    Prompts {
+        client: ClientId,
+        reply: oneshot::Sender<PromptsReply>,
+    },
+    Link {
+        client: ClientId,
+        row: u64,
+        col: u32,
+        reply: oneshot::Sender<LinkReply>,
+    },
+    Clipboard {
+        request: u64,
+        data: Option<Vec<u8>>,
+        reply: oneshot::Sender<Result<()>>,
+    },
+    Kill {
+        kill: Kill,
+        reply: oneshot::Sender<KillOutcome>,
+    },
+    Wait {
+        condition: Condition,
+        reply: oneshot::Sender<Result<WaitReply>>,
+    },
+    Info(oneshot::Sender<Arc<Published>>),
+    /// How many processes live on after its end, once that is known; 0 while it has not ended.
+    LeftRunning(oneshot::Sender<usize>),
+    /// What it starts, and how.
+    Spawn(oneshot::Sender<Spawn>),
+    Restart {
+        terminal_name: String,
+        reply: oneshot::Sender<Result<Restarted>>,
+    },
+    /// What is worth remembering of it, with so many of its last lines; nothing when it has ended.
+    Outline {
+        lines: Option<usize>,
+        reply: oneshot::Sender<Option<RunOutline>>,
+    },
+    /// To put itself down, and do nothing more until the other end of `thaw` is dropped.
+    Freeze {
+        reply: oneshot::Sender<Box<SavedRun>>,
+        thaw: watch::Receiver<()>,
+    },
+}
+
+/// What became of a kill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KillOutcome {
+    /// It was there to be killed.
+    pub was_running: bool,
+    /// Processes that ended.
+    pub processes: usize,
+    /// Processes that could not be ended.
+    pub left: usize,
+}
+
+/// A run's program, started again.
+pub struct Restarted {
+    pub pid: u32,
+    pub process_name: String,
+}
+
+/// Somebody who wants lines from a place on.
+pub struct LinesWish {
+    pub from: Option<u64>,
+    pub last: Option<usize>,
+    pub partial: bool,
+    /// An answer without lines can wait.
+    pub waits: bool,
+    pub reply: oneshot::Sender<LinesReply>,
+}
+
+/// What a run is, as it is listed.
+#[derive(Debug, Clone)]
+pub struct Published {
+    pub info: RunInfo,
+    /// The shim that watches over its program, while there is one.
+    pub shim: Option<i32>,
+}
+
+/// A way to ask a run.
+#[derive(Debug, Clone)]
+pub struct RunHandle {
+    pub run_id: RunId,
+    pub session_id: SessionId,
+    pub asks: mpsc::Sender<Ask>,
+    pub desired: watch::Sender<Desired>,
+    /// What it was when it was last asked.
+    pub published: watch::Receiver<Option<Arc<Published>>>,
+    /// The template it was started from.
+    pub template: Option<String>,
+}
+
+impl RunHandle {
+    /// Sends what asks for no answer: behind what waits for the run by now, and before what comes later.
+    pub fn send_in_turn(&self, ask: Ask) {
+        let asks = self.asks.clone();
+        let mut sending = Box::pin(async move { asks.send(ask).await });
+        // Polled once, it has its place in the queue, or among those who wait for one.
+        if sending.as_mut().now_or_never().is_none() {
+            tokio::spawn(sending);
+        }
+    }
+}
+
+/// Asks a run; none when it is gone.
+pub async fn ask<T>(run: &RunHandle, what: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Option<T> {
+    let (reply, answer) = oneshot::channel();
+    run.asks.send(what(reply)).await.ok()?;
+    answer.await.ok()
+}
+
+/// What a run is to be.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    /// Its session's name.
+    pub session_name: String,
+    /// The colors its terminal answers with; none for those that it has.
+    pub colors: Option<Colors>,
+    /// How many clients have gone: one of them may be the run's.
+    pub departures: u64,
+    /// Nobody is to find it any more, and it ends.
+    pub is_dismissed: bool,
+}
+
+impl Desired {
+    /// Of a run in a session of that name: both ends.
+    pub fn new(session_name: String) -> (watch::Sender<Self>, watch::Receiver<Self>) {
+        watch::channel(Self { session_name, colors: None, departures: 0, is_dismissed: false })
+    }
+}
