@@ -21,7 +21,9 @@ use crate::{
     protocol::{
         HealthCheck, HealthReply, HealthStatus, Result, RunInfo, SessionId, SessionInfo, SessionsReply, Status,
     },
-    session::{access::Permit, cgroup::Delegated, error::gone, logout::logout, past::on_disk, supervisor::Supervisor},
+    session::{
+        access::Permit, error::gone, logout::logout, past::on_disk, program::cgroup::Delegated, supervisor::Supervisor,
+    },
     units,
 };
 

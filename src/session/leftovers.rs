@@ -15,7 +15,7 @@ use tracing::warn;
 
 use crate::{
     process,
-    session::{cgroup::Delegated, supervisor::Supervisor},
+    session::{program::cgroup::Delegated, supervisor::Supervisor},
 };
 
 impl Supervisor {

@@ -14,9 +14,8 @@ use crate::{
     session::{
         caller::Caller,
         client::{Client, ClientId},
-        kill::Kill,
-        limits::Limit,
         outline::RunOutline,
+        program::{kill::Kill, limits::Limit},
         state::SavedRun,
         viewer::AttachWish,
         waiter::Condition,

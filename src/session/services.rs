@@ -10,7 +10,10 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     history::Disk,
     protocol::{CrossSession, Event, RunId},
-    session::{client::ClientId, flood, limits, memory},
+    session::{
+        client::ClientId,
+        program::{flood, limits, memory},
+    },
 };
 
 /// What a run tells the table.

@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use crate::{
     paths,
     protocol::{ConfigureParams, ConfigureReply, Error, Keep, Limits, Result},
-    session::command,
+    session::program::command,
 };
 
 /// What a supervisor is given.
@@ -115,7 +115,7 @@ impl Settings {
             return Err(Error::invalid("transcript_bytes", bytes, "from 10000 bytes to 1 GiB"));
         }
         if let Some(limits) = &wish.limits {
-            super::limits::check(limits)?;
+            crate::session::program::limits::check(limits)?;
         }
         let transcript = wish.transcript_bytes.unwrap_or(self.transcript_limit);
         let all = wish.max_transcripts_bytes.unwrap_or(self.max_transcripts_bytes);

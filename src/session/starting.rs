@@ -15,13 +15,15 @@ use crate::{
     session::{
         access::Permit,
         caller::Caller,
-        cgroup::Delegated,
         client::Client,
-        command::{self, Command},
         error::{run_gone, start_error},
-        limits,
         message::{ASKS_WAITING, Ask, Desired, RunHandle},
         names,
+        program::{
+            cgroup::Delegated,
+            command::{self, Command},
+            limits,
+        },
         run::{Identity, Run},
         supervisor::{LONGEST_MS, Supervisor},
         table::{Reserved, SessionWish},

@@ -14,10 +14,12 @@ use crate::{
     session::{
         access::Permit,
         client::Client,
-        command,
         error::gone,
-        kill::{DEFAULT_GRACE, Kill},
         message::RunHandle,
+        program::{
+            command,
+            kill::{DEFAULT_GRACE, Kill},
+        },
         starting::check_template,
         supervisor::Supervisor,
         table::Table,

@@ -18,12 +18,9 @@ use crate::{
     protocol::{Event, Exit, JsonLine, Result as Answer, Status, WaitReply},
     pty::{Master, Read},
     session::{
-        cgroup::Cgroup,
-        input,
         json::{Follower, Lines, for_terminal},
-        kill::Kill,
-        limits,
         message::KillOutcome,
+        program::{cgroup::Cgroup, input, kill::Kill, limits},
         services::Announcement,
         viewer::Viewer,
         waiter::Condition,

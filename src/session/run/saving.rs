@@ -15,9 +15,8 @@ use crate::{
     protocol::SessionId,
     pty::{Master, ShimLink, Spawn},
     session::{
-        cgroup::Cgroup,
-        input::InputQueue,
         message::{Ask, Desired},
+        program::{cgroup::Cgroup, input::InputQueue},
         services::Services,
         state::{SavedLife, SavedRun, SavedSpawn},
         time::unix_ms,

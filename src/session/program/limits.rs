@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::debug;
 
+use super::{
+    cgroup::Cgroup,
+    kill::Kill,
+    processor_time::{Counted, ProcessorTime},
+    proportional::Measured,
+};
 use crate::{
     process::{self, Usage},
     protocol::{Error, Exit, Limits, Result},
-    session::{
-        cgroup::Cgroup,
-        kill::Kill,
-        processor_time::{Counted, ProcessorTime},
-        proportional::Measured,
-    },
     shim::KernelLimits,
     units,
 };

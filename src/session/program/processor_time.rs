@@ -5,10 +5,10 @@ use std::{
     time::Duration,
 };
 
+use super::cgroup::{self, Cgroup};
 use crate::{
     process::{self, Usage},
     protocol::Limits,
-    session::cgroup::{self, Cgroup},
 };
 
 /// Between two looks: at the least, as it is counted by hundredths of a second; at the most, at a tree that may use
