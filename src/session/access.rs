@@ -11,8 +11,10 @@ use futures::future::join_all;
 use crate::{
     protocol::{Access, Code, CrossSession, Error, Method, Result, Scope, SessionId},
     session::{
-        caller::{Caller, CallerPlace},
-        client::Client,
+        client::{
+            Client,
+            caller::{Caller, CallerPlace},
+        },
         message::{Ask, ask},
         supervisor::Supervisor,
         table::{Session, Table},

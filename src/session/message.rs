@@ -12,12 +12,10 @@ use crate::{
     },
     pty::Spawn,
     session::{
-        caller::Caller,
-        client::{Client, ClientId},
+        client::{Client, ClientId, caller::Caller, viewer::AttachWish},
         outline::RunOutline,
         program::{kill::Kill, limits::Limit},
         state::SavedRun,
-        viewer::AttachWish,
         waiter::Condition,
     },
     term::Colors,

@@ -4,11 +4,9 @@
 //! state. They speak through bounded channels; nothing is shared and nothing is locked.
 
 mod access;
-mod caller;
 mod client;
 mod error;
 mod health;
-mod json;
 mod keeping;
 mod leftovers;
 mod lifecycle;
@@ -34,17 +32,15 @@ mod state;
 mod supervisor;
 mod table;
 mod templates;
-mod tempo;
 mod time;
 mod usage;
-mod viewer;
 mod waiter;
 mod waits;
 
 use std::time::Duration;
 
 pub use access::Permit;
-pub use caller::{Caller, CallerPlace};
+pub use client::caller::{Caller, CallerPlace};
 pub use client::{Ack, Client, ClientId, Events, FrameJob, Outbox};
 pub use health::health_without_host;
 pub use outline::{RunOutline, SessionOutline};

@@ -14,8 +14,7 @@ use crate::{
     pty::{Spawn, spawn},
     session::{
         access::Permit,
-        caller::Caller,
-        client::Client,
+        client::{Client, caller::Caller, viewer::AttachWish},
         error::{run_gone, start_error},
         message::{ASKS_WAITING, Ask, Desired, RunHandle},
         names,
@@ -27,7 +26,6 @@ use crate::{
         run::{Identity, Run},
         supervisor::{LONGEST_MS, Supervisor},
         table::{Reserved, SessionWish},
-        viewer::AttachWish,
     },
     term::clamp_size,
 };

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     history::SavedOutput,
     protocol::{CommandSpec, ConfigureReply, Exit, Keep, Limits, RunId, SessionId, Size, Status, Stream, Template},
-    session::{json::Lines, program::command::Command, time::unix_ms},
+    session::{client::json::Lines, program::command::Command, time::unix_ms},
     shim::KernelLimits,
     term::{SavedTerminal, Terminal},
 };

@@ -21,7 +21,7 @@ use crate::{
     },
     session::{
         access::Permit,
-        client::{Client, ClientId},
+        client::{Client, ClientId, viewer::AttachWish},
         error::{gone, run_gone},
         lifecycle::{Refusal, Transition},
         message::{ASKS_WAITING, Ask, KillOutcome, LinesWish, Published, RunHandle, ask},
@@ -34,7 +34,6 @@ use crate::{
         settings::Settings,
         table::Table,
         time::unix_ms,
-        viewer::AttachWish,
         waiter::Condition,
     },
     term::{Colors, clamp_size},

@@ -17,8 +17,7 @@ use crate::{
     },
     session::{
         access::Permit,
-        caller::Caller,
-        client::{Client, ClientId},
+        client::{Client, ClientId, caller::Caller},
         lifecycle::{Lifecycle, Refusal, Transition},
         message::{Ask, RunHandle},
         names,

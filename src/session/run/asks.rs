@@ -10,17 +10,19 @@ use crate::{
     protocol::{AttachReply, Code, Error, Event, Result, Status},
     pty::spawn,
     session::{
-        caller::Caller,
-        client::{Acked, Client, ClientId},
+        client::{
+            Acked, Client, ClientId,
+            caller::Caller,
+            json::Follower,
+            viewer::{AttachWish, Viewer},
+        },
         error::start_error,
-        json::Follower,
         message::{Ask, Restarted},
         program::{
             input,
             limits::{self, Limit},
         },
         state::Focus,
-        viewer::{AttachWish, Viewer},
     },
 };
 

@@ -26,8 +26,11 @@ use crate::{
     protocol::{CommandSpec, Event, Exit, Limits, RunId, SessionId, Size, Status, Stream},
     pty::{Master, ShimLink, Spawn, Spawned},
     session::{
-        client::{Acked, ClientId},
-        json::{Follower, Lines},
+        client::{
+            Acked, ClientId,
+            json::{Follower, Lines},
+            viewer::Viewer,
+        },
         message::{Ask, Desired, KillOutcome, LinesWish, Published},
         program::{
             cgroup::Cgroup,
@@ -40,7 +43,6 @@ use crate::{
         services::Services,
         state::Focus,
         time::unix_ms,
-        viewer::Viewer,
         waits::Waits,
     },
     shim::Report,

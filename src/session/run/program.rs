@@ -18,11 +18,13 @@ use crate::{
     protocol::{Event, Exit, JsonLine, Result as Answer, Status, WaitReply},
     pty::{Master, Read},
     session::{
-        json::{Follower, Lines, for_terminal},
+        client::{
+            json::{Follower, Lines, for_terminal},
+            viewer::Viewer,
+        },
         message::KillOutcome,
         program::{cgroup::Cgroup, input, kill::Kill, limits},
         services::Announcement,
-        viewer::Viewer,
         waiter::Condition,
         waits::Look,
     },

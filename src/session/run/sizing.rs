@@ -4,7 +4,7 @@
 use super::Run;
 use crate::{
     protocol::Size,
-    session::{client::ClientId, viewer::Viewer},
+    session::client::{ClientId, viewer::Viewer},
     term::clamp_size,
 };
 

@@ -41,7 +41,7 @@ impl Caller {
         Self { access: Access::Read, place: CallerPlace::Unknown }
     }
 
-    pub(super) fn own(&self) -> Option<&SessionId> {
+    pub(in crate::session) fn own(&self) -> Option<&SessionId> {
         match &self.place {
             CallerPlace::Inside(own) => Some(own),
             CallerPlace::Outside | CallerPlace::Unknown => None,
@@ -49,12 +49,12 @@ impl Caller {
     }
 
     /// Whether it may read a session under a policy.
-    pub(super) fn reads(&self, policy: CrossSession, session: &SessionId) -> bool {
+    pub(in crate::session) fn reads(&self, policy: CrossSession, session: &SessionId) -> bool {
         self.place == CallerPlace::Outside || self.own() == Some(session) || policy != CrossSession::Off
     }
 
     /// Whether it is sent an event; those that concern no session go to every caller.
-    pub(super) fn receives(&self, policy: CrossSession, event: &Event) -> bool {
+    pub(in crate::session) fn receives(&self, policy: CrossSession, event: &Event) -> bool {
         event.session_id().is_none_or(|session| self.reads(policy, session))
     }
 }

@@ -15,10 +15,8 @@ use tokio::sync::mpsc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    protocol::{Event, JsonLine, RunId, SessionId, ViewId, json_excess},
-    session::client::{Ack, Acked, Client},
-};
+use super::{Ack, Acked, Client};
+use crate::protocol::{Event, JsonLine, RunId, SessionId, ViewId, json_excess};
 
 /// When a client has so many events waiting that there is no room for a line: how soon to look again.
 const RETRY: Duration = Duration::from_millis(50);

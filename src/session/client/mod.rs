@@ -1,5 +1,10 @@
 //! Whoever looks at sessions, as the core knows them: somewhere to send frames and events to.
 
+pub mod caller;
+pub mod json;
+pub mod tempo;
+pub mod viewer;
+
 use std::{
     sync::{
         Arc, Mutex, PoisonError,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::session::client::Client;
+use super::Client;
 
 /// The least and the most time between two frames of a view under load. Screens show 60 pictures a second.
 pub(super) const MIN_INTERVAL: Duration = Duration::from_millis(16);

@@ -8,12 +8,9 @@ use std::{
 
 use tokio::sync::mpsc;
 
+use super::{Ack, Acked, Client, FrameJob, tempo::Tempo};
 use crate::{
     protocol::{Event, Format, Frame, RunId, SessionId, Size, ViewId},
-    session::{
-        client::{Ack, Acked, Client, FrameJob},
-        tempo::Tempo,
-    },
     term::Terminal,
     view::{NextFrame, View},
 };
@@ -301,7 +298,7 @@ fn end_of(terminal: &Terminal) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::tempo::{FIRST_INTERVAL, MAX_INTERVAL};
+    use crate::session::client::tempo::{FIRST_INTERVAL, MAX_INTERVAL};
     use crate::{
         protocol::{Format, Size},
         session::client::Outbox,
