@@ -16,7 +16,7 @@ use crate::{
         outline::RunOutline,
         program::{kill::Kill, limits::Limit},
         state::SavedRun,
-        waiter::Condition,
+        waits::waiter::Condition,
     },
     term::Colors,
 };

@@ -15,13 +15,11 @@ mod message;
 mod names;
 mod outline;
 mod past;
-mod pattern_set;
 mod program;
 mod replacing;
 mod resolve;
 mod restore_plan;
 mod run;
-mod search;
 #[cfg(test)]
 mod search_law;
 mod sending;
@@ -34,7 +32,6 @@ mod table;
 mod templates;
 mod time;
 mod usage;
-mod waiter;
 mod waits;
 
 use std::time::Duration;

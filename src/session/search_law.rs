@@ -9,7 +9,7 @@ use crate::{
     protocol::Size,
     session::{
         run::read_lines,
-        search::{Found, Search},
+        waits::search::{Found, Search},
     },
     term::{Terminal, clamp_size},
 };

@@ -34,7 +34,7 @@ use crate::{
         settings::Settings,
         table::Table,
         time::unix_ms,
-        waiter::Condition,
+        waits::waiter::Condition,
     },
     term::{Colors, clamp_size},
 };

@@ -23,7 +23,7 @@ use crate::{
         starting::check_template,
         supervisor::Supervisor,
         table::Table,
-        waiter::Condition,
+        waits::waiter::Condition,
     },
     template, units,
 };

@@ -5,13 +5,11 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 use tokio::sync::oneshot;
 
-use crate::{
-    protocol::{Code, Error, Exit, Result, Until, WaitReason, WaitReply, compile_pattern},
-    session::{
-        search::{Found, Search},
-        waits::Look,
-    },
+use super::{
+    Look,
+    search::{Found, Search},
 };
+use crate::protocol::{Code, Error, Exit, Result, Until, WaitReason, WaitReply, compile_pattern};
 
 /// What is waited for, checked.
 #[derive(Debug, Clone)]

@@ -7,6 +7,10 @@
 //! added ─▶ alone: searches from the run's first line on ─▶ shared: one automaton for all ─▶ answered
 //! ```
 
+pub mod pattern_set;
+pub mod search;
+pub mod waiter;
+
 use std::{
     mem,
     time::{Duration, Instant},
@@ -17,13 +21,11 @@ use tokio::sync::oneshot;
 
 use crate::{
     protocol::{Code, Error, Exit, Result, WaitReply},
-    session::{
-        pattern_set::PatternSet,
-        search::{Found, Matcher, Search},
-        waiter::{Condition, Waiter},
-    },
     term::Terminal,
 };
+use pattern_set::PatternSet;
+use search::{Found, Matcher, Search};
+use waiter::{Condition, Waiter};
 
 /// So many may wait for one run.
 pub const MOST_WAITS: usize = 1024;
