@@ -13,9 +13,8 @@ use crate::{
     pty::Spawn,
     session::{
         client::{Client, ClientId, caller::Caller, viewer::AttachWish},
-        outline::RunOutline,
         program::{kill::Kill, limits::Limit},
-        state::SavedRun,
+        snapshot::{outline::RunOutline, state::SavedRun},
         waits::waiter::Condition,
     },
     term::Colors,

@@ -13,7 +13,6 @@ mod lifecycle;
 mod logout;
 mod message;
 mod names;
-mod outline;
 mod past;
 mod program;
 mod replacing;
@@ -25,12 +24,11 @@ mod search_law;
 mod sending;
 mod services;
 mod settings;
+mod snapshot;
 mod starting;
-mod state;
 mod supervisor;
 mod table;
 mod templates;
-mod time;
 mod usage;
 mod waits;
 
@@ -40,11 +38,11 @@ pub use access::Permit;
 pub use client::caller::{Caller, CallerPlace};
 pub use client::{Ack, Client, ClientId, Events, FrameJob, Outbox};
 pub use health::health_without_host;
-pub use outline::{RunOutline, SessionOutline};
 pub use program::command::is_inherited;
 pub use replacing::Frozen;
 pub use settings::Settings;
-pub use state::{FORMAT, State, StateError};
+pub use snapshot::outline::{RunOutline, SessionOutline};
+pub use snapshot::state::{FORMAT, State, StateError};
 pub use supervisor::Supervisor;
 
 #[cfg(test)]

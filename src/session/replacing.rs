@@ -15,10 +15,12 @@ use crate::{
         lifecycle::Lifecycle,
         message::{ASKS_WAITING, Ask, Desired, RunHandle},
         run::Run,
-        state::{SavedSession, State},
+        snapshot::{
+            state::{SavedSession, State},
+            time::unix_ms,
+        },
         supervisor::Supervisor,
         table::{Session, Table},
-        time::unix_ms,
     },
 };
 

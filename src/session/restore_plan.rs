@@ -6,7 +6,7 @@ use crate::{
     protocol::Result,
     session::{
         message::{Ask, RunHandle, ask},
-        outline::SessionOutline,
+        snapshot::outline::SessionOutline,
         supervisor::Supervisor,
         table::Session,
     },

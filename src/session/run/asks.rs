@@ -22,7 +22,7 @@ use crate::{
             input,
             limits::{self, Limit},
         },
-        state::Focus,
+        snapshot::state::Focus,
     },
 };
 

@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use super::Run;
-use crate::session::state::Focus;
+use crate::session::snapshot::state::Focus;
 
 const FOCUS_IN: &[u8] = b"\x1b[I";
 const FOCUS_OUT: &[u8] = b"\x1b[O";

@@ -15,9 +15,11 @@ use crate::{
     },
     session::{
         message::Published,
-        outline::RunOutline,
         services::Announcement,
-        time::{millis, unix_ms},
+        snapshot::{
+            outline::RunOutline,
+            time::{millis, unix_ms},
+        },
     },
     view::encode_line,
 };

@@ -18,8 +18,10 @@ use crate::{
         message::{Ask, Desired},
         program::{cgroup::Cgroup, input::InputQueue},
         services::Services,
-        state::{SavedLife, SavedRun, SavedSpawn},
-        time::unix_ms,
+        snapshot::{
+            state::{SavedLife, SavedRun, SavedSpawn},
+            time::unix_ms,
+        },
         waits::Waits,
     },
     term::Terminal,

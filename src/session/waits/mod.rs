@@ -19,13 +19,14 @@ use std::{
 use regex::Regex;
 use tokio::sync::oneshot;
 
+use pattern_set::PatternSet;
+use search::{Found, Matcher, Search};
+use waiter::{Condition, Waiter};
+
 use crate::{
     protocol::{Code, Error, Exit, Result, WaitReply},
     term::Terminal,
 };
-use pattern_set::PatternSet;
-use search::{Found, Matcher, Search};
-use waiter::{Condition, Waiter};
 
 /// So many may wait for one run.
 pub const MOST_WAITS: usize = 1024;

@@ -8,10 +8,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::time::unix_ms;
 use crate::{
     history::SavedOutput,
     protocol::{CommandSpec, ConfigureReply, Exit, Keep, Limits, RunId, SessionId, Size, Status, Stream, Template},
-    session::{client::json::Lines, program::command::Command, time::unix_ms},
+    session::{client::json::Lines, program::command::Command},
     shim::KernelLimits,
     term::{SavedTerminal, Terminal},
 };
@@ -35,15 +36,15 @@ pub enum StateError {
 /// The state, with its form in front.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct State {
-    pub(super) sessions: Vec<SavedSession>,
+    pub(in crate::session) sessions: Vec<SavedSession>,
     /// What holds for all sessions.
-    pub(super) settings: ConfigureReply,
+    pub(in crate::session) settings: ConfigureReply,
     /// Templates, by name.
-    pub(super) templates: BTreeMap<String, Template>,
+    pub(in crate::session) templates: BTreeMap<String, Template>,
     /// Runs that have ended, the oldest first, and how long ago.
-    pub(super) ended: Vec<(SessionId, RunId, Duration)>,
+    pub(in crate::session) ended: Vec<(SessionId, RunId, Duration)>,
     /// The last terminal's time.
-    pub(super) last_terminal_ms: u64,
+    pub(in crate::session) last_terminal_ms: u64,
 }
 
 impl State {
@@ -82,7 +83,7 @@ impl State {
     }
 
     /// Adds the runs that ended after the table's list of ended ones was made, and before they stood still.
-    pub(super) fn add_late_ends(&mut self) {
+    pub(in crate::session) fn add_late_ends(&mut self) {
         let now = unix_ms(SystemTime::now());
         for session in &self.sessions {
             for run in &session.runs {
