@@ -13,27 +13,6 @@ use regex::Regex;
 /// What names what.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
-/// Circles of the Lua modules that a `require` within a function closes. They go as the modules move; none is added.
-const LAZY_CIRCLES: [&[&str]; 3] = [
-    &[
-        "aids",
-        "client",
-        "clipboard",
-        "events",
-        "origin",
-        "paste",
-        "persist",
-        "pick",
-        "rejoin",
-        "remote",
-        "sessions",
-        "sync",
-        "view",
-    ],
-    &["list", "list_keys", "list_preview", "list_select"],
-    &["commands", "complete"],
-];
-
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -94,8 +73,8 @@ fn rust_rooms() -> Graph {
     graph
 }
 
-/// The modules of the plugin, each with those that it requires; lazily too, from within a function, if so asked.
-fn lua_modules(lazily: bool) -> Graph {
+/// The modules of the plugin, each with those that it requires, be it from within a function.
+fn lua_modules() -> Graph {
     let require = Regex::new(r#"require\(?\s*['"]termi\.([a-z_.]+)['"]"#).unwrap();
     let mut graph = Graph::new();
     let directory = root().join("lua/termi");
@@ -106,7 +85,6 @@ fn lua_modules(lazily: bool) -> Graph {
         let named = source
             .lines()
             .filter(|line| !line.trim_start().starts_with("--"))
-            .filter(|line| lazily || line.starts_with("local"))
             .flat_map(|line| require.captures_iter(line).map(|found| found[1].to_owned()));
         let required = named.filter(|name| *name != module).collect();
         graph.insert(module, required);
@@ -174,13 +152,8 @@ fn no_two_rooms_of_the_source_name_each_other() {
 }
 
 #[test]
-fn no_two_modules_of_the_plugin_load_each_other() {
-    assert_eq!(circles(&lua_modules(false)), BTreeSet::new());
-    let graph = lua_modules(true);
-    for circle in circles(&graph) {
-        let is_known = LAZY_CIRCLES.iter().any(|known| circle.iter().all(|module| known.contains(module)));
-        assert!(is_known, "a circle, or a longer one than before: {circle:?}");
-    }
+fn no_two_modules_of_the_plugin_name_each_other() {
+    assert_eq!(circles(&lua_modules()), BTreeSet::new());
 }
 
 /// The paths in the page are those of the tree.

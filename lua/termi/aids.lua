@@ -1,20 +1,11 @@
 --- Aids for reading in a run's buffer: `[[` and `]]` go from prompt to prompt, `gx` opens the link under the cursor.
 local client = require('termi.client')
+local features = require('termi.features')
 local message = require('termi.message')
 local registry = require('termi.registry')
 
 local api = vim.api
 local M = {}
-
---- Whether the host has a method; older ones may not.
----@param view termi.View
----@param method string
----@return boolean
-local function has(view, method)
-  local info = client.info(view.host)
-  local methods = info and info.capabilities and info.capabilities.methods
-  return methods ~= nil and vim.tbl_contains(methods, method)
-end
 
 --- Goes to the `count`-th prompt above the cursor or below it, or as far as there are any.
 ---@param view termi.View
@@ -55,7 +46,7 @@ end
 local function prompt(direction, default)
   local view = registry.of_buf(api.nvim_get_current_buf())
   local count = vim.v.count1
-  if view and view.run_id and has(view, 'prompts') then
+  if view and view.run_id and features.has('prompts', view.host) then
     go(view, direction, count)
   else
     vim.cmd.normal({ args = { count .. default }, bang = true })
@@ -78,7 +69,7 @@ end
 local function open_link()
   local buf = api.nvim_get_current_buf()
   local view = registry.of_buf(buf)
-  if not view or not view.run_id or not has(view, 'link') then
+  if not view or not view.run_id or not features.has('link', view.host) then
     return default_gx()
   end
   local lnum, byte = unpack(api.nvim_win_get_cursor(0))

@@ -1,8 +1,8 @@
 --- Showing a run that exists: its buffer, or a new one that is attached to it.
 local client = require('termi.client')
 local config = require('termi.config')
-local events = require('termi.events')
-local failure = require('termi.failure')
+local exit = require('termi.exit')
+local outcome = require('termi.outcome')
 local registry = require('termi.registry')
 local sessions = require('termi.sessions')
 local view = require('termi.view')
@@ -33,7 +33,7 @@ function M.make_view(row, how, opts)
     error(why, 0)
   end
   if row.process.status ~= 'active' then
-    view.ended(row.process.run_id, events.ending(row.process), failure.of(row.process))
+    exit.mark(row.process.run_id, outcome.line(row.process), outcome.failed(row.process))
   end
   return shown
 end
@@ -52,7 +52,7 @@ function M.attach(target, opts)
       local params = { run_id = row.process.run_id, format = 'ansi', size = shown.size }
       client.call('attach', params, {
         on_result = function(result)
-          view.named(shown, result.view_id)
+          registry.name(shown, result.view_id)
           view.restarted(row.process.run_id)
         end,
       })

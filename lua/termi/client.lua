@@ -2,9 +2,13 @@
 --- started when it is needed. Other machines' hosts are connected by |termi.remote|.
 local config = require('termi.config')
 local connection = require('termi.connection')
+local format = require('termi.format')
 local handshake = require('termi.handshake')
+local input_queue = require('termi.input_queue')
 local message = require('termi.message')
 local origin = require('termi.origin')
+local remote = require('termi.remote')
+local wording = require('termi.wording')
 
 local M = {}
 
@@ -17,12 +21,24 @@ function M.on_death(fn)
   death_listeners[#death_listeners + 1] = fn
 end
 
+--- What is done once the daemon is joined again, before what was typed meanwhile is sent.
+local on_rejoined = function(on_done)
+  on_done()
+end ---@type fun(on_done: fun())
+
+--- Calls `fn` when the daemon was joined again after another binary was put in its place. What was typed meanwhile is sent
+--- once it calls back.
+---@param fn fun(on_done: fun())
+function M.on_rejoined(fn)
+  on_rejoined = fn
+end
+
 --- A host that runs already and can be called: one that this load of the plugin has connected, or an earlier one.
 ---@param host? string default: this machine's
 ---@return termi.Connection?
 function M.running(host)
   if host and host ~= '' then
-    return require('termi.remote').running(host)
+    return remote.running(host)
   end
   -- One that is being started cannot be called yet.
   if handshake.is_under_way() then
@@ -44,7 +60,7 @@ end
 local function reason_of(its, code, default)
   local said = vim.trim(its.stderr)
   -- A shell's way to tell a signal: 128 and its number.
-  local how = code > 128 and require('termi.format').signal(code - 128) or ('exit code %d'):format(code)
+  local how = code > 128 and format.signal(code - 128) or ('exit code %d'):format(code)
   if its.persistent and said ~= '' then
     -- A bridge says in one line what became of the daemon: nobody is to press <Enter> for it.
     return said
@@ -56,17 +72,38 @@ local function reason_of(its, code, default)
   return said ~= '' and reason .. ':\n' .. said or reason
 end
 
+--- Joins the daemon again after another binary was put in its place, and shows everything again. What is typed
+--- meanwhile arrives after that.
+---@param its termi.Connection the one that has ended
+local function join_again(its)
+  local text = 'the daemon binary was just replaced; try again'
+  connection.fail_calls(its, { code = 'host_replaced', message = text })
+  input_queue.open('')
+  vim.schedule(function()
+    local ok, why = pcall(M.ensure)
+    if ok then
+      return on_rejoined(function()
+        input_queue.flush('', M.running())
+      end)
+    end
+    input_queue.discard('')
+    for _, listener in ipairs(death_listeners) do
+      pcall(listener, tostring(why), false)
+    end
+  end)
+end
+
 --- This machine's host has ended.
 ---@param its termi.Connection
 ---@param code integer
-function M.ended(its, code)
+local function ended(its, code)
   local is_taken = handshake.ended(its, code, reason_of(its, code, 'it ended before it answered (%s)'))
   if is_taken or here ~= its then
     return
   end
   here = nil
   if code == connection.REPLACED and not its.stopping and vim.v.exiting == vim.NIL then
-    return M.join_again(its)
+    return join_again(its)
   end
   local reason = reason_of(its, code)
   connection.fail_calls(its, { code = 'host_ended', message = reason })
@@ -78,40 +115,11 @@ function M.ended(its, code)
   end
 end
 
---- Holds what is typed, while a daemon is given another binary; or sends what was held.
----@param begins boolean
----@param host? string default: this machine's
-function M.hold(begins, host)
-  local calls, _, dropped = connection.hold(host or '', begins)
-  for _, call in ipairs(calls) do
-    M.notify(call[1], call[2])
+connection.on_ended(function(its, code)
+  if its.host == '' then
+    ended(its, code)
   end
-  if dropped > 0 then
-    local text = '%s typed meanwhile did not fit and were dropped'
-    message.aside(text:format(require('termi.format').bytes(dropped)), vim.log.levels.WARN)
-  end
-end
-
---- Joins the daemon again after another binary was put in its place, and shows everything again. What is typed
---- meanwhile arrives after that.
----@param its termi.Connection the one that has ended
-function M.join_again(its)
-  local text = 'the daemon binary was just replaced; try again'
-  connection.fail_calls(its, { code = 'host_replaced', message = text })
-  M.hold(true)
-  vim.schedule(function()
-    local ok, why = pcall(M.ensure)
-    if ok then
-      return require('termi.persist').reattach('', function()
-        M.hold(false)
-      end)
-    end
-    connection.hold('', false)
-    for _, listener in ipairs(death_listeners) do
-      pcall(listener, tostring(why), false)
-    end
-  end)
-end
+end)
 
 --- The host that a call is for.
 ---@param params table
@@ -125,7 +133,7 @@ end
 ---@param params table
 function M.notify(method, params)
   local host = host_of(params)
-  local its = not connection.holds(host, method, params) and M.running(host)
+  local its = not input_queue.take(host, method, params) and M.running(host)
   if its then
     connection.notify(its, method, params)
   end
@@ -135,7 +143,7 @@ vim.api.nvim_create_autocmd('ColorScheme', {
   group = vim.api.nvim_create_augroup('termi.client', {}),
   desc = 'Termi: colours for programs that ask',
   callback = function()
-    for _, host in ipairs({ '', unpack(require('termi.remote').ready()) }) do
+    for _, host in ipairs({ '', unpack(remote.ready()) }) do
       local its = M.running(host)
       if its then
         connection.post(its, 'colors', connection.colors(), function() end)
@@ -185,7 +193,7 @@ function M.request(method, params, callback, host)
   host = host or host_of(params)
   local its = host == '' and M.ensure() or M.running(host)
   if not its then
-    return callback({ code = 'host_lost', message = require('termi.remote').sentence(host) })
+    return callback({ code = 'host_lost', message = remote.sentence(host) })
   end
   connection.post(its, method, params, callback)
 end
@@ -202,12 +210,12 @@ function M.call(method, params, opts)
   local host = opts.host or host_of(params)
   local its = host == '' and M.ensure() or M.running(host)
   if not its then
-    message.fail('%s', require('termi.remote').sentence(host))
+    message.fail('%s', remote.sentence(host))
   end
   ---@cast its -?
   local result, err = connection.await(its, method, params, timeout_ms, opts.on_result)
   if err then
-    message.fail('%s', require('termi.wording').of(err))
+    message.fail('%s', wording.of(err))
   end
   return result
 end

@@ -5,7 +5,9 @@
 local client = require('termi.client')
 local config = require('termi.config')
 local message = require('termi.message')
+local origin = require('termi.origin')
 local registry = require('termi.registry')
+local sessions = require('termi.sessions')
 local size = require('termi.size')
 local state = require('termi.state')
 
@@ -32,7 +34,7 @@ end
 ---@param event termi.proto.RunEvent
 ---@return string
 local function name_of(event)
-  return require('termi.origin').named(event.session_name or event.session_id, event.host)
+  return origin.named(event.session_name or event.session_id, event.host)
 end
 
 --- A program copies.
@@ -151,14 +153,14 @@ end
 ---@return termi.ClipboardRequest?
 local function find(target)
   if target ~= '' then
-    for _, row in ipairs(require('termi.sessions').resolve(target)) do
+    for _, row in ipairs(sessions.resolve(target)) do
       if pending[row.process.run_id] then
         return pending[row.process.run_id]
       end
     end
     return nil
   end
-  local here = require('termi.pick').of_buf()
+  local here = registry.run_of()
   return here and pending[here.run_id] or pending[order[#order]]
 end
 

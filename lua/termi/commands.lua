@@ -3,10 +3,12 @@ local actions = require('termi.actions')
 local args = require('termi.args')
 local attach = require('termi.attach')
 local client = require('termi.client')
-local complete = require('termi.complete')
+local candidates = require('termi.candidates')
 local format = require('termi.format')
 local message = require('termi.message')
+local outcome = require('termi.outcome')
 local pick = require('termi.pick')
+local registry = require('termi.registry')
 local remote = require('termi.remote')
 local wording = require('termi.wording')
 
@@ -30,7 +32,7 @@ local M = {}
 ---@param prompt string
 ---@param on_target fun(target: string)
 local function with_target(rest, prompt, on_target)
-  local here = pick.of_buf()
+  local here = registry.run_of()
   if rest ~= '' then
     on_target(args.only_word(rest))
   elseif here then
@@ -49,7 +51,7 @@ end
 
 ---@param call termi.CommandCall
 local function kill(call)
-  local here = pick.of_buf()
+  local here = registry.run_of()
   local target = call.rest ~= '' and args.only_word(call.rest) or here and here.session_id
   if not target then
     message.fail('this buffer shows no session. Name one: :TermiKill {target}, or :TermiKill all.')
@@ -94,7 +96,7 @@ end
 ---@param call termi.CommandCall
 local function rename(call)
   local first, name = args.take_word(call.rest)
-  local here = pick.of_buf()
+  local here = registry.run_of()
   if name == '' and here then
     first, name = here.session_id, first
   end
@@ -111,8 +113,8 @@ local function wait(call)
       if err then
         return message.error(err)
       end
-      local outcome = require('termi.events').outcome({ status = 'exited', exit = result and result.exit })
-      message.info(('%s %s'):format(call.rest ~= '' and call.rest or 'the run', outcome))
+      local how = outcome.text({ status = 'exited', exit = result and result.exit })
+      message.info(('%s %s'):format(call.rest ~= '' and call.rest or 'the run', how))
     end)
   end)
 end
@@ -153,7 +155,7 @@ M.table = {
     usage = 'run[!] [++key=value …] [cmd]',
     desc = 'start a program or a shell; !: own window',
     run = run,
-    complete = complete.run,
+    complete = candidates.run,
   },
   {
     name = 'sessions',
@@ -172,11 +174,11 @@ M.table = {
     run = show,
     complete = function(before, lead)
       if vim.startswith(lead, '++open=') then
-        return complete.run(before, lead)
+        return candidates.run(before, lead)
       elseif vim.startswith(lead, '+') then
         return vim.startswith('++open=', lead) and { '++open=' } or {}
       end
-      return complete.target((before:gsub('^%+%+%S+%s+', '')), lead)
+      return candidates.target((before:gsub('^%+%+%S+%s+', '')), lead)
     end,
   },
   {
@@ -200,14 +202,14 @@ M.table = {
     usage = 'send[!] {target} {text}',
     desc = 'type text or a range, and <Enter>',
     run = send,
-    complete = complete.target,
+    complete = candidates.target,
   },
   {
     name = 'kill',
     usage = 'kill[!] [target]',
     desc = 'kill all its processes; !: with SIGKILL',
     run = kill,
-    complete = complete.target,
+    complete = candidates.target,
   },
   {
     name = 'restart',
@@ -221,14 +223,14 @@ M.table = {
         end
       end)
     end,
-    complete = complete.target,
+    complete = candidates.target,
   },
   {
     name = 'rename',
     usage = 'rename [target] {name}',
     desc = 'give a session another name',
     run = rename,
-    complete = complete.target,
+    complete = candidates.target,
   },
   {
     name = 'remove',
@@ -237,14 +239,14 @@ M.table = {
     run = function(call)
       with_target(call.rest, 'Dismiss:', actions.remove)
     end,
-    complete = complete.target,
+    complete = candidates.target,
   },
   {
     name = 'wait',
     usage = 'wait [target]',
     desc = 'say when a run has ended',
     run = wait,
-    complete = complete.target,
+    complete = candidates.target,
   },
   {
     name = 'history',
@@ -269,7 +271,7 @@ M.table = {
     run = function(call)
       require('termi.templates').up(call.rest ~= '' and args.only_word(call.rest) or nil)
     end,
-    complete = complete.template_group,
+    complete = candidates.template_group,
   },
   {
     name = 'down',
@@ -278,7 +280,7 @@ M.table = {
     run = function(call)
       require('termi.templates').down(call.rest ~= '' and args.only_word(call.rest) or nil)
     end,
-    complete = complete.template_group,
+    complete = candidates.template_group,
   },
   {
     name = 'transcript',
@@ -296,7 +298,7 @@ M.table = {
       if vim.startswith(lead, '+') then
         return { '++follow' }
       end
-      return complete.target((before:gsub('^%+%+%S+%s+', '')), lead)
+      return candidates.target((before:gsub('^%+%+%S+%s+', '')), lead)
     end,
   },
   {
@@ -306,14 +308,14 @@ M.table = {
     run = function(call)
       require('termi.clipboard').choose(call.rest ~= '' and args.only_word(call.rest) or '')
     end,
-    complete = complete.clipboard,
+    complete = candidates.clipboard,
   },
   {
     name = 'restore',
     usage = 'restore [name]',
     desc = 'start again what a reboot ended (persist)',
     run = function(call)
-      require('termi.persist').restore_and_say(args.only_word(call.rest))
+      require('termi.restore').restore_and_say(args.only_word(call.rest))
     end,
   },
   {
@@ -327,7 +329,7 @@ M.table = {
       end
       require('termi.pipe').start(from, to)
     end,
-    complete = complete.two_targets,
+    complete = candidates.two_targets,
   },
   {
     name = 'unpipe',
@@ -340,7 +342,7 @@ M.table = {
       end
       require('termi.pipe').stop(from, to)
     end,
-    complete = complete.two_targets,
+    complete = candidates.two_targets,
   },
   {
     name = 'connect',
@@ -349,7 +351,7 @@ M.table = {
     run = function(call)
       remote.connect_and_say(host_of(call))
     end,
-    complete = complete.host,
+    complete = candidates.host,
   },
   {
     name = 'disconnect',
@@ -358,7 +360,7 @@ M.table = {
     run = function(call)
       remote.disconnect(host_of(call))
     end,
-    complete = complete.host,
+    complete = candidates.host,
   },
   {
     name = 'log',

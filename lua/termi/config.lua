@@ -1,5 +1,5 @@
 --- The options: type, default and documentation of each are one text, here.
-local message = require('termi.message')
+local wording = require('termi.wording')
 
 local M = {}
 
@@ -280,7 +280,7 @@ local function check(given, known, path, found)
     local full = path .. tostring(key)
     local default = known[key]
     if default == nil then
-      local likely = require('termi.wording').nearest(tostring(key), vim.tbl_keys(known))
+      local likely = wording.nearest(tostring(key), vim.tbl_keys(known))
       local advice = likely and (' (did you mean `%s`?)'):format(path .. likely) or ''
       found[#found + 1] = ('`%s` is not an option%s'):format(full, advice)
     else
@@ -301,7 +301,7 @@ local current = vim.deepcopy(defaults)
 ---@type table<string, string>
 M.faulty_templates = {}
 
---- Sorts the templates that cannot be started out of the options, and says so.
+--- Sorts the templates that cannot be started out of the options.
 ---@param opts termi.Config
 local function leave_out_templates(opts)
   M.faulty_templates = {}
@@ -310,10 +310,6 @@ local function leave_out_templates(opts)
     if complaint then
       opts.templates[name] = nil
       M.faulty_templates[name] = complaint
-      -- Later: a configuration may be under way, which is to go on.
-      vim.schedule(function()
-        message.error(('setup(): the template `%s` is left out: %s. See :help termi-templates'):format(name, complaint))
-      end)
     end
   end
 end
@@ -334,14 +330,14 @@ end
 ---@param opts? table any part of |termi.Config|
 function M.set(opts)
   if opts ~= nil and type(opts) ~= 'table' then
-    message.fail('setup() takes a table of options, not %s. See :help termi-config', vim.inspect(opts))
+    wording.fail('setup() takes a table of options, not %s. See :help termi-config', vim.inspect(opts))
   end
   opts = opts or {}
   local found = {} ---@type string[]
   check(opts, defaults, '', found)
   if #found > 0 then
     table.sort(found)
-    message.fail('setup(): %s. See :help termi-config', table.concat(found, '; '))
+    wording.fail('setup(): %s. See :help termi-config', table.concat(found, '; '))
   end
   current = vim.tbl_deep_extend('force', vim.deepcopy(defaults), opts)
   leave_out_templates(current)

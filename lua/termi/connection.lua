@@ -15,9 +15,6 @@ M.REPLACED = 75
 --- How much of a host's stderr is kept for the message about its death.
 local STDERR_BYTES = 4096
 
---- What may be typed while a host cannot be reached, to be sent once it can.
-local HELD_BYTES = 1024 * 1024
-
 ---@class termi.Connection
 ---@field host string its name in the option `hosts`; '' is this machine
 ---@field chan integer
@@ -39,13 +36,13 @@ local pending = {} ---@type table<integer, termi.PendingCall>
 -- Starts anywhere: an answer to a call of a module that was since unloaded must find no taker.
 local last_id = vim.uv.hrtime() % 2 ^ 40
 
----@class termi.Held
----@field calls { [1]: string, [2]: table }[]
----@field bytes integer
----@field dropped integer
+local ended_listeners = {} ---@type fun(connection: termi.Connection, code: integer)[]
 
---- Typed while a host is joined again, in order.
-local held = {} ---@type table<string, termi.Held> by host
+--- Calls `fn` when the process of a connection has ended.
+---@param fn fun(connection: termi.Connection, code: integer)
+function M.on_ended(fn)
+  ended_listeners[#ended_listeners + 1] = fn
+end
 
 --- Starts a host. Raises when its program cannot be started.
 ---@param host string
@@ -112,8 +109,8 @@ function M.exited(chan, code)
   vim.schedule(function()
     by_chan[chan] = nil
   end)
-  if connection then
-    require(connection.host == '' and 'termi.client' or 'termi.remote').ended(connection, code)
+  for _, fn in ipairs(connection and ended_listeners or {}) do
+    fn(connection --[[@as termi.Connection]], code)
   end
 end
 
@@ -196,46 +193,6 @@ function M.await(connection, method, params, timeout_ms, on_result)
   local text = 'the host%s did not answer `%s` within %g s. `:Termi log` opens its log.'
   local where = connection.host ~= '' and ' on ' .. connection.host or ''
   return nil, { code = 'timeout', message = text:format(where, method, timeout_ms / 1000) }
-end
-
---- Holds what is typed for a host, while it is joined again; or lets go of it, which returns what was held.
----@param host string
----@param begins boolean
----@return { [1]: string, [2]: table }[] calls
----@return integer bytes that were typed
----@return integer dropped bytes of them that were too many to be held
-function M.hold(host, begins)
-  local before = held[host]
-  if begins then
-    held[host] = before or { calls = {}, bytes = 0, dropped = 0 }
-    return {}, 0, 0
-  end
-  held[host] = nil
-  if not before then
-    return {}, 0, 0
-  end
-  return before.calls, before.bytes, before.dropped
-end
-
---- Holds a call back, if it is one of typing and its host is just joined again.
----@param host string
----@param method string
----@param params table
----@return boolean held
-function M.holds(host, method, params)
-  local its = held[host]
-  if not its or method ~= 'input' then
-    return false
-  end
-  local bytes = #(params.data or '')
-  its.bytes = its.bytes + bytes
-  -- From the first that is dropped on all are: a command with a hole in it is worse than half a one.
-  if its.dropped == 0 and its.bytes <= HELD_BYTES then
-    its.calls[#its.calls + 1] = { method, params }
-  else
-    its.dropped = its.dropped + bytes
-  end
-  return true
 end
 
 ---@param connection termi.Connection

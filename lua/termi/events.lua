@@ -1,26 +1,24 @@
 --- What the host's events do here: buffers, what is known of the runs, User autocommands, notifications.
+local bus = require('termi.bus')
+local client = require('termi.client')
+local clipboard = require('termi.clipboard')
 local config = require('termi.config')
-local failure = require('termi.failure')
+local exit = require('termi.exit')
 local format = require('termi.format')
+local gap = require('termi.gap')
+local input_queue = require('termi.input_queue')
 local message = require('termi.message')
 local notices = require('termi.notices')
 local origin = require('termi.origin')
+local outcome = require('termi.outcome')
 local registry = require('termi.registry')
 local sessions = require('termi.sessions')
 local size = require('termi.size')
 local state = require('termi.state')
 local view = require('termi.view')
 local waiting = require('termi.waiting')
-
-local M = {}
-
-local listeners = {} ---@type fun(event: termi.proto.Event)[]
-
---- Calls `fn` after each event was handled.
----@param fn fun(event: termi.proto.Event)
-function M.on_any(fn)
-  listeners[#listeners + 1] = fn
-end
+-- Acts on what becomes of connections.
+require('termi.rejoin')
 
 --- The event's session, as a person reads it.
 ---@param event termi.proto.Event
@@ -45,41 +43,6 @@ local function is_to_be_said(event, policy)
   return its ~= nil and (policy == 'always' or (policy == 'hidden' and not size.is_seen(its.buf)))
 end
 
---- How a run ended, in words: `exited 0`, `killed by SIGTERM`, `timed out`, `failed`.
----@param run { status?: termi.proto.Status, exit?: termi.proto.Exit }
----@return string
-function M.outcome(run)
-  local exit = run.exit or {}
-  if run.status == 'timed_out' then
-    return 'timed out'
-  elseif run.status == 'failed' then
-    return 'failed'
-  elseif exit.signal then
-    return (run.status == 'killed' and 'killed by ' or 'ended by ') .. format.signal(exit.signal)
-  end
-  return run.status == 'killed' and 'killed' or ('exited %d'):format(exit.code or 0)
-end
-
---- The same with the time that it took and the reason: `timed out after 30s: was idle longer than 10s`.
----@param run { status?: termi.proto.Status, exit?: termi.proto.Exit, reason?: string, duration_ms?: integer }
----@return string
-local function full_outcome(run)
-  local after = run.duration_ms and ' after ' .. format.duration(run.duration_ms) or ''
-  local reason = run.reason and ': ' .. format.one_line(run.reason) or ''
-  return M.outcome(run) .. after .. reason
-end
-
---- The line below the output of an ended run.
----@param run { status?: termi.proto.Status, exit?: termi.proto.Exit, reason?: string, duration_ms?: integer, left_running?: integer }
----@return string
-function M.ending(run)
-  local left = run.left_running or 0
-  local also = left > 0
-      and ('; %s %s on'):format(format.count(left, 'process', 'processes'), left == 1 and 'lives' or 'live')
-    or ''
-  return ('[Process %s%s]'):format(full_outcome(run), also)
-end
-
 ---@type table<string, fun(event: termi.proto.RunEvent)>
 local handlers = {
   output = function(event)
@@ -91,7 +54,7 @@ local handlers = {
     end
     if its and its.held and event.skipped_rows and its.skipped_rows ~= event.skipped_rows then
       its.skipped_rows = event.skipped_rows
-      require('termi.gap').show(its.buf, its.size.rows, event.skipped_rows)
+      gap.show(its.buf, its.size.rows, event.skipped_rows)
     end
   end,
   run_started = function(event)
@@ -105,15 +68,15 @@ local handlers = {
   end,
   run_exited = function(event)
     state.ended(event)
-    require('termi.clipboard').ended(event.run_id)
+    clipboard.ended(event.run_id)
     local policy = config.get().notify.exit
     -- Who kills a run is told so by the kill itself.
-    local failed = failure.of(event)
+    local failed = outcome.failed(event)
     if is_to_be_said(event, policy) and (policy == 'always' or event.status ~= 'killed' or failed) then
       local name = who(event)
-      notices.ended(name, ('%s %s'):format(name, full_outcome(event)), failed)
+      notices.ended(name, ('%s %s'):format(name, outcome.full_text(event)), failed)
     end
-    view.ended(event.run_id, M.ending(event), failed)
+    exit.mark(event.run_id, outcome.line(event), failed)
     autocommand('TermiExited', event)
     local on_exit = config.get().on_exit
     if on_exit == 'close' or (on_exit == 'close_on_success' and event.status == 'exited' and not failed) then
@@ -136,15 +99,15 @@ local handlers = {
     autocommand('TermiAttention', event)
   end,
   clipboard = function(event)
-    require('termi.clipboard').copy(event)
+    clipboard.copy(event)
   end,
   clipboard_request = function(event)
-    require('termi.clipboard').asked(event)
+    clipboard.asked(event)
   end,
   session_removed = function(event)
     state.removed(event.session_id, event.run_id)
     if event.run_id then
-      require('termi.clipboard').forget(event.run_id)
+      clipboard.forget(event.run_id)
     end
     origin.forget(event.run_id or event.session_id)
   end,
@@ -153,8 +116,17 @@ local handlers = {
     state.renamed(event.session_id, name)
     view.renamed(event.session_id, name)
   end,
+  host_lost = function(event)
+    if event.is_wanted_off then
+      state.clear(event.host or '')
+    end
+  end,
   replacing = function(event)
-    require('termi.client').hold(event.begins == true, event.host)
+    if event.begins then
+      input_queue.open(event.host or '')
+    else
+      input_queue.flush(event.host or '', client.running(event.host))
+    end
   end,
   events_lost = function()
     sessions.fetch_soon(function() end)
@@ -171,24 +143,11 @@ local handlers = {
   end,
 }
 
-require('termi.client').on_death(function()
-  state.clear('')
-  M.handle({ type = 'host_ended', session_id = '' })
-end)
-
---- Handles one event. An event of a newer host that is not known here only refreshes what is shown.
----@param event termi.proto.Event
-function M.handle(event)
-  local handler = handlers[event.type]
-  if handler then
-    message.guard(handler, event --[[@as termi.proto.RunEvent]])
-  end
-  for _, listener in ipairs(listeners) do
-    message.guard(listener, event)
-  end
-  if event.type ~= 'output' then
-    vim.cmd.redrawstatus({ bang = true })
-  end
+for type, handler in pairs(handlers) do
+  bus.on(type, handler)
 end
 
-return M
+client.on_death(function()
+  state.clear('')
+  bus.publish({ type = 'host_ended', session_id = '' } --[[@as termi.proto.Event]])
+end)

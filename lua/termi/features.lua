@@ -4,12 +4,15 @@ local message = require('termi.message')
 
 local M = {}
 
---- Whether the host answers a method. Starts the host if there is none.
+--- Whether a host answers a method.
 ---@param method string
+---@param host? string default: this machine's, which is started if there is none
 ---@return boolean
-function M.has(method)
-  client.ensure()
-  local info = client.info()
+function M.has(method, host)
+  if not host then
+    client.ensure()
+  end
+  local info = client.info(host)
   local methods = info and info.capabilities and info.capabilities.methods or {}
   return vim.tbl_contains(methods, method)
 end

@@ -20,7 +20,7 @@ local actions = require('termi.actions')
 local binary = require('termi.binary')
 local client = require('termi.client')
 local config = require('termi.config')
-local events = require('termi.events')
+local outcome = require('termi.outcome')
 local remote = require('termi.remote')
 
 local health = vim.health
@@ -106,7 +106,7 @@ local function check_pty()
     if result.reason ~= 'exit' then
       error('`true` did not end within 5 s', 0)
     elseif not result.exit or result.exit.code ~= 0 then
-      error('`true` ' .. events.outcome({ exit = result.exit }), 0)
+      error('`true` ' .. outcome.text({ exit = result.exit }), 0)
     end
   end)
   if ok then

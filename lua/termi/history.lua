@@ -1,7 +1,7 @@
 --- |:Termi-history|: the runs that have ended, from the host's memory on disk, to search and to run again.
 local client = require('termi.client')
 local columns = require('termi.columns')
-local events = require('termi.events')
+local outcome = require('termi.outcome')
 local features = require('termi.features')
 local format = require('termi.format')
 local key_help = require('termi.key_help')
@@ -160,8 +160,8 @@ end
 ---@return termi.PopupRow[]
 local function told(record)
   local its = status.of_ended(record)
-  local outcome = events.outcome(record)
-  local how = its.icon .. ' ' .. its.word .. (outcome ~= its.word and (' (%s)'):format(outcome) or '')
+  local ended = outcome.text(record)
+  local how = its.icon .. ' ' .. its.word .. (ended ~= its.word and (' (%s)'):format(ended) or '')
   local rows = {} ---@type termi.PopupRow[]
   local function add(name, text, hl)
     if text and text ~= '' then

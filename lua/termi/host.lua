@@ -1,9 +1,11 @@
 --- Where the host's messages arrive: `require'termi.host'(kind, params)`. The name is known to the host, and short:
 --- it comes with every frame.
+local bus = require('termi.bus')
 local connection = require('termi.connection')
-local events = require('termi.events')
 local origin = require('termi.origin')
 local view = require('termi.view')
+-- What acts on events.
+require('termi.events')
 
 local M = setmetatable({}, {
   __call = function(self, kind, params, host)
@@ -43,7 +45,7 @@ local receivers = {
     end
     -- Later, outside of the request: the host has its acknowledgement at once, and windows may change.
     vim.schedule(function()
-      events.handle(without_nil(params) --[[@as termi.proto.Event]])
+      bus.publish(without_nil(params) --[[@as termi.proto.Event]])
     end)
     return true
   end,

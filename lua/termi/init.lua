@@ -39,8 +39,15 @@ function M.setup(opts)
     -- As a tail call, so that the traceback in a person's configuration begins at the line that is wrong there.
     return error(why, 0)
   end
+  for name, complaint in vim.spairs(require('termi.config').faulty_templates) do
+    -- Later: a configuration may be under way, which is to go on.
+    vim.schedule(function()
+      local text = 'setup(): the template `%s` is left out: %s. See :help termi-templates'
+      require('termi.message').error(text:format(name, complaint))
+    end)
+  end
   if opts and opts.persist then
-    require('termi.persist').watch()
+    require('termi.greeting').watch()
   end
   if opts and opts.hosts and next(opts.hosts) then
     require('termi.remote').watch()

@@ -4,11 +4,12 @@ local attach = require('termi.attach')
 local batch = require('termi.batch')
 local key_help = require('termi.key_help')
 local layout = require('termi.layout')
-local list = require('termi.list')
+local content = require('termi.list_content')
 local live_input = require('termi.live_input')
 local message = require('termi.message')
 local model = require('termi.list_model')
 local preview = require('termi.list_preview')
+local remote = require('termi.remote')
 local select = require('termi.list_select')
 local sessions = require('termi.sessions')
 
@@ -25,10 +26,10 @@ local function fold(nodes, folded)
       if now == nil then
         now = not node.folded
       end
-      list.view.folded[node.id] = now or nil
+      content.view.folded[node.id] = now or nil
     end
   end
-  list.draw()
+  content.draw()
 end
 
 --- The line under the cursor, or for a run of a session the line of the session.
@@ -38,7 +39,7 @@ local function foldable()
   local at = api.nvim_win_get_cursor(0)[1]
   while node.folded == nil and at > 1 do
     at = at - 1
-    local above = list.nodes(at, at)[1]
+    local above = content.nodes(at, at)[1]
     local row = node.rows[1]
     local holds = row and above.kind == 'session' and above.id == row.session_id
     holds = holds or (row and above.kind == 'group' and above.name == row.session.group)
@@ -54,12 +55,12 @@ end
 ---@return fun()
 local function fold_all(folded)
   return function()
-    list.view.folded = {}
-    for _, row in ipairs(folded and list.rows() or {}) do
-      list.view.folded[row.session_id] = true
-      list.view.folded['group:' .. (row.session.group or '')] = true
+    content.view.folded = {}
+    for _, row in ipairs(folded and content.rows() or {}) do
+      content.view.folded[row.session_id] = true
+      content.view.folded['group:' .. (row.session.group or '')] = true
     end
-    list.draw()
+    content.draw()
   end
 end
 
@@ -71,7 +72,7 @@ local function show(open)
     if node.kind == 'group' then
       return fold({ node })
     elseif node.kind == 'host' then
-      return require('termi.remote').connect_and_say(node.name)
+      return remote.connect_and_say(node.name)
     end
     local win = api.nvim_get_current_win()
     attach.attach(sessions.target(layout.leading(node)), { open = open })
@@ -95,8 +96,8 @@ local function to_selection(verb, act, fitting)
       return
     end
     act(rows)
-    list.view.marked = {}
-    list.draw()
+    content.view.marked = {}
+    content.draw()
   end
 end
 
@@ -110,33 +111,33 @@ local function rename()
   vim.ui.input({ prompt = 'New name: ', default = row.session.name }, function(name)
     if name and name ~= '' and name ~= row.session.name then
       message.guard(actions.rename, row.session_id, name)
-      list.refresh()
+      content.refresh()
     end
   end)
 end
 
 local function filter()
-  local before, node = list.view.filter, list.current()
+  local before, node = content.view.filter, content.current()
   local function narrow(text)
-    list.view.filter = vim.trim(text)
-    list.draw()
+    content.view.filter = vim.trim(text)
+    content.draw()
   end
   local typed = live_input.ask('Filter: ', before, narrow)
   narrow(typed or before)
   if not typed then
-    list.go_to(node)
+    content.go_to(node)
   end
 end
 
 local function next_sort()
-  local view = list.view
+  local view = content.view
   for index, sort in ipairs(model.SORTS) do
     if sort == view.sort then
       view.sort, view.reverse = model.SORTS[index % #model.SORTS + 1], false
       break
     end
   end
-  list.draw()
+  content.draw()
 end
 
 local help ---@type fun() defined below the table that it shows
@@ -152,7 +153,14 @@ M.keys = {
   { lhs = '<C-s>', desc = 'show it in a split', run = show('split') },
   { lhs = '<C-v>', desc = 'show it in a vertical split', run = show('vsplit') },
   { lhs = '<C-t>', desc = 'show it in a tab page', run = show('tab') },
-  { lhs = 'p', hint = 'preview', desc = 'preview its screen, or stop that', run = preview.toggle },
+  {
+    lhs = 'p',
+    hint = 'preview',
+    desc = 'preview its screen, or stop that',
+    run = function()
+      preview.toggle(content.node_of)
+    end,
+  },
   {
     lhs = 'K',
     hint = 'kill',
@@ -181,7 +189,7 @@ M.keys = {
     run = function()
       local ended = vim.tbl_filter(function(row)
         return row.process.status ~= 'active'
-      end, list.rows())
+      end, content.rows())
       if #ended == 0 then
         message.fail('none has ended.')
       end
@@ -202,8 +210,8 @@ M.keys = {
     lhs = 'F',
     desc = 'clear the filter',
     run = function()
-      list.view.filter = ''
-      list.draw()
+      content.view.filter = ''
+      content.draw()
     end,
   },
   { lhs = 's', hint = 'sort', desc = 'sort by age, name, status, CPU, memory, last activity', run = next_sort },
@@ -211,8 +219,8 @@ M.keys = {
     lhs = 'S',
     desc = 'sort the other way round',
     run = function()
-      list.view.reverse = not list.view.reverse
-      list.draw()
+      content.view.reverse = not content.view.reverse
+      content.draw()
     end,
   },
   {

@@ -1,7 +1,6 @@
 --- The session list as a tree of lines: groups, sessions, runs; sorted, filtered, folded. Pure: it touches no buffer.
 local format = require('termi.format')
 local remote = require('termi.remote')
-local sessions = require('termi.sessions')
 local state = require('termi.state')
 local status = require('termi.status')
 
@@ -234,7 +233,7 @@ local function group_of(row)
 end
 
 --- The lines of the list.
----@param rows termi.Row[] as |sessions.rows()| gives them
+---@param rows termi.Row[] as `session_rows.all()` gives them
 ---@param view termi.ListView
 ---@return termi.ListNode[]
 function M.nodes(rows, view)
@@ -310,8 +309,5 @@ function M.count_sessions(rows)
   end
   return count
 end
-
---- All runs of a host's sessions.
-M.rows = sessions.rows
 
 return M

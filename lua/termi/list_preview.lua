@@ -3,6 +3,8 @@
 local client = require('termi.client')
 local format = require('termi.format')
 local layout = require('termi.layout')
+local origin = require('termi.origin')
+local status = require('termi.status')
 local style = require('termi.style')
 
 local api = vim.api
@@ -12,6 +14,7 @@ local namespace = api.nvim_create_namespace('termi.preview')
 
 local win ---@type integer? the float
 local list ---@type integer? the window that it belongs to
+local node_of ---@type nil|fun(win: integer): termi.ListNode? what is under the cursor of that window
 local asking = false
 local wanted ---@type string? run that was asked for last
 
@@ -110,10 +113,10 @@ end
 ---@param row termi.Row
 ---@return string
 local function title_of(row)
-  local its = require('termi.status').of(row.process)
+  local its = status.of(row.process)
   local room = math.max(8, place().width - 4)
   local text = ('%s  %s %s  %s'):format(
-    require('termi.origin').named(row.session.name, row.session.host),
+    origin.named(row.session.name, row.session.host),
     its.icon,
     its.word,
     row.process.command
@@ -148,7 +151,7 @@ function M.update()
   if not list or not api.nvim_win_is_valid(list) then
     return M.close()
   end
-  local node = require('termi.list').node_of(list)
+  local node = node_of and node_of(list)
   if not node or #node.rows == 0 then
     opened('nothing to preview')
     return fill({ { text = '', spans = {} } })
@@ -161,11 +164,12 @@ function M.update()
 end
 
 --- Opens it for the current window, or closes it.
-function M.toggle()
+---@param under_cursor fun(win: integer): termi.ListNode? what is under the cursor of the list's window
+function M.toggle(under_cursor)
   if M.is_open() then
     return M.close()
   end
-  list = api.nvim_get_current_win()
+  list, node_of = api.nvim_get_current_win(), under_cursor
   opened('')
   M.update()
 end

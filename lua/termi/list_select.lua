@@ -1,5 +1,5 @@
 --- Which runs a key of the list is about: those selected, else those marked, else what is under the cursor.
-local list = require('termi.list')
+local content = require('termi.list_content')
 local message = require('termi.message')
 
 local api = vim.api
@@ -34,13 +34,13 @@ function M.nodes()
   else
     first = last
   end
-  return list.nodes(math.min(first, last), math.max(first, last))
+  return content.nodes(math.min(first, last), math.max(first, last))
 end
 
 --- The line under the cursor. Raises where there is none.
 ---@return termi.ListNode
 function M.node()
-  return list.current() or message.fail('no run is on this line.')
+  return content.current() or message.fail('no run is on this line.')
 end
 
 ---@class termi.Selection
@@ -52,8 +52,8 @@ end
 function M.take()
   local selected = is_visual()
   local marked = vim.tbl_filter(function(row)
-    return list.view.marked[row.process.run_id] == true
-  end, list.rows())
+    return content.view.marked[row.process.run_id] == true
+  end, content.rows())
   if not selected and #marked > 0 then
     return { rows = marked, several = true }
   end
@@ -68,7 +68,7 @@ end
 function M.toggle()
   local single = not is_visual()
   local rows = rows_of(M.nodes())
-  local marked = list.view.marked
+  local marked = content.view.marked
   local all = #rows > 0
   for _, row in ipairs(rows) do
     all = all and marked[row.process.run_id] == true
@@ -82,12 +82,12 @@ function M.toggle()
       api.nvim_win_set_cursor(0, { line + 1, 0 })
     end
   end
-  list.draw()
+  content.draw()
 end
 
 function M.clear()
-  list.view.marked = {}
-  list.draw()
+  content.view.marked = {}
+  content.draw()
 end
 
 return M

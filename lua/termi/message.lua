@@ -1,23 +1,10 @@
 --- What the plugin says to a person: raised errors and notifications, each beginning with `termi: `.
 local format = require('termi.format')
+local wording = require('termi.wording')
 
 local M = {}
 
-local PREFIX = 'termi: '
-
----@param text string
----@return string
-local function prefixed(text)
-  return vim.startswith(text, PREFIX) and text or PREFIX .. text
-end
-
---- Raises an error that carries no file and line: what went wrong and what to do is in the text.
----@param text string
----@param ... any values for `string.format`
----@return never
-function M.fail(text, ...)
-  error(prefixed(select('#', ...) > 0 and text:format(...) or text), 0)
-end
+M.fail = wording.fail
 
 ---@type table<integer, string>
 local GROUPS = { [vim.log.levels.ERROR] = 'ErrorMsg', [vim.log.levels.WARN] = 'WarningMsg' }
@@ -67,7 +54,7 @@ function M.notify(text, level)
       M.notify(text, level)
     end)
   end
-  text = prefixed(text)
+  text = wording.prefixed(text)
   -- What was said just before is overwritten instead of both asking for <Enter>.
   vim.cmd.redraw()
   if fits(text) or not is_in_command_line() then
@@ -85,7 +72,7 @@ function M.notify(text, level)
   if vim.o.cmdheight > 0 then
     vim.api.nvim_echo({ { '' } }, false, {})
   end
-  if not long_message.show('termi', text:sub(#PREFIX + 1), GROUPS[level]) then
+  if not long_message.show('termi', (text:gsub('^termi: ', '')), GROUPS[level]) then
     show_short(text, level, false)
   end
 end

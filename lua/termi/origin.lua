@@ -1,4 +1,6 @@
 --- Which host a session or a run belongs to. Ids are random, so that one names a thing among all hosts.
+local remote = require('termi.remote')
+
 local M = {}
 
 --- What hosts say does not name them: this is added when it arrives.
@@ -25,7 +27,7 @@ function M.learn(id, host)
   end
   local known = hosts[id]
   local is_others = host ~= '' and known ~= nil and known ~= host
-  if is_others and (known == '' or require('termi.remote').is_wanted(known)) then
+  if is_others and (known == '' or remote.is_wanted(known)) then
     return false
   end
   hosts[id] = host

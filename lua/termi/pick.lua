@@ -1,31 +1,26 @@
 --- Choosing a run when no target was named.
 local message = require('termi.message')
 local origin = require('termi.origin')
+local registry = require('termi.registry')
+local session_rows = require('termi.session_rows')
 local sessions = require('termi.sessions')
 local window = require('termi.window')
 local wording = require('termi.wording')
 
 local M = {}
 
---- The run of a buffer.
----@param buf? integer default: the current one
----@return { session_id: string, run_id: string, host?: string }?
-function M.of_buf(buf)
-  return vim.b[buf or 0].termi
-end
-
 --- Asks a person to choose among the runs, when there are several.
 ---@param prompt string
----@param rows termi.Row[]
+---@param choices termi.Row[]
 ---@param on_choice fun(row: termi.Row)
-local function ask(prompt, rows, on_choice)
-  if #rows == 0 then
+local function ask(prompt, choices, on_choice)
+  if #choices == 0 then
     message.fail('%s', wording.NO_SESSIONS)
   end
-  if #rows == 1 then
-    return on_choice(rows[1])
+  if #choices == 1 then
+    return on_choice(choices[1])
   end
-  vim.ui.select(rows, {
+  vim.ui.select(choices, {
     prompt = prompt,
     kind = 'termi',
     format_item = function(row)
@@ -45,7 +40,7 @@ end
 ---@param prompt string
 ---@param on_choice fun(target: string)
 function M.any(prompt, on_choice)
-  ask(prompt, require('termi.persist').here_first(sessions.rows(sessions.fetch())), function(row)
+  ask(prompt, session_rows.here_first(session_rows.all(sessions.fetch())), function(row)
     on_choice(sessions.target(row))
   end)
 end
@@ -54,17 +49,17 @@ end
 ---@param prompt string
 ---@param on_choice fun(target: string)
 function M.living(prompt, on_choice)
-  local rows = vim.tbl_filter(function(row)
+  local living = vim.tbl_filter(function(row)
     return row.process.status == 'active'
-  end, sessions.rows(sessions.fetch()))
+  end, session_rows.all(sessions.fetch()))
   local win = window.of_tab()
-  local shown = win and M.of_buf(vim.api.nvim_win_get_buf(win))
-  for _, row in ipairs(rows) do
+  local shown = win and registry.run_of(vim.api.nvim_win_get_buf(win))
+  for _, row in ipairs(living) do
     if shown and row.process.run_id == shown.run_id then
       return on_choice(sessions.target(row))
     end
   end
-  ask(prompt, rows, function(row)
+  ask(prompt, living, function(row)
     on_choice(sessions.target(row))
   end)
 end

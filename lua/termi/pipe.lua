@@ -2,8 +2,9 @@
 ---
 --- The lines come from the host as plain text, so many at a time, and the next are asked for when the other program
 --- has taken those: a flood waits in the transcript of who prints it, and costs the editor one answer.
+local bus = require('termi.bus')
 local client = require('termi.client')
-local events = require('termi.events')
+local features = require('termi.features')
 local format = require('termi.format')
 local message = require('termi.message')
 local origin = require('termi.origin')
@@ -228,9 +229,8 @@ function M.start(from, to)
       local name = origin.named(row.session.name, row.session.host)
       message.fail('%s has ended. `:Termi restart %s` starts it again.', name, name)
     end
-    local info = client.info(row.session.host)
-    local methods = info and info.capabilities.methods or {}
-    if not vim.tbl_contains(methods, 'lines') or not vim.tbl_contains(methods, 'send') then
+    local host = row.session.host or ''
+    if not features.has('lines', host) or not features.has('send', host) then
       message.fail('a pipe needs a newer host. `:Termi build`, then `:Termi stop!`.')
     end
   end
@@ -273,7 +273,7 @@ function M.stop(from, to)
   message.info(('ended %s'):format(format.count(#found, 'pipe', 'pipes')))
 end
 
-events.on_any(function(event)
+bus.on_any(function(event)
   if event.type ~= 'run_exited' and event.type ~= 'session_removed' then
     return
   end

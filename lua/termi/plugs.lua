@@ -1,31 +1,34 @@
 --- What the <Plug> mappings do.
+local actions = require('termi.actions')
+local attach = require('termi.attach')
 local message = require('termi.message')
 local pick = require('termi.pick')
+local registry = require('termi.registry')
+local run = require('termi.run')
+local toggle = require('termi.toggle')
 
 ---@class termi.Plugs
 local M = {}
 
-local termi = require('termi')
-
 ---@param lines string[]
 local function send(lines)
   message.guard(pick.living, 'Send to:', function(target)
-    termi.send(target, lines, { enter = true })
+    actions.send(target, lines, { enter = true })
   end)
 end
 
 function M.toggle()
-  message.guard(termi.toggle)
+  message.guard(toggle.toggle)
 end
 
 function M.shell()
-  message.guard(termi.run)
+  message.guard(run.run)
 end
 
 function M.run()
   vim.ui.input({ prompt = 'Run: ', completion = 'shellcmd' }, function(cmd)
     if cmd and cmd ~= '' then
-      message.guard(termi.run, cmd)
+      message.guard(run.run, cmd)
     end
   end)
 end
@@ -35,27 +38,27 @@ function M.sessions()
 end
 
 function M.pick()
-  message.guard(pick.any, 'Show:', termi.attach)
+  message.guard(pick.any, 'Show:', attach.attach)
 end
 
 --- Calls `fn` with the current buffer's run, or the one that a person chooses.
 ---@param prompt string
 ---@param fn fun(target: string)
 local function with_run(prompt, fn)
-  local run = pick.of_buf()
-  if run then
-    message.guard(fn, run.session_id .. ':' .. run.run_id)
+  local here = registry.run_of()
+  if here then
+    message.guard(fn, here.session_id .. ':' .. here.run_id)
   else
     message.guard(pick.any, prompt, fn)
   end
 end
 
 function M.kill()
-  with_run('Kill:', require('termi.actions').kill_soon)
+  with_run('Kill:', actions.kill_soon)
 end
 
 function M.restart()
-  with_run('Restart:', termi.restart)
+  with_run('Restart:', actions.restart)
 end
 
 function M.send_line()

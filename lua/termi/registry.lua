@@ -52,13 +52,15 @@ function M.forget_id(view)
   end
 end
 
---- The host calls a view by another name: it was attached again.
+--- Takes what the host calls a view, by which its frames come: another id once it is attached again. The buffer keeps it
+--- for a reload of the plugin.
 ---@param view termi.View
 ---@param id? integer
-function M.rename(view, id)
+function M.name(view, id)
   M.forget_id(view)
   view.id = id
   M.add(view)
+  vim.b[view.buf].termi_view = id
 end
 
 ---@param view termi.View
@@ -82,6 +84,13 @@ end
 ---@return termi.View?
 function M.of_buf(buf)
   return by_buf[buf]
+end
+
+--- The run of a buffer.
+---@param buf? integer default: the current one
+---@return { session_id: string, run_id: string, host?: string }?
+function M.run_of(buf)
+  return vim.b[buf or 0].termi
 end
 
 ---@param run_id? string

@@ -1,9 +1,15 @@
---- What the buffers of another machine's runs show of its connection: that it is lost, and all that happened meanwhile.
+--- Reconnecting: what the buffers of runs show of the connection to their host, that it is lost, and all that happened
+--- meanwhile once it is there again.
+local bus = require('termi.bus')
+local client = require('termi.client')
 local ending = require('termi.ending')
+local exit = require('termi.exit')
+local input_queue = require('termi.input_queue')
+local reattach = require('termi.reattach')
 local registry = require('termi.registry')
+local remote = require('termi.remote')
+local sessions = require('termi.sessions')
 local state = require('termi.state')
-
-local M = {}
 
 ---@param host string
 ---@return termi.View[] of runs that live, as far as is known
@@ -16,7 +22,7 @@ end
 --- Writes below the text of each view what has become of its host; nothing takes it away.
 ---@param host string
 ---@param text? string
-function M.write(host, text)
+local function write(host, text)
   for _, view in ipairs(views(host)) do
     if text then
       ending.show(view.buf, text, true)
@@ -52,7 +58,7 @@ end
 ---@param host string
 ---@param found termi.proto.Sessions that it has
 ---@param on_done fun()
-function M.catch_up(host, found, on_done)
+local function catch_up(host, found, on_done)
   local ended, there = {}, {} ---@type termi.proto.RunEvent[], table<string, true>
   for session_id, session in pairs(found) do
     for _, process in ipairs(session.processes) do
@@ -65,15 +71,43 @@ function M.catch_up(host, found, on_done)
   end
   for _, view in ipairs(views(host)) do
     if view.run_id and not there[view.run_id] then
-      require('termi.view').ended(view.run_id, ('[%s no longer has this run]'):format(host), true)
+      exit.mark(view.run_id, ('[%s no longer has this run]'):format(host), true)
     end
   end
-  require('termi.persist').reattach(host, function()
+  reattach.all(host, function()
     for _, event in ipairs(ended) do
-      require('termi.events').handle(event)
+      bus.publish(event)
     end
     on_done()
   end)
 end
 
-return M
+bus.on('host_lost', function(event)
+  if event.notice then
+    write(event.host or '', event.notice)
+  end
+end)
+
+remote.on_connected(function(host, was_lost, on_known)
+  if was_lost then
+    write(host, nil)
+  end
+  sessions.ask(host, on_known, function(found)
+    local function send_typed()
+      -- It may be lost once more.
+      local its = remote.running(host)
+      if its then
+        input_queue.flush(host, its)
+      end
+    end
+    if was_lost and found then
+      catch_up(host, found, send_typed)
+    elseif was_lost then
+      send_typed()
+    end
+  end)
+end)
+
+client.on_rejoined(function(on_done)
+  reattach.all('', on_done)
+end)

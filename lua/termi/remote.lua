@@ -1,9 +1,11 @@
 --- Hosts on other machines, by their names in the option `hosts`: connected when they are first asked for, and joined
 --- again when the connection is lost. Nothing here waits: a connection may take seconds, or never be had.
+local bus = require('termi.bus')
 local config = require('termi.config')
 local connection = require('termi.connection')
+local format = require('termi.format')
+local input_queue = require('termi.input_queue')
 local message = require('termi.message')
-local rejoin = require('termi.rejoin')
 local wording = require('termi.wording')
 
 local M = {}
@@ -18,6 +20,10 @@ local LAST_RETRY_MS = 30000
 --- How long a connection that is closed may take to end by itself.
 local CLOSING_MS = 2000
 
+---@class (partial) termi.proto.Event
+---@field notice? string what views of a lost host's runs are to show
+---@field is_wanted_off? boolean of a lost host: a person has left it
+
 ---@class termi.Remote
 ---@field name string
 ---@field state 'off'|'connecting'|'ready'|'waiting'|'failed'
@@ -31,6 +37,17 @@ local CLOSING_MS = 2000
 ---@field callbacks fun(err?: string)[] who waits for the connection
 
 local remotes = {} ---@type table<string, termi.Remote>
+
+--- What is done with a host that has just been connected, before those who wait for it go on.
+local on_connected = function(_, _, on_known)
+  on_known()
+end ---@type fun(name: string, was_lost: boolean, on_known: fun())
+
+--- Calls `fn` when a host is connected. Who waits for that goes on once it calls back.
+---@param fn fun(name: string, was_lost: boolean, on_known: fun())
+function M.on_connected(fn)
+  on_connected = fn
+end
 
 ---@param name string
 ---@return termi.Remote
@@ -120,10 +137,12 @@ function M.sentence(name)
   return ('%s `:Termi connect %s` connects it now.'):format(text, name)
 end
 
+--- Tells what has become of a connection.
 ---@param remote termi.Remote
----@param type string of the event
-local function tell(remote, type)
-  require('termi.events').handle({ type = type, host = remote.name })
+---@param type 'host_connecting'|'host_connected'|'host_lost'
+---@param more? { notice?: string, is_wanted_off?: boolean } of a lost one
+local function publish(remote, type, more)
+  bus.publish(vim.tbl_extend('force', { type = type, host = remote.name }, more or {}) --[[@as termi.proto.Event]])
 end
 
 ---@param remote termi.Remote
@@ -139,10 +158,10 @@ end
 --- Forgets what was typed for a host that is not joined again.
 ---@param remote termi.Remote
 local function let_go(remote)
-  local _, bytes = connection.hold(remote.name, false)
+  local bytes = input_queue.discard(remote.name)
   if bytes > 0 then
     local text = 'what was typed for %s meanwhile (%s) is lost'
-    message.aside(text:format(remote.name, require('termi.format').bytes(bytes)), vim.log.levels.WARN)
+    message.aside(text:format(remote.name, format.bytes(bytes)), vim.log.levels.WARN)
   end
 end
 
@@ -205,11 +224,12 @@ end
 local function failed(remote, why, for_good)
   close(remote)
   local was_ready, news = remote.state == 'ready', remote.why ~= why
+  local notice ---@type string?
   remote.why, remote.lost = why, remote.lost or was_ready
   if was_ready then
-    require('termi.client').hold(true, remote.name)
+    input_queue.open(remote.name)
     message.aside(('the connection to %s is lost, trying again: %s'):format(remote.name, why), vim.log.levels.WARN)
-    rejoin.write(remote.name, ('[Connection to %s lost, trying again]'):format(remote.name))
+    notice = ('[Connection to %s lost, trying again]'):format(remote.name)
   end
   -- Who is told of it by a callback need not be told twice.
   local waited_for = #remote.callbacks > 0
@@ -224,14 +244,11 @@ local function failed(remote, why, for_good)
       message.error(why)
     end
     let_go(remote)
-    rejoin.write(
-      remote.name,
-      ('[Connection to %s lost: :Termi connect %s tries again]'):format(remote.name, remote.name)
-    )
+    notice = ('[Connection to %s lost: :Termi connect %s tries again]'):format(remote.name, remote.name)
     remote.state = remote.keep and 'failed' or 'off'
   end
   call_back(remote, why)
-  tell(remote, 'host_lost')
+  publish(remote, 'host_lost', { notice = notice })
 end
 
 ---@param text string
@@ -239,7 +256,7 @@ end
 local function last_line(text)
   local lines = vim.split(vim.trim(text), '%s*\n%s*')
   local line = lines[#lines] or ''
-  return line ~= '' and require('termi.format').one_line(line) or nil
+  return line ~= '' and format.one_line(line) or nil
 end
 
 --- Why a connection has ended, in words.
@@ -258,16 +275,14 @@ local function reason(remote, its, code)
   -- Of what ssh says, what comes last is the reason.
   said = said and said:gsub('^ssh: ', ''):gsub('^connect to host %S+ port %d+: ', '')
   said = said and said:gsub('^Could not resolve hostname %S+: ', '')
-  local how = said
-    or code > 128 and require('termi.format').signal(code - 128)
-    or ('its command ended with exit code %d'):format(code)
+  local how = said or code > 128 and format.signal(code - 128) or ('its command ended with exit code %d'):format(code)
   return remote.state == 'ready' and how or ('cannot connect to %s: %s'):format(name, how), false
 end
 
 --- The process of a connection has ended.
 ---@param its termi.Connection
 ---@param code integer
-function M.ended(its, code)
+local function ended(its, code)
   local remote = remotes[its.host]
   if not remote or remote.its ~= its or vim.v.exiting ~= vim.NIL then
     return connection.fail_calls(its, { code = 'host_ended', message = M.sentence(its.host) })
@@ -276,7 +291,7 @@ function M.ended(its, code)
   if code == connection.REPLACED and remote.state == 'ready' then
     local text = ('the daemon of %s binary was just replaced; try again'):format(remote.name)
     connection.fail_calls(its, { code = 'host_replaced', message = text })
-    require('termi.client').hold(true, remote.name)
+    input_queue.open(remote.name)
     remote.lost = true
     return vim.schedule(function()
       open(remote)
@@ -300,27 +315,12 @@ end
 local function ready(remote)
   local was_lost, was_said = remote.lost, remote.why ~= nil
   remote.state, remote.keep, remote.lost, remote.attempts, remote.why = 'ready', true, false, 0, nil
-  if was_lost then
-    rejoin.write(remote.name, nil)
-    if was_said then
-      message.aside(('connected to %s again'):format(remote.name))
-    end
+  if was_lost and was_said then
+    message.aside(('connected to %s again'):format(remote.name))
   end
-  require('termi.sessions').ask(remote.name, function()
+  on_connected(remote.name, was_lost, function()
     call_back(remote)
-    tell(remote, 'host_connected')
-  end, function(found)
-    local function let_typed_go()
-      -- It may be lost once more.
-      if M.running(remote.name) then
-        require('termi.client').hold(false, remote.name)
-      end
-    end
-    if was_lost and found then
-      rejoin.catch_up(remote.name, found, let_typed_go)
-    elseif was_lost then
-      let_typed_go()
-    end
+    publish(remote, 'host_connected')
   end)
 end
 
@@ -371,7 +371,7 @@ open = function(remote)
   end
   its.persistent = true
   remote.its = its
-  tell(remote, 'host_connecting')
+  publish(remote, 'host_connecting')
   introduce(remote, its)
 end
 
@@ -418,10 +418,9 @@ function M.disconnect(name)
   end
   let_go(remote)
   remote.state, remote.keep, remote.lost, remote.attempts = 'off', false, true, 0
-  rejoin.write(remote.name, ('[Disconnected from %s: :Termi connect %s shows it again]'):format(name, name))
   call_back(remote, ('%s was disconnected'):format(name))
-  require('termi.state').clear(name)
-  tell(remote, 'host_lost')
+  local notice = ('[Disconnected from %s: :Termi connect %s shows it again]'):format(name, name)
+  publish(remote, 'host_lost', { notice = notice, is_wanted_off = true })
 end
 
 --- Connects the hosts that are wanted from the start, once the editor has started.
@@ -445,6 +444,12 @@ function M.watch()
     end
   end
 end
+
+connection.on_ended(function(its, code)
+  if its.host ~= '' then
+    ended(its, code)
+  end
+end)
 
 -- After a reload of the plugin: the connections of the load before.
 for _, its in ipairs(connection.adopt()) do

@@ -1,7 +1,6 @@
 --- The options of a run: one table for what |termi.run()| takes, for the `++` arguments of |:TermiRun| and their
 --- completion, and for the fields of templates. The help and the types of |termi.RunOpts| are held to it by a test.
 local format = require('termi.format')
-local message = require('termi.message')
 local wording = require('termi.wording')
 
 local M = {}
@@ -37,7 +36,7 @@ end
 local function duration(value, key)
   local ms = format.parse_duration(value)
   if not ms or ms <= 0 then
-    message.fail('++%s=%s is not a duration. Write 500ms, 30s, 5m or 1h; a plain number is seconds.', key, value)
+    wording.fail('++%s=%s is not a duration. Write 500ms, 30s, 5m or 1h; a plain number is seconds.', key, value)
   end
   return ms --[[@as integer]]
 end
@@ -48,7 +47,7 @@ end
 local function count(value, key)
   local number = value:find('^%d+$') and tonumber(value) or 0
   if number <= 0 then
-    message.fail('++%s=%s is not a whole number above 0.', key, value)
+    wording.fail('++%s=%s is not a whole number above 0.', key, value)
   end
   return number --[[@as integer]]
 end
@@ -63,7 +62,7 @@ local function size(value, key)
   local digits, unit = value:match('^(%d+%.?%d*)([kMG]?)B?$')
   local number = tonumber(digits) or 0
   if number <= 0 then
-    message.fail('++%s=%s is not a size. Write 500k, 16M or 2G; a plain number is bytes.', key, value)
+    wording.fail('++%s=%s is not a size. Write 500k, 16M or 2G; a plain number is bytes.', key, value)
   end
   return math.floor(number * (FACTORS[unit] or 1))
 end
@@ -75,7 +74,7 @@ end
 local function variable(value, key)
   local name, its = value:match('^([^=]+)=(.*)$')
   if not name or not its then
-    message.fail('++%s=%s is not a variable. Write ++%s=NAME=value.', key, value, key)
+    wording.fail('++%s=%s is not a variable. Write ++%s=NAME=value.', key, value, key)
   end
   return tostring(its), tostring(name)
 end
@@ -85,7 +84,7 @@ end
 ---@return string
 local function way(value, key)
   if not vim.tbl_contains(M.OPEN, value) then
-    message.fail('++%s=%s must be one of %s.', key, value, table.concat(M.OPEN, ', '))
+    wording.fail('++%s=%s must be one of %s.', key, value, table.concat(M.OPEN, ', '))
   end
   return value
 end
@@ -217,16 +216,16 @@ function M.check(opts)
     local option = known[key]
     if not option then
       local advice = unknown(tostring(key), vim.tbl_keys(known)) or 'See :help termi.run()'
-      message.fail('run(): `%s` is not an option. %s', tostring(key), advice)
+      wording.fail('run(): `%s` is not an option. %s', tostring(key), advice)
     end
     ---@cast option -?
     local complaint = complaint_about(option, value)
     if complaint then
-      message.fail('run(): %s', complaint)
+      wording.fail('run(): %s', complaint)
     end
   end
   if opts.open and not vim.tbl_contains(M.OPEN, opts.open) then
-    message.fail('run(): `open` must be one of %s, not %s', table.concat(M.OPEN, ', '), opts.open)
+    wording.fail('run(): `open` must be one of %s, not %s', table.concat(M.OPEN, ', '), opts.open)
   end
 end
 
@@ -293,7 +292,7 @@ function M.take(opts, key, value)
       if argument.key == key then
         if (value ~= '') ~= (argument.read ~= nil) then
           local text_ = value == '' and '++%s needs a value: ++%s=…' or '++%s takes no value: write ++%s'
-          message.fail(text_, key, key)
+          wording.fail(text_, key, key)
         end
         local read, member = true, nil ---@type any, string?
         if argument.read then
@@ -312,7 +311,7 @@ function M.take(opts, key, value)
   end
   local likely = wording.nearest(key, M.keys())
   local advice = likely and ('Did you mean ++%s?'):format(likely) or ':help :TermiRun lists them.'
-  message.fail('++%s is not an option. %s', key, advice)
+  wording.fail('++%s is not an option. %s', key, advice)
 end
 
 return M

@@ -1,17 +1,14 @@
 --- What runs there are, and which of them a target names.
 local client = require('termi.client')
+local daemon = require('termi.daemon')
 local message = require('termi.message')
 local origin = require('termi.origin')
 local remote = require('termi.remote')
+local session_rows = require('termi.session_rows')
 local state = require('termi.state')
 local wording = require('termi.wording')
 
 local M = {}
-
----@class termi.Row one run with its session
----@field session_id string
----@field session termi.proto.Session
----@field process termi.proto.Process
 
 --- How long another machine's answer is waited for when all are asked; then what it said last has to do.
 local REMOTE_MS = 1000
@@ -24,7 +21,7 @@ local last = {} ---@type table<string, termi.proto.Sessions> of other machines, 
 --- Whether this machine can have sessions: not before the first command of an editor that owns its host.
 ---@return boolean
 local function may_exist_here()
-  return client.running() ~= nil or client.is_starting() or require('termi.persist').may_have_sessions()
+  return client.running() ~= nil or client.is_starting() or daemon.may_have_sessions()
 end
 
 --- The hosts that can be asked.
@@ -155,51 +152,6 @@ function M.fetch_soon(callback)
   done()
 end
 
----@param sessions termi.proto.Sessions
----@param session_id string
----@return termi.Row[]
-local function rows_of(sessions, session_id)
-  local session = sessions[session_id]
-  local rows = {} ---@type termi.Row[]
-  for _, process in ipairs(session.processes) do
-    rows[#rows + 1] = { session_id = session_id, session = session, process = process }
-  end
-  table.sort(rows, function(a, b)
-    if a.process.started_at ~= b.process.started_at then
-      return a.process.started_at < b.process.started_at
-    end
-    return a.process.run_id < b.process.run_id
-  end)
-  return rows
-end
-
---- All runs: by group, then sessions as they were started, then their runs as they were started.
----@param sessions termi.proto.Sessions
----@return termi.Row[]
-function M.rows(sessions)
-  local ids, started = vim.tbl_keys(sessions), {} ---@type string[], table<string, integer>
-  local runs = {} ---@type table<string, termi.Row[]>
-  for id in pairs(sessions) do
-    runs[id] = rows_of(sessions, id)
-    local first = runs[id][1]
-    started[id] = first and first.process.started_at or 0
-  end
-  table.sort(ids, function(a, b)
-    local group_a, group_b = sessions[a].group or '', sessions[b].group or ''
-    if group_a ~= group_b then
-      return group_a < group_b
-    elseif started[a] ~= started[b] then
-      return started[a] < started[b]
-    end
-    return a < b
-  end)
-  local rows = {} ---@type termi.Row[]
-  for _, id in ipairs(ids) do
-    vim.list_extend(rows, runs[id])
-  end
-  return rows
-end
-
 --- The host that the end of a target names, `build@gpu`, and the target without it.
 ---@param target string
 ---@return string target
@@ -292,7 +244,7 @@ end
 function M.resolve(target, sessions)
   target = M.checked(target)
   sessions = sessions or M.fetch()
-  local every = M.rows(sessions)
+  local every = session_rows.all(sessions)
   local bare, host = split_host(target)
   local group = bare:match('^group:(.+)$')
   if bare == 'all' or group then
@@ -308,14 +260,14 @@ function M.resolve(target, sessions)
   end
   local id, complaint = find_session(sessions, target)
   if id then
-    return rows_of(sessions, id)
+    return session_rows.of_session(sessions, id)
   end
   local of, run = target:match('^([^:]*):(.+)$')
   id = of and find_session(sessions, of)
   if id and run then
     local rows = vim.tbl_filter(function(row)
       return vim.startswith(row.process.run_id, run)
-    end, rows_of(sessions, id))
+    end, session_rows.of_session(sessions, id))
     if #rows > 0 then
       return rows
     end

@@ -1,6 +1,6 @@
 --- What is known of the runs without asking the host, kept from its events: for the statusline, for completion, and
 --- for which run waits for a person or has news.
-local failure = require('termi.failure')
+local outcome = require('termi.outcome')
 local registry = require('termi.registry')
 
 local M = {}
@@ -67,7 +67,7 @@ function M.ended(event)
   if run then
     moment = moment + 1
     run.active, run.told = false, moment
-    local failed = failure.of(event)
+    local failed = outcome.failed(event)
     local out_of_sight = not in_sight()[event.run_id]
     run.failed = failed and out_of_sight or nil
     -- Who killed it knows.

@@ -1,7 +1,6 @@
 --- What a run is doing, in an icon and a word: for the list, for choosing, for filters.
 local config = require('termi.config')
-local events = require('termi.events')
-local failure = require('termi.failure')
+local outcome = require('termi.outcome')
 local state = require('termi.state')
 
 local M = {}
@@ -33,14 +32,14 @@ function M.of_ended(run)
   end
   local icons = config.get().icons
   if run.status == 'killed' then
-    local failed = failure.of(run)
+    local failed = outcome.failed(run)
     return made(icons.killed, 'killed', failed and 'TermiFailure' or 'TermiKilled', failed and 2 or 4)
   elseif run.status == 'timed_out' then
     return made(icons.killed, 'timed out', 'TermiFailure', 2)
   elseif run.status == 'failed' then
     return made(icons.failure, 'failed', 'TermiFailure', 2)
-  elseif failure.of(run) then
-    return made(icons.failure, (events.outcome(run):gsub('^ended by ', '')), 'TermiFailure', 2)
+  elseif outcome.failed(run) then
+    return made(icons.failure, (outcome.text(run):gsub('^ended by ', '')), 'TermiFailure', 2)
   end
   return made(icons.success, 'done', 'TermiSuccess', 5)
 end
@@ -51,7 +50,7 @@ function M.of(process)
   local icons = config.get().icons
   local active = process.status == 'active'
   if state.attention(process.run_id) then
-    return made(icons.attention, active and 'waiting' or events.outcome(process), 'TermiAttention', 1)
+    return made(icons.attention, active and 'waiting' or outcome.text(process), 'TermiAttention', 1)
   elseif active then
     return made(icons.active, 'running', 'TermiActive', 3)
   end
@@ -81,7 +80,7 @@ function M.summary(rows)
   for _, row in ipairs(rows) do
     if row.process.status == 'active' then
       running = running + 1
-    elseif failure.of(row.process) then
+    elseif outcome.failed(row.process) then
       failed = failed + 1
     end
   end

@@ -1,18 +1,22 @@
 --- The buffers that show runs. One view is one buffer with one |nvim_open_term()| terminal in it; the host writes
 --- frames into it, keys typed in it go to the host.
+local aids = require('termi.aids')
 local client = require('termi.client')
 local config = require('termi.config')
 local ending = require('termi.ending')
+local exit = require('termi.exit')
 local follow = require('termi.follow')
 local message = require('termi.message')
 local origin = require('termi.origin')
 local paste = require('termi.paste')
+local reattach = require('termi.reattach')
 local registry = require('termi.registry')
 local size = require('termi.size')
 local state = require('termi.state')
 local sync = require('termi.sync')
 local waiting = require('termi.waiting')
 local window = require('termi.window')
+require('termi.person')
 
 local api = vim.api
 local M = {}
@@ -49,15 +53,14 @@ end
 local function watch(view)
   registry.add(view)
   follow.track(view.buf)
-  require('termi.person')
-  require('termi.aids').map(view.buf)
+  aids.map(view.buf)
   local function on(events, callback)
     api.nvim_create_autocmd(events, { group = group, buffer = view.buf, callback = callback })
   end
   on('BufWinEnter', function()
     window.set_options(view.buf)
     if view.away then
-      require('termi.persist').attach_again(view)
+      reattach.attach(view)
     end
   end)
   on('BufEnter', function()
@@ -145,14 +148,6 @@ local function set_name(view, name)
   end
 end
 
---- Takes what the host calls a view, by which its frames come. The buffer keeps it for a reload of the plugin.
----@param view termi.View
----@param id? integer
-function M.named(view, id)
-  registry.rename(view, id)
-  vim.b[view.buf].termi_view = id
-end
-
 --- Binds a view to its run. To be called while the host's answer is handled: the first frame follows it.
 ---@param view termi.View
 ---@param run { run_id: string, session_id: string, session_name: string, view_id?: integer }
@@ -162,7 +157,7 @@ function M.bind(view, run)
   end
   local before = registry.of_run(run.run_id)
   view.run_id, view.session_id, view.session_name = run.run_id, run.session_id, run.session_name
-  M.named(view, run.view_id)
+  registry.name(view, run.view_id)
   registry.used(view)
   local host = view.host ~= '' and view.host or nil
   vim.b[view.buf].termi = { session_id = run.session_id, run_id = run.run_id, host = host }
@@ -192,28 +187,6 @@ function M.frame(frame, host)
   return follow.write(view.buf, view.chan, frame, is_first)
 end
 
---- Marks the view of a run that has ended: its buffer stays to be read, says how, and takes no more keys.
----@param run_id string
----@param text string the line that says how
----@param has_failed boolean
-function M.ended(run_id, text, has_failed)
-  local view = registry.of_run(run_id)
-  if not view then
-    return
-  end
-  view.ended = true
-  if view.held then
-    -- Its place is below text that is not there yet.
-    ending.hold(view.buf, text, has_failed)
-    waiting.show(view)
-  else
-    ending.show(view.buf, text, has_failed)
-  end
-  if api.nvim_get_current_buf() == view.buf then
-    ending.leave_terminal_mode()
-  end
-end
-
 --- Closes the windows of a run and wipes its buffer.
 ---@param run_id string
 function M.close(run_id)
@@ -233,7 +206,7 @@ function M.restarted(run_id)
     ending.clear(view.buf)
     follow.follow(view.buf)
     if view.unattached then
-      require('termi.persist').attach_restarted(view)
+      reattach.restarted(view)
     end
   end
 end
@@ -310,7 +283,7 @@ client.on_death(function(reason, wanted)
     if view.host == '' and view.run_id and not view.ended and api.nvim_buf_is_valid(view.buf) then
       view.lost = true
       local fate = config.get().persist and ':Termi attach shows it if it is still running' or 'this program is gone'
-      M.ended(view.run_id, ('[The Termi host ended: %s]'):format(fate), true)
+      exit.mark(view.run_id, ('[The Termi host ended: %s]'):format(fate), true)
     end
   end
   -- Once terminal mode is left: Neovim holds the screen for seconds when its mode changes below an error message.

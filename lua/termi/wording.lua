@@ -1,6 +1,23 @@
---- The host's errors in this plugin's words. The host speaks to any client, so where it points to a method, a person
---- here is pointed to a command. By the error's code and data, never by its text.
+--- Errors: how they are raised, and the host's in this plugin's words. The host speaks to any client, so where it points
+--- to a method, a person here is pointed to a command. By the error's code and data, never by its text.
 local M = {}
+
+local PREFIX = 'termi: '
+
+--- What is said to a person begins with the plugin's name.
+---@param text string
+---@return string
+function M.prefixed(text)
+  return vim.startswith(text, PREFIX) and text or PREFIX .. text
+end
+
+--- Raises an error that carries no file and line: what went wrong and what to do is in the text.
+---@param text string
+---@param ... any values for `string.format`
+---@return never
+function M.fail(text, ...)
+  error(M.prefixed(select('#', ...) > 0 and text:format(...) or text), 0)
+end
 
 M.NO_SESSIONS = 'there are no sessions. :TermiRun starts one.'
 

@@ -110,8 +110,8 @@ in_each_neovim! {
         editor.ex("TermiSessions");
         editor.eventually("the list has them", |screen| (1..30).filter(|&row| screen.line(row).contains("killed")).count() == 3);
         assert_eq!(editor.lua_number("local _, _, failed = require('termi.state').counts() return failed"), 1);
-        let summary = "local sessions = require('termi.sessions')
-            return require('termi.status').summary(sessions.rows(sessions.fetch()))";
+        let summary = "local sessions, rows = require('termi.sessions'), require('termi.session_rows')
+            return require('termi.status').summary(rows.all(sessions.fetch()))";
         assert_eq!(editor.lua_text(summary), "1 failed");
         let failures = "local sum = 0
             for _, row in ipairs(require('termi.client').call('stats', {}).rows) do sum = sum + row.failures end return sum";

@@ -152,7 +152,7 @@ in_each_neovim! {
         editor.lua("vim.api.nvim_create_autocmd('User', { pattern = 'TermiExited', callback = function(e) ended = e.data.session_name end })");
         editor.lua(
             "troubles = {}
-             require('termi.events').on_any(function(event)
+             require('termi.bus').on_any(function(event)
                if event.type == 'host_lost' then
                  table.insert(troubles, require('termi.remote').trouble('gpu'))
                end

@@ -1,0 +1,30 @@
+--- The end of a run in its view: its buffer stays to be read, says how the run ended, and takes no more keys.
+local ending = require('termi.ending')
+local registry = require('termi.registry')
+local waiting = require('termi.waiting')
+
+local M = {}
+
+--- Marks the view of a run that has ended.
+---@param run_id string
+---@param text string the line that says how
+---@param has_failed boolean
+function M.mark(run_id, text, has_failed)
+  local view = registry.of_run(run_id)
+  if not view then
+    return
+  end
+  view.ended = true
+  if view.held then
+    -- Its place is below text that is not there yet.
+    ending.hold(view.buf, text, has_failed)
+    waiting.show(view)
+  else
+    ending.show(view.buf, text, has_failed)
+  end
+  if vim.api.nvim_get_current_buf() == view.buf then
+    ending.leave_terminal_mode()
+  end
+end
+
+return M
