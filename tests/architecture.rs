@@ -81,6 +81,7 @@ fn lua_modules() -> Graph {
     for file in files(&directory, "lua") {
         let module = file.strip_prefix(&directory).unwrap().with_extension("");
         let module = module.to_str().unwrap().replace('/', ".");
+        let module = module.trim_end_matches(".init").to_owned();
         let source = fs::read_to_string(&file).unwrap();
         let named = source
             .lines()

@@ -2,10 +2,10 @@
 local client = require('termi.client')
 local config = require('termi.config')
 local features = require('termi.features')
-local format = require('termi.format')
+local format = require('termi.core.format')
 local message = require('termi.message')
 local sessions = require('termi.sessions')
-local wording = require('termi.wording')
+local wording = require('termi.core.errors')
 
 local M = {}
 

@@ -1,6 +1,6 @@
 --- The arguments of |:TermiRun|: `++key=value` options first, the rest is the command, untouched.
 local message = require('termi.message')
-local options = require('termi.run_options')
+local options = require('termi.core.run_options')
 
 local M = {}
 

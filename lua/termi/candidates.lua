@@ -1,6 +1,6 @@
 --- Candidates of completion: targets, hosts, options and their values. Finding them never starts the host, and asks a running one only for a moment.
 local args = require('termi.args')
-local options = require('termi.run_options')
+local options = require('termi.core.run_options')
 local origin = require('termi.origin')
 local remote = require('termi.remote')
 local session_rows = require('termi.session_rows')

@@ -2,13 +2,13 @@
 --- started when it is needed. Other machines' hosts are connected by |termi.remote|.
 local config = require('termi.config')
 local connection = require('termi.connection')
-local format = require('termi.format')
+local format = require('termi.core.format')
 local handshake = require('termi.handshake')
 local input_queue = require('termi.input_queue')
 local message = require('termi.message')
 local origin = require('termi.origin')
 local remote = require('termi.remote')
-local wording = require('termi.wording')
+local wording = require('termi.core.errors')
 
 local M = {}
 

@@ -1,5 +1,5 @@
 --- Text in columns: which of them fit a width, how wide each is, aligned by display width. Pure: it touches no buffer.
-local format = require('termi.format')
+local format = require('termi.core.format')
 
 local M = {}
 

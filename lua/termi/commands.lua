@@ -4,13 +4,13 @@ local args = require('termi.args')
 local attach = require('termi.attach')
 local client = require('termi.client')
 local candidates = require('termi.candidates')
-local format = require('termi.format')
+local format = require('termi.core.format')
 local message = require('termi.message')
-local outcome = require('termi.outcome')
+local outcome = require('termi.core.outcome')
 local pick = require('termi.pick')
 local registry = require('termi.registry')
 local remote = require('termi.remote')
-local wording = require('termi.wording')
+local wording = require('termi.core.errors')
 
 local M = {}
 

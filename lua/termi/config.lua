@@ -1,5 +1,5 @@
 --- The options: type, default and documentation of each are one text, here.
-local wording = require('termi.wording')
+local wording = require('termi.core.errors')
 
 local M = {}
 
@@ -306,7 +306,7 @@ M.faulty_templates = {}
 local function leave_out_templates(opts)
   M.faulty_templates = {}
   for name, template in vim.spairs(opts.templates) do
-    local complaint = require('termi.run_options').complaint_about_template(template)
+    local complaint = require('termi.core.run_options').complaint_about_template(template)
     if complaint then
       opts.templates[name] = nil
       M.faulty_templates[name] = complaint

@@ -16,7 +16,7 @@ function M.show(buf, screen, missing)
   end
   local row = math.max(0, api.nvim_buf_line_count(buf) - screen)
   local text = ('── %s lines are not shown here while you read ──'):format(
-    require('termi.format').with_commas(missing)
+    require('termi.core.format').with_commas(missing)
   )
   require('termi.highlights').define()
   api.nvim_buf_set_extmark(

@@ -1,7 +1,7 @@
 --- The greeting at the start of the editor: how many sessions of the daemon still run.
 local client = require('termi.client')
 local daemon = require('termi.daemon')
-local format = require('termi.format')
+local format = require('termi.core.format')
 local message = require('termi.message')
 local session_rows = require('termi.session_rows')
 local sessions = require('termi.sessions')

@@ -20,7 +20,7 @@ local actions = require('termi.actions')
 local binary = require('termi.binary')
 local client = require('termi.client')
 local config = require('termi.config')
-local outcome = require('termi.outcome')
+local outcome = require('termi.core.outcome')
 local remote = require('termi.remote')
 
 local health = vim.health

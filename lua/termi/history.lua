@@ -1,16 +1,16 @@
 --- |:Termi-history|: the runs that have ended, from the host's memory on disk, to search and to run again.
 local client = require('termi.client')
 local columns = require('termi.columns')
-local outcome = require('termi.outcome')
+local outcome = require('termi.core.outcome')
 local features = require('termi.features')
-local format = require('termi.format')
+local format = require('termi.core.format')
 local key_help = require('termi.key_help')
 local live_input = require('termi.live_input')
 local message = require('termi.message')
 local popup = require('termi.popup')
 local sheet = require('termi.sheet')
 local status = require('termi.status')
-local wording = require('termi.wording')
+local wording = require('termi.core.errors')
 
 local api = vim.api
 local M = {}

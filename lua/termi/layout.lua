@@ -1,7 +1,7 @@
 --- The session list as text: its columns, its headings, its marks. Pure: it touches no buffer.
 local columns = require('termi.columns')
 local config = require('termi.config')
-local format = require('termi.format')
+local format = require('termi.core.format')
 local model = require('termi.list_model')
 local state = require('termi.state')
 local status = require('termi.status')

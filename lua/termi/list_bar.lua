@@ -1,6 +1,6 @@
 --- The bar above the list: the titles of the columns, and on the right what is marked and filtered.
 local columns = require('termi.columns')
-local format = require('termi.format')
+local format = require('termi.core.format')
 local model = require('termi.list_model')
 local sheet = require('termi.sheet')
 

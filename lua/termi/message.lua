@@ -1,6 +1,6 @@
 --- What the plugin says to a person: raised errors and notifications, each beginning with `termi: `.
-local format = require('termi.format')
-local wording = require('termi.wording')
+local format = require('termi.core.format')
+local wording = require('termi.core.errors')
 
 local M = {}
 

@@ -1,5 +1,5 @@
 --- Runs that end by themselves: told one by one, or in one message when several end at about the same time.
-local format = require('termi.format')
+local format = require('termi.core.format')
 local message = require('termi.message')
 
 local M = {}

@@ -5,7 +5,7 @@ local registry = require('termi.registry')
 local session_rows = require('termi.session_rows')
 local sessions = require('termi.sessions')
 local window = require('termi.window')
-local wording = require('termi.wording')
+local wording = require('termi.core.errors')
 
 local M = {}
 

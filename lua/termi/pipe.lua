@@ -5,12 +5,12 @@
 local bus = require('termi.bus')
 local client = require('termi.client')
 local features = require('termi.features')
-local format = require('termi.format')
+local format = require('termi.core.format')
 local message = require('termi.message')
 local origin = require('termi.origin')
 local remote = require('termi.remote')
 local sessions = require('termi.sessions')
-local wording = require('termi.wording')
+local wording = require('termi.core.errors')
 
 local M = {}
 

@@ -1,6 +1,6 @@
 --- A float of names and texts, to be read and closed: the keys of a buffer, all that is known of a run. Lines are
 --- wrapped to the screen, and a border tells what is above and below of a text that is longer than that.
-local format = require('termi.format')
+local format = require('termi.core.format')
 
 local api = vim.api
 local M = {}

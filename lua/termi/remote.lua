@@ -3,10 +3,10 @@
 local bus = require('termi.bus')
 local config = require('termi.config')
 local connection = require('termi.connection')
-local format = require('termi.format')
+local format = require('termi.core.format')
 local input_queue = require('termi.input_queue')
 local message = require('termi.message')
-local wording = require('termi.wording')
+local wording = require('termi.core.errors')
 
 local M = {}
 

@@ -1,6 +1,6 @@
 --- Restoring: starts again what ran when the daemon ended without being told to, as by a reboot.
 local client = require('termi.client')
-local format = require('termi.format')
+local format = require('termi.core.format')
 local message = require('termi.message')
 
 local M = {}

@@ -3,12 +3,12 @@ local client = require('termi.client')
 local config = require('termi.config')
 local message = require('termi.message')
 local ending = require('termi.ending')
-local options = require('termi.run_options')
+local options = require('termi.core.run_options')
 local origin = require('termi.origin')
 local remote = require('termi.remote')
 local sessions = require('termi.sessions')
 local view = require('termi.view')
-local wording = require('termi.wording')
+local wording = require('termi.core.errors')
 
 local M = {}
 

@@ -6,7 +6,7 @@ local origin = require('termi.origin')
 local remote = require('termi.remote')
 local session_rows = require('termi.session_rows')
 local state = require('termi.state')
-local wording = require('termi.wording')
+local wording = require('termi.core.errors')
 
 local M = {}
 

@@ -1,6 +1,6 @@
 --- What is known of the runs without asking the host, kept from its events: for the statusline, for completion, and
 --- for which run waits for a person or has news.
-local outcome = require('termi.outcome')
+local outcome = require('termi.core.outcome')
 local registry = require('termi.registry')
 
 local M = {}

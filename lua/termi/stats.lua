@@ -2,11 +2,11 @@
 local client = require('termi.client')
 local columns = require('termi.columns')
 local features = require('termi.features')
-local format = require('termi.format')
+local format = require('termi.core.format')
 local key_help = require('termi.key_help')
 local message = require('termi.message')
 local sheet = require('termi.sheet')
-local wording = require('termi.wording')
+local wording = require('termi.core.errors')
 
 local api = vim.api
 local M = {}

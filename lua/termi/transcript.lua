@@ -1,6 +1,6 @@
 --- The text of a run in an ordinary buffer, with its colours: as of now, or kept up to date. And the host's log.
 local client = require('termi.client')
-local format = require('termi.format')
+local format = require('termi.core.format')
 local message = require('termi.message')
 local sessions = require('termi.sessions')
 local style = require('termi.style')

@@ -1,6 +1,6 @@
 --- The notice in the lower right corner of a window in which a person reads: how many lines wait at the end.
 local ending = require('termi.ending')
-local format = require('termi.format')
+local format = require('termi.core.format')
 local reading = require('termi.reading')
 
 local api = vim.api

@@ -18,7 +18,7 @@ fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
 in_each_neovim! {
     /// `run` takes what the protocol has, and validation, types, arguments, completion and help agree on it.
     fn the_options_of_run_are_those_of_one_table(editor) {
-        let table = "local o = require('termi.run_options') ";
+        let table = "local o = require('termi.core.run_options') ";
         let read = |path: &str| std::fs::read_to_string(crate::driver::repository().join(path)).unwrap();
         let annotations = editor.lua_texts(&format!(
             "{table} return vim.tbl_map(function(option) return option.field .. '? ' .. option.type end, o.list)"

@@ -366,7 +366,7 @@ fn commands_within_the_text_exist() {
     let mut checked = 0;
     Editor::test(Start::new(Version::Newest), |editor| {
         let subcommands = editor.lua_texts("return require('termi.commands').names()");
-        let keys = editor.lua_texts("return require('termi.run_options').keys()");
+        let keys = editor.lua_texts("return require('termi.core.run_options').keys()");
         for document in ["README.md", "doc/termi.txt", "doc/protocol.md"] {
             for span in spans(document) {
                 let words: Vec<&str> = span.split(' ').collect();

@@ -1,6 +1,6 @@
 --- How a run ended: whether it failed, and in words. The same in lists, counts, notices and colors, and in the host's
 --- statistics.
-local format = require('termi.format')
+local format = require('termi.core.format')
 
 local M = {}
 

@@ -1,7 +1,7 @@
 --- The options of a run: one table for what |termi.run()| takes, for the `++` arguments of |:TermiRun| and their
 --- completion, and for the fields of templates. The help and the types of |termi.RunOpts| are held to it by a test.
-local format = require('termi.format')
-local wording = require('termi.wording')
+local format = require('termi.core.format')
+local wording = require('termi.core.errors')
 
 local M = {}
 
