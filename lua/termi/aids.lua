@@ -1,7 +1,7 @@
 --- Aids for reading in a run's buffer: `[[` and `]]` go from prompt to prompt, `gx` opens the link under the cursor.
 local client = require('termi.client')
 local features = require('termi.features')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 local registry = require('termi.registry')
 
 local api = vim.api

@@ -1,5 +1,5 @@
 --- The arguments of |:TermiRun|: `++key=value` options first, the rest is the command, untouched.
-local message = require('termi.message')
+local message = require('termi.ui.message')
 local options = require('termi.core.run_options')
 
 local M = {}

@@ -1,7 +1,7 @@
 --- Doing one thing to several runs: asked once for all, done without waiting, told in one message.
 local client = require('termi.client')
 local format = require('termi.core.format')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 local origin = require('termi.origin')
 local sessions = require('termi.sessions')
 local wording = require('termi.core.errors')

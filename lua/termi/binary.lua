@@ -1,6 +1,6 @@
 --- Finds the `termi` binary.
 local config = require('termi.config')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 
 local M = {}
 

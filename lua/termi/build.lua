@@ -1,7 +1,7 @@
 --- Builds the binary with cargo. The module can be called: `require('termi.build')()` is a plugin manager's build
 --- step.
 local binary = require('termi.binary')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 
 ---@class termi.Build
 local M = {}

@@ -1,6 +1,6 @@
 --- Event bus: what hosts tell of their runs and what becomes of the connections to them goes from whoever learns of it
 --- to whoever acts on it, so that neither has to name the other.
-local message = require('termi.message')
+local message = require('termi.ui.message')
 
 local M = {}
 

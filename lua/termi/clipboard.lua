@@ -4,7 +4,7 @@
 --- answers with a command. A program that no window shows gets nothing.
 local client = require('termi.client')
 local config = require('termi.config')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 local origin = require('termi.origin')
 local registry = require('termi.registry')
 local sessions = require('termi.sessions')

@@ -53,7 +53,7 @@ follow.on_update(place)
 function M.show(buf, text, failed)
   shown[buf] = { text = text, hl = failed and 'TermiEndingFailure' or 'TermiEnding' }
   vim.b[buf].termi_held_ending = nil
-  require('termi.highlights').define()
+  require('termi.ui.highlights').define()
   -- The last words may have been written just now.
   follow.refresh(buf)
   place(buf)

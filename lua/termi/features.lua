@@ -1,6 +1,6 @@
 --- What the host that runs can do: the binary may be older than the plugin.
 local client = require('termi.client')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 
 local M = {}
 

@@ -18,7 +18,7 @@ function M.show(buf, screen, missing)
   local text = ('── %s lines are not shown here while you read ──'):format(
     require('termi.core.format').with_commas(missing)
   )
-  require('termi.highlights').define()
+  require('termi.ui.highlights').define()
   api.nvim_buf_set_extmark(
     buf,
     namespace,

@@ -2,7 +2,7 @@
 local client = require('termi.client')
 local daemon = require('termi.daemon')
 local format = require('termi.core.format')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 local session_rows = require('termi.session_rows')
 local sessions = require('termi.sessions')
 

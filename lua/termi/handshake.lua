@@ -3,7 +3,7 @@
 local binary = require('termi.binary')
 local config = require('termi.config')
 local connection = require('termi.connection')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 
 local M = {}
 

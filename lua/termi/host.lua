@@ -63,7 +63,7 @@ function M.receive(kind, params, host)
   end
   local ok, result = pcall(receiver, params, host or '')
   if not ok then
-    require('termi.message').error(('cannot handle a %s of the host: %s'):format(kind, result))
+    require('termi.ui.message').error(('cannot handle a %s of the host: %s'):format(kind, result))
     return false
   end
   return result

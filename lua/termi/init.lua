@@ -43,7 +43,7 @@ function M.setup(opts)
     -- Later: a configuration may be under way, which is to go on.
     vim.schedule(function()
       local text = 'setup(): the template `%s` is left out: %s. See :help termi-templates'
-      require('termi.message').error(text:format(name, complaint))
+      require('termi.ui.message').error(text:format(name, complaint))
     end)
   end
   if opts and opts.persist then

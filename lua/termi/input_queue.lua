@@ -2,7 +2,7 @@
 --- be called, and is bounded.
 local connection = require('termi.connection')
 local format = require('termi.core.format')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 
 local M = {}
 

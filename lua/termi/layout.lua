@@ -1,5 +1,5 @@
 --- The session list as text: its columns, its headings, its marks. Pure: it touches no buffer.
-local columns = require('termi.columns')
+local columns = require('termi.ui.table')
 local config = require('termi.config')
 local format = require('termi.core.format')
 local model = require('termi.list_model')

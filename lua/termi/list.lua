@@ -4,8 +4,8 @@ local config = require('termi.config')
 local content = require('termi.list_content')
 local keys = require('termi.list_keys')
 local preview = require('termi.list_preview')
-local sheet = require('termi.sheet')
-local window = require('termi.window')
+local sheet = require('termi.ui.lines_buffer')
+local window = require('termi.ui.window')
 
 local api = vim.api
 local M = {}

@@ -3,10 +3,10 @@ local layout = require('termi.layout')
 local bar = require('termi.list_bar')
 local model = require('termi.list_model')
 local preview = require('termi.list_preview')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 local session_rows = require('termi.session_rows')
 local sessions = require('termi.sessions')
-local sheet = require('termi.sheet')
+local sheet = require('termi.ui.lines_buffer')
 
 local api = vim.api
 local M = {}

@@ -5,7 +5,7 @@ local format = require('termi.core.format')
 local layout = require('termi.layout')
 local origin = require('termi.origin')
 local status = require('termi.status')
-local style = require('termi.style')
+local style = require('termi.ui.ansi_highlights')
 
 local api = vim.api
 local M = {}

@@ -1,6 +1,6 @@
 --- Runs that end by themselves: told one by one, or in one message when several end at about the same time.
 local format = require('termi.core.format')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 
 local M = {}
 

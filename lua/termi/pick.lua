@@ -1,10 +1,10 @@
 --- Choosing a run when no target was named.
-local message = require('termi.message')
+local message = require('termi.ui.message')
 local origin = require('termi.origin')
 local registry = require('termi.registry')
 local session_rows = require('termi.session_rows')
 local sessions = require('termi.sessions')
-local window = require('termi.window')
+local window = require('termi.ui.window')
 local wording = require('termi.core.errors')
 
 local M = {}

@@ -1,7 +1,7 @@
 --- What the <Plug> mappings do.
 local actions = require('termi.actions')
 local attach = require('termi.attach')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 local pick = require('termi.pick')
 local registry = require('termi.registry')
 local run = require('termi.run')

@@ -5,7 +5,7 @@ local config = require('termi.config')
 local connection = require('termi.connection')
 local format = require('termi.core.format')
 local input_queue = require('termi.input_queue')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 local wording = require('termi.core.errors')
 
 local M = {}

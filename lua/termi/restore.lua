@@ -1,7 +1,7 @@
 --- Restoring: starts again what ran when the daemon ended without being told to, as by a reboot.
 local client = require('termi.client')
 local format = require('termi.core.format')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 
 local M = {}
 

@@ -1,7 +1,7 @@
 --- Starting a program in a session and showing it.
 local client = require('termi.client')
 local config = require('termi.config')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 local ending = require('termi.ending')
 local options = require('termi.core.run_options')
 local origin = require('termi.origin')

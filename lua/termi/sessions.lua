@@ -1,7 +1,7 @@
 --- What runs there are, and which of them a target names.
 local client = require('termi.client')
 local daemon = require('termi.daemon')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 local origin = require('termi.origin')
 local remote = require('termi.remote')
 local session_rows = require('termi.session_rows')

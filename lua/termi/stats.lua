@@ -1,11 +1,11 @@
 --- |:Termi-stats|: what commands took and how often they failed, from the host's history.
 local client = require('termi.client')
-local columns = require('termi.columns')
+local columns = require('termi.ui.table')
 local features = require('termi.features')
 local format = require('termi.core.format')
-local key_help = require('termi.key_help')
-local message = require('termi.message')
-local sheet = require('termi.sheet')
+local key_help = require('termi.ui.keymaps')
+local message = require('termi.ui.message')
+local sheet = require('termi.ui.lines_buffer')
 local wording = require('termi.core.errors')
 
 local api = vim.api

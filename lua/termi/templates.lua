@@ -4,7 +4,7 @@ local client = require('termi.client')
 local config = require('termi.config')
 local features = require('termi.features')
 local format = require('termi.core.format')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 local wording = require('termi.core.errors')
 
 local M = {}

@@ -1,10 +1,10 @@
 --- Showing and hiding the tab page's Termi window.
 local config = require('termi.config')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 local registry = require('termi.registry')
 local run = require('termi.run')
 local view = require('termi.view')
-local window = require('termi.window')
+local window = require('termi.ui.window')
 
 local M = {}
 

@@ -1,9 +1,9 @@
 --- The text of a run in an ordinary buffer, with its colours: as of now, or kept up to date. And the host's log.
 local client = require('termi.client')
 local format = require('termi.core.format')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 local sessions = require('termi.sessions')
-local style = require('termi.style')
+local style = require('termi.ui.ansi_highlights')
 
 local api = vim.api
 local M = {}
@@ -210,7 +210,7 @@ function M.open(target, opts)
   if follow then
     return keep_up(its, row)
   end
-  require('termi.highlights').define()
+  require('termi.ui.highlights').define()
   local text = ('[As of %s]'):format(taken)
   api.nvim_buf_set_extmark(buf, api.nvim_create_namespace('termi.transcript.end'), last - 1, 0, {
     virt_lines = { { { text, 'TermiEnding' } } },

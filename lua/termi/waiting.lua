@@ -87,7 +87,7 @@ local function show(win, view)
     end
     api.nvim_win_set_config(old.float, config)
   else
-    require('termi.highlights').define()
+    require('termi.ui.highlights').define()
     local buf = api.nvim_create_buf(false, true)
     vim.bo[buf].bufhidden = 'wipe'
     config.noautocmd = true

@@ -20,7 +20,7 @@ fn health(editor: &mut Editor) -> String {
 in_each_neovim! {
     fn a_message_that_does_not_fit_is_above_the_command_line_until_a_key(editor, start => start.size(80, 24)) {
         let text = format!("first of {}last", "many ".repeat(40));
-        editor.input(&format!(":lua require('termi.message').error('{text}')<CR>"));
+        editor.input(&format!(":lua require('termi.ui.message').error('{text}')<CR>"));
         let screen = editor.sees("╭ termi ");
         assert!(screen.contains("first of many") && screen.contains("many last"), "all of it is seen:\n{screen}");
         assert!(!asks_for_a_key(editor));
@@ -31,7 +31,7 @@ in_each_neovim! {
         editor.sees("hello");
         // One that fits is in the command line.
         editor.ex("stopinsert");
-        editor.ex("lua require('termi.message').info('short')");
+        editor.ex("lua require('termi.ui.message').info('short')");
         editor.hears("termi: short");
         assert!(!editor.screen().contains("╭ termi "));
     }
@@ -39,7 +39,7 @@ in_each_neovim! {
     fn messages_of_many_lines_and_of_narrow_screens_ask_for_no_key(editor, start => start.size(30, 16)) {
         for settings in ["set cmdheight=1", "set cmdheight=2", "set cmdheight=0"] {
             editor.ex(settings);
-            editor.input(r":lua require('termi.message').info(('line\n'):rep(30) .. 'the end of it')<CR>");
+            editor.input(r":lua require('termi.ui.message').info(('line\n'):rep(30) .. 'the end of it')<CR>");
             editor.sees("the end of it");
             assert!(!asks_for_a_key(editor), "{settings}");
             let said = editor.take_messages();
@@ -52,7 +52,7 @@ in_each_neovim! {
         }
         // What comes by itself has no command that Neovim would wait for.
         editor.ex("set cmdheight=1");
-        editor.lua("vim.defer_fn(function() require('termi.message').aside(('words '):rep(20) .. 'unasked') end, 0)");
+        editor.lua("vim.defer_fn(function() require('termi.ui.message').aside(('words '):rep(20) .. 'unasked') end, 0)");
         editor.sees("unasked");
         assert!(!asks_for_a_key(editor));
         editor.take_messages();
@@ -66,7 +66,7 @@ in_each_neovim! {
     fn another_plugins_notifications_get_the_whole_text(editor) {
         editor.lua("vim.notify = function(text) heard = text end");
         let text = format!("{}the end", "many ".repeat(40));
-        editor.ex(&format!("lua require('termi.message').error('{text}')"));
+        editor.ex(&format!("lua require('termi.ui.message').error('{text}')"));
         assert_eq!(editor.lua_text("return heard"), format!("termi: {text}"));
         assert!(!editor.screen().contains("╭ termi "));
     }

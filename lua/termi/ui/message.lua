@@ -63,7 +63,7 @@ function M.notify(text, level)
     -- Somebody types there, or is asked something: nothing is to be put in front of that.
     return show_short(text, level, true)
   end
-  local long_message = require('termi.long_message')
+  local long_message = require('termi.ui.message_float')
   -- Neovim remembers only what it has shown: in parts that fit, each off the screen again before the next.
   for _, part in ipairs(long_message.parts(text, room())) do
     vim.api.nvim_echo({ { part, GROUPS[level] } }, true, {})

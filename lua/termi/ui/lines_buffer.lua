@@ -38,7 +38,7 @@ function M.make(name, filetype)
   vim.bo[buf].undolevels = -1
   vim.bo[buf].modifiable = false
   vim.bo[buf].filetype = filetype
-  require('termi.highlights').define()
+  require('termi.ui.highlights').define()
   api.nvim_create_autocmd('BufUnload', {
     buffer = buf,
     callback = function()
@@ -191,7 +191,7 @@ end
 ---@param buf integer
 ---@param title string of its windows
 function M.open(buf, title)
-  local config, window = require('termi.config'), require('termi.window')
+  local config, window = require('termi.config'), require('termi.ui.window')
   local shown = M.windows(buf)[1]
   if shown then
     api.nvim_set_current_win(shown)

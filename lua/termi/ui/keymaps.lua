@@ -1,6 +1,6 @@
 --- The keys of a buffer: mapped from one table, and explained from it in a float.
-local message = require('termi.message')
-local popup = require('termi.popup')
+local message = require('termi.ui.message')
+local popup = require('termi.ui.popup')
 
 local api = vim.api
 local M = {}
@@ -42,7 +42,7 @@ end
 function M.close()
   local win = api.nvim_get_current_win()
   vim.cmd('wincmd p')
-  require('termi.window').close(win)
+  require('termi.ui.window').close(win)
 end
 
 return M

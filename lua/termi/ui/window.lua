@@ -1,6 +1,6 @@
 --- Where runs are shown. Each tab page has at most one Termi window that commands reuse: the one last used.
 local config = require('termi.config')
-local message = require('termi.message')
+local message = require('termi.ui.message')
 
 local api = vim.api
 local M = {}
