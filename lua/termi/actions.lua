@@ -1,7 +1,7 @@
 --- What can be done to sessions and runs, for the API, the commands and the list.
-local client = require('termi.client')
+local client = require('termi.rpc.client')
 local config = require('termi.config')
-local features = require('termi.features')
+local features = require('termi.rpc.capabilities')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
 local sessions = require('termi.sessions')

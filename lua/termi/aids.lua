@@ -1,6 +1,6 @@
 --- Aids for reading in a run's buffer: `[[` and `]]` go from prompt to prompt, `gx` opens the link under the cursor.
-local client = require('termi.client')
-local features = require('termi.features')
+local client = require('termi.rpc.client')
+local features = require('termi.rpc.capabilities')
 local message = require('termi.ui.message')
 local registry = require('termi.registry')
 

@@ -1,5 +1,5 @@
 --- Showing a run that exists: its buffer, or a new one that is attached to it.
-local client = require('termi.client')
+local client = require('termi.rpc.client')
 local config = require('termi.config')
 local exit = require('termi.exit')
 local outcome = require('termi.core.outcome')

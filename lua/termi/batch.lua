@@ -1,8 +1,8 @@
 --- Doing one thing to several runs: asked once for all, done without waiting, told in one message.
-local client = require('termi.client')
+local client = require('termi.rpc.client')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
-local origin = require('termi.origin')
+local origin = require('termi.rpc.routing')
 local sessions = require('termi.sessions')
 local wording = require('termi.core.errors')
 

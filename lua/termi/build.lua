@@ -1,6 +1,6 @@
 --- Builds the binary with cargo. The module can be called: `require('termi.build')()` is a plugin manager's build
 --- step.
-local binary = require('termi.binary')
+local binary = require('termi.rpc.binary')
 local message = require('termi.ui.message')
 
 ---@class termi.Build
@@ -55,7 +55,7 @@ end
 
 ---@return string
 local function built()
-  local running = require('termi.client').running()
+  local running = require('termi.rpc.client').running()
   return 'built ' .. binary.built() .. (running and '. The host that runs is still the old one: `:Termi stop`.' or '')
 end
 

@@ -1,8 +1,8 @@
 --- Candidates of completion: targets, hosts, options and their values. Finding them never starts the host, and asks a running one only for a moment.
 local args = require('termi.args')
 local options = require('termi.core.run_options')
-local origin = require('termi.origin')
-local remote = require('termi.remote')
+local origin = require('termi.rpc.routing')
+local remote = require('termi.rpc.remote')
 local session_rows = require('termi.session_rows')
 local sessions = require('termi.sessions')
 

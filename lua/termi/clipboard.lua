@@ -2,10 +2,10 @@
 ---
 --- A program may ask at any moment, so that its request opens nothing that takes keys: there is a notice, and the person
 --- answers with a command. A program that no window shows gets nothing.
-local client = require('termi.client')
+local client = require('termi.rpc.client')
 local config = require('termi.config')
 local message = require('termi.ui.message')
-local origin = require('termi.origin')
+local origin = require('termi.rpc.routing')
 local registry = require('termi.registry')
 local sessions = require('termi.sessions')
 local size = require('termi.size')

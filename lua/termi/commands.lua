@@ -2,14 +2,14 @@
 local actions = require('termi.actions')
 local args = require('termi.args')
 local attach = require('termi.attach')
-local client = require('termi.client')
+local client = require('termi.rpc.client')
 local candidates = require('termi.candidates')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
 local outcome = require('termi.core.outcome')
 local pick = require('termi.pick')
 local registry = require('termi.registry')
-local remote = require('termi.remote')
+local remote = require('termi.rpc.remote')
 local wording = require('termi.core.errors')
 
 local M = {}

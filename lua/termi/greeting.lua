@@ -1,6 +1,6 @@
 --- The greeting at the start of the editor: how many sessions of the daemon still run.
-local client = require('termi.client')
-local daemon = require('termi.daemon')
+local client = require('termi.rpc.client')
+local daemon = require('termi.rpc.daemon')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
 local session_rows = require('termi.session_rows')

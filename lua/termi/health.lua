@@ -17,11 +17,11 @@ if vim.fn.has('nvim-0.10') == 0 then
 end
 
 local actions = require('termi.actions')
-local binary = require('termi.binary')
-local client = require('termi.client')
+local binary = require('termi.rpc.binary')
+local client = require('termi.rpc.client')
 local config = require('termi.config')
 local outcome = require('termi.core.outcome')
-local remote = require('termi.remote')
+local remote = require('termi.rpc.remote')
 
 local health = vim.health
 local M = {}

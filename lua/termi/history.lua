@@ -1,8 +1,8 @@
 --- |:Termi-history|: the runs that have ended, from the host's memory on disk, to search and to run again.
-local client = require('termi.client')
+local client = require('termi.rpc.client')
 local columns = require('termi.ui.table')
 local outcome = require('termi.core.outcome')
-local features = require('termi.features')
+local features = require('termi.rpc.capabilities')
 local format = require('termi.core.format')
 local key_help = require('termi.ui.keymaps')
 local live_input = require('termi.ui.live_prompt')

@@ -1,8 +1,8 @@
 --- Where the host's messages arrive: `require'termi.host'(kind, params)`. The name is known to the host, and short:
 --- it comes with every frame.
-local bus = require('termi.bus')
-local connection = require('termi.connection')
-local origin = require('termi.origin')
+local bus = require('termi.rpc.bus')
+local connection = require('termi.rpc.connection')
+local origin = require('termi.rpc.routing')
 local view = require('termi.view')
 -- What acts on events.
 require('termi.events')

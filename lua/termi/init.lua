@@ -50,7 +50,7 @@ function M.setup(opts)
     require('termi.greeting').watch()
   end
   if opts and opts.hosts and next(opts.hosts) then
-    require('termi.remote').watch()
+    require('termi.rpc.remote').watch()
   end
 end
 

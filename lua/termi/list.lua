@@ -1,5 +1,5 @@
 --- |:TermiSessions|: the live list of sessions in a buffer. While a person can see it, a timer refreshes it.
-local bus = require('termi.bus')
+local bus = require('termi.rpc.bus')
 local config = require('termi.config')
 local content = require('termi.list_content')
 local keys = require('termi.list_keys')

@@ -9,7 +9,7 @@ local live_input = require('termi.ui.live_prompt')
 local message = require('termi.ui.message')
 local model = require('termi.list_model')
 local preview = require('termi.list_preview')
-local remote = require('termi.remote')
+local remote = require('termi.rpc.remote')
 local select = require('termi.list_select')
 local sessions = require('termi.sessions')
 

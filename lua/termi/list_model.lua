@@ -1,6 +1,6 @@
 --- The session list as a tree of lines: groups, sessions, runs; sorted, filtered, folded. Pure: it touches no buffer.
 local format = require('termi.core.format')
-local remote = require('termi.remote')
+local remote = require('termi.rpc.remote')
 local state = require('termi.state')
 local status = require('termi.status')
 

@@ -1,9 +1,9 @@
 --- A float that shows the end of the screen of the run under the list's cursor. It takes a snapshot of the run and no
 --- view of it, and no window changes its size for it: the program notices nothing.
-local client = require('termi.client')
+local client = require('termi.rpc.client')
 local format = require('termi.core.format')
 local layout = require('termi.layout')
-local origin = require('termi.origin')
+local origin = require('termi.rpc.routing')
 local status = require('termi.status')
 local style = require('termi.ui.ansi_highlights')
 

@@ -1,7 +1,7 @@
 --- Text that Neovim puts into a run's terminal: a terminal UI's paste (|vim.paste()|), `p`, |nvim_put()|. Neovim gives
 --- it in parts, as if each were a key; it goes to the host as one paste, which brackets it where the program asked for
 --- that and in which no control character can act.
-local client = require('termi.client')
+local client = require('termi.rpc.client')
 local registry = require('termi.registry')
 
 local api = vim.api

@@ -1,6 +1,6 @@
 --- Choosing a run when no target was named.
 local message = require('termi.ui.message')
-local origin = require('termi.origin')
+local origin = require('termi.rpc.routing')
 local registry = require('termi.registry')
 local session_rows = require('termi.session_rows')
 local sessions = require('termi.sessions')

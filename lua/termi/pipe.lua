@@ -2,13 +2,13 @@
 ---
 --- The lines come from the host as plain text, so many at a time, and the next are asked for when the other program
 --- has taken those: a flood waits in the transcript of who prints it, and costs the editor one answer.
-local bus = require('termi.bus')
-local client = require('termi.client')
-local features = require('termi.features')
+local bus = require('termi.rpc.bus')
+local client = require('termi.rpc.client')
+local features = require('termi.rpc.capabilities')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
-local origin = require('termi.origin')
-local remote = require('termi.remote')
+local origin = require('termi.rpc.routing')
+local remote = require('termi.rpc.remote')
 local sessions = require('termi.sessions')
 local wording = require('termi.core.errors')
 

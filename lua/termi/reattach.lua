@@ -1,6 +1,6 @@
 --- Reattaching: views whose connection was lost, or whose daemon was given another binary, are attached to their runs
 --- again once the host can be called.
-local client = require('termi.client')
+local client = require('termi.rpc.client')
 local exit = require('termi.exit')
 local registry = require('termi.registry')
 local size = require('termi.size')

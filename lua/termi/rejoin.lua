@@ -1,13 +1,13 @@
 --- Reconnecting: what the buffers of runs show of the connection to their host, that it is lost, and all that happened
 --- meanwhile once it is there again.
-local bus = require('termi.bus')
-local client = require('termi.client')
+local bus = require('termi.rpc.bus')
+local client = require('termi.rpc.client')
 local ending = require('termi.ending')
 local exit = require('termi.exit')
-local input_queue = require('termi.input_queue')
+local input_queue = require('termi.rpc.input_queue')
 local reattach = require('termi.reattach')
 local registry = require('termi.registry')
-local remote = require('termi.remote')
+local remote = require('termi.rpc.remote')
 local sessions = require('termi.sessions')
 local state = require('termi.state')
 

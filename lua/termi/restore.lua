@@ -1,5 +1,5 @@
 --- Restoring: starts again what ran when the daemon ended without being told to, as by a reboot.
-local client = require('termi.client')
+local client = require('termi.rpc.client')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
 

@@ -1,9 +1,9 @@
 --- What runs there are, and which of them a target names.
-local client = require('termi.client')
-local daemon = require('termi.daemon')
+local client = require('termi.rpc.client')
+local daemon = require('termi.rpc.daemon')
 local message = require('termi.ui.message')
-local origin = require('termi.origin')
-local remote = require('termi.remote')
+local origin = require('termi.rpc.routing')
+local remote = require('termi.rpc.remote')
 local session_rows = require('termi.session_rows')
 local state = require('termi.state')
 local wording = require('termi.core.errors')

@@ -1,7 +1,7 @@
 --- |:Termi-stats|: what commands took and how often they failed, from the host's history.
-local client = require('termi.client')
+local client = require('termi.rpc.client')
 local columns = require('termi.ui.table')
-local features = require('termi.features')
+local features = require('termi.rpc.capabilities')
 local format = require('termi.core.format')
 local key_help = require('termi.ui.keymaps')
 local message = require('termi.ui.message')

@@ -1,5 +1,5 @@
 --- Keeps the host informed of each view's size and of whether a window shows it.
-local client = require('termi.client')
+local client = require('termi.rpc.client')
 local ending = require('termi.ending')
 local follow = require('termi.follow')
 local reading = require('termi.reading')

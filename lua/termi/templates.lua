@@ -1,8 +1,8 @@
 --- Templates of runs: those of `setup()`, and those of the project's `.termi.json` when a person trusts that file. The
 --- host keeps and starts them; what is said here of its methods is in this module only.
-local client = require('termi.client')
+local client = require('termi.rpc.client')
 local config = require('termi.config')
-local features = require('termi.features')
+local features = require('termi.rpc.capabilities')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
 local wording = require('termi.core.errors')

@@ -1,5 +1,5 @@
 --- The text of a run in an ordinary buffer, with its colours: as of now, or kept up to date. And the host's log.
-local client = require('termi.client')
+local client = require('termi.rpc.client')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
 local sessions = require('termi.sessions')
@@ -200,7 +200,7 @@ function M.open(target, opts)
   write(its, lines_of(snapshot))
   vim.bo[buf].filetype = 'termi-transcript'
   local name = ('termi-transcript://%s/%s'):format(
-    require('termi.origin').named(row.session.name, row.session.host),
+    require('termi.rpc.routing').named(row.session.name, row.session.host),
     follow and 'following' or taken
   )
   pcall(api.nvim_buf_set_name, buf, name)

@@ -1,13 +1,13 @@
 --- The buffers that show runs. One view is one buffer with one |nvim_open_term()| terminal in it; the host writes
 --- frames into it, keys typed in it go to the host.
 local aids = require('termi.aids')
-local client = require('termi.client')
+local client = require('termi.rpc.client')
 local config = require('termi.config')
 local ending = require('termi.ending')
 local exit = require('termi.exit')
 local follow = require('termi.follow')
 local message = require('termi.ui.message')
-local origin = require('termi.origin')
+local origin = require('termi.rpc.routing')
 local paste = require('termi.paste')
 local reattach = require('termi.reattach')
 local registry = require('termi.registry')

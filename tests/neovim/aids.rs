@@ -15,7 +15,7 @@ fn host_tells(editor: &mut Editor, fields: &str) {
 /// Has the plugin's host be one that knows these methods; what is sent to them is kept in `_G.asked`.
 fn pretend(editor: &mut Editor, method: &str, reply: &str) {
     editor.lua(&format!(
-        "local client = require('termi.client')
+        "local client = require('termi.rpc.client')
          local info, request = client.info, client.request
          client.info = function()
            local real = vim.deepcopy(info())
@@ -139,7 +139,7 @@ in_each_neovim! {
         assert_eq!(editor.lua_number("return _G.asked.col"), 7, "in cells, from 0");
         assert_eq!(editor.lua_number("return _G.asked.row"), 14, "rows above the last one");
         // No link there: what Neovim takes for one.
-        editor.lua("local client, request = require('termi.client'), nil
+        editor.lua("local client, request = require('termi.rpc.client'), nil
             request = client.request
             client.request = function(name, params, callback)
               if name == 'link' then return callback(nil, {}) end

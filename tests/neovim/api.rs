@@ -115,7 +115,7 @@ in_each_neovim! {
              assert(snapshot.truncated_bytes > 60000, snapshot.truncated_bytes)
              local text = table.concat(snapshot.lines, '\\n')
              assert(text:find('30000\\ncommand\\n78', 1, true), text:sub(-100))
-             local records = require('termi.client').call('history', {}).records
+             local records = require('termi.rpc.client').call('history', {}).records
              assert(#records == 2)
              for _, record in ipairs(records) do
                assert(vim.uv.fs_stat(record.output_path).size < 2500, record.output_path)

@@ -22,7 +22,7 @@ fn begin(editor: &mut Editor) {
         "vim.g.clipboard = { name = 'test', copy = { ['+'] = function() end, ['*'] = function() end },
            paste = { ['+'] = function() return { 'secret' } end, ['*'] = function() return { 'secret' } end } }
          vim.o.autoindent, vim.o.textwidth, _G.asked = false, 0, 0
-         require('termi.bus').on_any(function(event)
+         require('termi.rpc.bus').on_any(function(event)
            _G.asked = _G.asked + (event.type == 'clipboard_request' and 1 or 0)
          end)",
     );

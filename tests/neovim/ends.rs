@@ -114,7 +114,7 @@ in_each_neovim! {
             return require('termi.status').summary(rows.all(sessions.fetch()))";
         assert_eq!(editor.lua_text(summary), "1 failed");
         let failures = "local sum = 0
-            for _, row in ipairs(require('termi.client').call('stats', {}).rows) do sum = sum + row.failures end return sum";
+            for _, row in ipairs(require('termi.rpc.client').call('stats', {}).rows) do sum = sum + row.failures end return sum";
         assert_eq!(editor.lua_number(failures), 1);
     }
 

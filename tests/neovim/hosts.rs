@@ -62,7 +62,7 @@ in_each_neovim! {
         );
         editor.settle();
         editor.lua(
-            "assert(require('termi.origin').of(here.run_id) == '')
+            "assert(require('termi.rpc.routing').of(here.run_id) == '')
              local its = require('termi.registry').of_run(here.run_id)
              assert(not its.ended and its.session_name == 'here')
              assert(not require('termi.registry').of_run(there.run_id).ended)
@@ -152,9 +152,9 @@ in_each_neovim! {
         editor.lua("vim.api.nvim_create_autocmd('User', { pattern = 'TermiExited', callback = function(e) ended = e.data.session_name end })");
         editor.lua(
             "troubles = {}
-             require('termi.bus').on_any(function(event)
+             require('termi.rpc.bus').on_any(function(event)
                if event.type == 'host_lost' then
-                 table.insert(troubles, require('termi.remote').trouble('gpu'))
+                 table.insert(troubles, require('termi.rpc.remote').trouble('gpu'))
                end
              end)",
         );

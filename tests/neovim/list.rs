@@ -579,7 +579,7 @@ fn five_hundred_sessions_are_listed() {
             "started = 0
             for number = 1, 500 do
                 local params = { cmd = { 'sleep', '100' }, name = ('job-%03d'):format(number) }
-                require('termi.client').request('run', params, function(err)
+                require('termi.rpc.client').request('run', params, function(err)
                     assert(not err, err and err.message)
                     started = started + 1
                 end)

@@ -168,8 +168,8 @@ in_each_neovim! {
         std::fs::create_dir_all(&doc).unwrap();
         std::fs::copy(crate::driver::repository().join("doc/termi.txt"), doc.join("termi.txt")).unwrap();
         // The plugin's own folder may have tags, as after a build.
-        editor.lua("vim.cmd('set rtp-=' .. require('termi.binary').root())
-            package.path = require('termi.binary').root() .. '/lua/?.lua;' .. package.path");
+        editor.lua("vim.cmd('set rtp-=' .. require('termi.rpc.binary').root())
+            package.path = require('termi.rpc.binary').root() .. '/lua/?.lua;' .. package.path");
         editor.ex("set rtp^=runtime");
         let check = "local said = {}
             for _, level in ipairs({ 'start', 'ok', 'info', 'warn', 'error' }) do

@@ -84,7 +84,7 @@ in_each_neovim! {
         editor.ex("Termi history");
         // The same icon as in the list of sessions.
         editor.sees("■ timed out");
-        let known = editor.lua("return require('termi.client').call('history', {}).records[1].run_id");
+        let known = editor.lua("return require('termi.rpc.client').call('history', {}).records[1].run_id");
         editor.input("i");
         let screen = editor.sees(known.as_str().unwrap());
         let told = |name: &str| {
@@ -117,7 +117,7 @@ in_each_neovim! {
     fn the_history_outlives_its_neovim_and_is_searched_by_the_command(editor) {
         editor.lua("require('termi').run({ cmd = 'true first', name = 'first', open = 'none' })");
         editor.lua("require('termi').run({ cmd = 'true second', name = 'second', open = 'none' })");
-        editor.eventually_lua("both are remembered", "#require('termi.client').call('history', {}).records == 2");
+        editor.eventually_lua("both are remembered", "#require('termi.rpc.client').call('history', {}).records == 2");
         let home = std::rc::Rc::clone(&editor.home);
         editor.quit();
         let mut again = Start::new(editor.version).home(&home).editor();
@@ -143,7 +143,7 @@ in_each_neovim! {
             ));
             editor.eventually_lua(
                 "it has ended and is remembered",
-                &format!("(require('termi.client').call('history', {{}}).records[1] or {{}}).session_name == '{name}'"),
+                &format!("(require('termi.rpc.client').call('history', {{}}).records[1] or {{}}).session_name == '{name}'"),
             );
             let _ = std::fs::remove_file(&fails);
         }

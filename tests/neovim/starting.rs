@@ -49,7 +49,7 @@ in_each_neovim! {
              vim.api.nvim_create_autocmd('User', { pattern = 'Wanted', callback = start('event') })
              vim.schedule(function() vim.api.nvim_exec_autocmds('User', { pattern = 'Wanted' }) end)
              vim.schedule(function()
-               require('termi.client').request('sessions', {}, function(err) _G.said = err or 'answered' end)
+               require('termi.rpc.client').request('sessions', {}, function(err) _G.said = err or 'answered' end)
              end)
              vim.schedule(function() _G.listed = vim.tbl_count(require('termi').sessions()) end)
              start('direct')()",

@@ -29,7 +29,7 @@ end
 
 --- Ends whatever runs, wipes its buffers, leaves one window, and tells when all that is done.
 function _G.clean()
-  local client = require('termi.client')
+  local client = require('termi.rpc.client')
   wipe()
   if not client.running() then
     return _G.tell('clean')

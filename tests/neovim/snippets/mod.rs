@@ -37,7 +37,7 @@ const SNIPPETS: &[Entry] = &[
     ("README.md", "sh", "cargo install --path", How::Listed("builds for minutes what make demo has built")),
     ("README.md", "vim", "\" A shell", How::ItsOwn),
     ("README.md", "lua", "vim.api.nvim_create_autocmd('User', {", How::Lua("said('tests ended with signal ')")),
-    ("README.md", "lua", "require('termi').setup({ hosts", How::Lua("require('termi.remote').names()[1] == 'gpu'")),
+    ("README.md", "lua", "require('termi').setup({ hosts", How::Lua("require('termi.rpc.remote').names()[1] == 'gpu'")),
     ("README.md", "console", "$ termi run --name web", How::ItsOwn),
     ("README.md", "vim", "Plug 'file:///home/me/src/termi', {'rtp'", How::ItsOwn),
     ("README.md", "lisp", "(load ", How::Listed("the tests of editors execute it in Emacs")),

@@ -8,7 +8,7 @@ local M = {}
 ---@return string
 function M.root()
   local this = assert(debug.getinfo(1, 'S')).source:sub(2)
-  return vim.fn.fnamemodify(this, ':p:h:h:h')
+  return vim.fn.fnamemodify(this, ':p:h:h:h:h')
 end
 
 --- Where `cargo build --release` puts the binary.

@@ -1,5 +1,5 @@
 --- Which host a session or a run belongs to. Ids are random, so that one names a thing among all hosts.
-local remote = require('termi.remote')
+local remote = require('termi.rpc.remote')
 
 local M = {}
 

@@ -1,13 +1,13 @@
 --- The calls to hosts: each goes to the host of the run or session that it names, else to this machine's, which is
---- started when it is needed. Other machines' hosts are connected by |termi.remote|.
+--- started when it is needed. Other machines' hosts are connected by |termi.rpc.remote|.
 local config = require('termi.config')
-local connection = require('termi.connection')
+local connection = require('termi.rpc.connection')
 local format = require('termi.core.format')
-local handshake = require('termi.handshake')
-local input_queue = require('termi.input_queue')
+local handshake = require('termi.rpc.handshake')
+local input_queue = require('termi.rpc.input_queue')
 local message = require('termi.ui.message')
-local origin = require('termi.origin')
-local remote = require('termi.remote')
+local origin = require('termi.rpc.routing')
+local remote = require('termi.rpc.remote')
 local wording = require('termi.core.errors')
 
 local M = {}

@@ -1,10 +1,10 @@
 --- Hosts on other machines, by their names in the option `hosts`: connected when they are first asked for, and joined
 --- again when the connection is lost. Nothing here waits: a connection may take seconds, or never be had.
-local bus = require('termi.bus')
+local bus = require('termi.rpc.bus')
 local config = require('termi.config')
-local connection = require('termi.connection')
+local connection = require('termi.rpc.connection')
 local format = require('termi.core.format')
-local input_queue = require('termi.input_queue')
+local input_queue = require('termi.rpc.input_queue')
 local message = require('termi.ui.message')
 local wording = require('termi.core.errors')
 
@@ -204,7 +204,7 @@ local function try_again(remote, after_ms)
     after_ms,
     0,
     vim.schedule_wrap(function()
-      if package.loaded['termi.remote'] == M and remote.state == 'waiting' then
+      if package.loaded['termi.rpc.remote'] == M and remote.state == 'waiting' then
         open(remote)
       end
     end)
@@ -431,7 +431,7 @@ function M.watch()
       once = true,
       desc = 'Termi: connect the hosts that are wanted from the start',
       callback = function()
-        require('termi.remote').watch()
+        require('termi.rpc.remote').watch()
       end,
     })
     return

@@ -1,8 +1,8 @@
 --- The start of this machine's host: a process that has answered `initialize`. Nobody calls it before. Waiting for the
 --- answer lets the editor's events go on, whose handlers may need the host too: they wait for the same one.
-local binary = require('termi.binary')
+local binary = require('termi.rpc.binary')
 local config = require('termi.config')
-local connection = require('termi.connection')
+local connection = require('termi.rpc.connection')
 local message = require('termi.ui.message')
 
 local M = {}

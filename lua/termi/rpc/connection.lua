@@ -54,10 +54,10 @@ function M.open(host, command)
     -- Neovim is not to wait for it on exit: it ends by itself when its stdin closes, and its programs with it.
     detach = true,
     on_exit = function(ended, code)
-      require('termi.connection').exited(ended, code)
+      require('termi.rpc.connection').exited(ended, code)
     end,
     on_stderr = function(from, data)
-      require('termi.connection').heard(from, data)
+      require('termi.rpc.connection').heard(from, data)
     end,
   })
   if chan <= 0 then

@@ -1,5 +1,5 @@
 --- What the host that runs can do: the binary may be older than the plugin.
-local client = require('termi.client')
+local client = require('termi.rpc.client')
 local message = require('termi.ui.message')
 
 local M = {}
