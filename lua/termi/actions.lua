@@ -4,7 +4,7 @@ local config = require('termi.config')
 local features = require('termi.rpc.capabilities')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
-local sessions = require('termi.sessions')
+local sessions = require('termi.model.sessions')
 local wording = require('termi.core.errors')
 
 local M = {}

@@ -2,7 +2,7 @@
 local client = require('termi.rpc.client')
 local features = require('termi.rpc.capabilities')
 local message = require('termi.ui.message')
-local registry = require('termi.registry')
+local registry = require('termi.model.views')
 
 local api = vim.api
 local M = {}

@@ -3,8 +3,8 @@ local client = require('termi.rpc.client')
 local config = require('termi.config')
 local exit = require('termi.exit')
 local outcome = require('termi.core.outcome')
-local registry = require('termi.registry')
-local sessions = require('termi.sessions')
+local registry = require('termi.model.views')
+local sessions = require('termi.model.sessions')
 local view = require('termi.view')
 
 local M = {}

@@ -3,7 +3,7 @@ local client = require('termi.rpc.client')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
 local origin = require('termi.rpc.routing')
-local sessions = require('termi.sessions')
+local sessions = require('termi.model.sessions')
 local wording = require('termi.core.errors')
 
 local M = {}

@@ -3,8 +3,8 @@ local args = require('termi.args')
 local options = require('termi.core.run_options')
 local origin = require('termi.rpc.routing')
 local remote = require('termi.rpc.remote')
-local session_rows = require('termi.session_rows')
-local sessions = require('termi.sessions')
+local session_rows = require('termi.model.session_rows')
+local sessions = require('termi.model.sessions')
 
 local M = {}
 

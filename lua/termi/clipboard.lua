@@ -6,10 +6,10 @@ local client = require('termi.rpc.client')
 local config = require('termi.config')
 local message = require('termi.ui.message')
 local origin = require('termi.rpc.routing')
-local registry = require('termi.registry')
-local sessions = require('termi.sessions')
+local registry = require('termi.model.views')
+local sessions = require('termi.model.sessions')
 local size = require('termi.size')
-local state = require('termi.state')
+local state = require('termi.model.run_state')
 
 local M = {}
 

@@ -8,7 +8,7 @@ local format = require('termi.core.format')
 local message = require('termi.ui.message')
 local outcome = require('termi.core.outcome')
 local pick = require('termi.pick')
-local registry = require('termi.registry')
+local registry = require('termi.model.views')
 local remote = require('termi.rpc.remote')
 local wording = require('termi.core.errors')
 
@@ -121,7 +121,7 @@ end
 
 ---@param call termi.CommandCall
 local function stop(call)
-  local active = require('termi.state').count_active('')
+  local active = require('termi.model.run_state').count_active('')
   if active > 0 and not call.bang then
     local programs = format.count(active, 'program', 'programs')
     message.fail('%s still running. `:Termi stop!` ends the host and them.', programs)

@@ -1,6 +1,6 @@
 --- The end of a run in its view: its buffer stays to be read, says how the run ended, and takes no more keys.
 local ending = require('termi.ending')
-local registry = require('termi.registry')
+local registry = require('termi.model.views')
 local waiting = require('termi.waiting')
 
 local M = {}

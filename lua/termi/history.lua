@@ -9,7 +9,7 @@ local live_input = require('termi.ui.live_prompt')
 local message = require('termi.ui.message')
 local popup = require('termi.ui.popup')
 local sheet = require('termi.ui.lines_buffer')
-local status = require('termi.status')
+local status = require('termi.model.status')
 local wording = require('termi.core.errors')
 
 local api = vim.api
@@ -199,7 +199,7 @@ local function again(open)
     local record = current()
     -- The command is as people write it, so it is given to the shell. The name is free unless it is in use again.
     local taken = false
-    for _, session in pairs(require('termi.sessions').fetch()) do
+    for _, session in pairs(require('termi.model.sessions').fetch()) do
       taken = taken or session.name == record.session_name
     end
     require('termi.run').run({

@@ -47,7 +47,7 @@ function M.setup(opts)
     end)
   end
   if opts and opts.persist then
-    require('termi.greeting').watch()
+    require('termi.model.greeting').watch()
   end
   if opts and opts.hosts and next(opts.hosts) then
     require('termi.rpc.remote').watch()
@@ -64,7 +64,7 @@ end
 --- The sessions and their runs, by session id.
 ---@return termi.proto.Sessions
 function M.sessions()
-  return require('termi.sessions').fetch()
+  return require('termi.model.sessions').fetch()
 end
 
 --- Kills what a target names with all their processes, and waits until they are gone.
@@ -142,7 +142,7 @@ end
 --- For the statusline: how many runs are alive, and how many wait for a person. Empty when there are none.
 ---@return string
 function M.statusline()
-  return require('termi.statusline').text()
+  return require('termi.model.statusline').text()
 end
 
 return M

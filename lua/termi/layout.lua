@@ -3,8 +3,8 @@ local columns = require('termi.ui.table')
 local config = require('termi.config')
 local format = require('termi.core.format')
 local model = require('termi.list_model')
-local state = require('termi.state')
-local status = require('termi.status')
+local state = require('termi.model.run_state')
+local status = require('termi.model.status')
 
 local M = {}
 

@@ -4,8 +4,8 @@ local bar = require('termi.list_bar')
 local model = require('termi.list_model')
 local preview = require('termi.list_preview')
 local message = require('termi.ui.message')
-local session_rows = require('termi.session_rows')
-local sessions = require('termi.sessions')
+local session_rows = require('termi.model.session_rows')
+local sessions = require('termi.model.sessions')
 local sheet = require('termi.ui.lines_buffer')
 
 local api = vim.api

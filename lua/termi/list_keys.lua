@@ -11,7 +11,7 @@ local model = require('termi.list_model')
 local preview = require('termi.list_preview')
 local remote = require('termi.rpc.remote')
 local select = require('termi.list_select')
-local sessions = require('termi.sessions')
+local sessions = require('termi.model.sessions')
 
 local api = vim.api
 local M = {}

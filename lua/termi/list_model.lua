@@ -1,8 +1,8 @@
 --- The session list as a tree of lines: groups, sessions, runs; sorted, filtered, folded. Pure: it touches no buffer.
 local format = require('termi.core.format')
 local remote = require('termi.rpc.remote')
-local state = require('termi.state')
-local status = require('termi.status')
+local state = require('termi.model.run_state')
+local status = require('termi.model.status')
 
 local M = {}
 

@@ -4,7 +4,7 @@ local client = require('termi.rpc.client')
 local format = require('termi.core.format')
 local layout = require('termi.layout')
 local origin = require('termi.rpc.routing')
-local status = require('termi.status')
+local status = require('termi.model.status')
 local style = require('termi.ui.ansi_highlights')
 
 local api = vim.api

@@ -2,7 +2,7 @@
 --- it in parts, as if each were a key; it goes to the host as one paste, which brackets it where the program asked for
 --- that and in which no control character can act.
 local client = require('termi.rpc.client')
-local registry = require('termi.registry')
+local registry = require('termi.model.views')
 
 local api = vim.api
 local M = {}

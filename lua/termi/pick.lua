@@ -1,9 +1,9 @@
 --- Choosing a run when no target was named.
 local message = require('termi.ui.message')
 local origin = require('termi.rpc.routing')
-local registry = require('termi.registry')
-local session_rows = require('termi.session_rows')
-local sessions = require('termi.sessions')
+local registry = require('termi.model.views')
+local session_rows = require('termi.model.session_rows')
+local sessions = require('termi.model.sessions')
 local window = require('termi.ui.window')
 local wording = require('termi.core.errors')
 

@@ -9,7 +9,7 @@ local format = require('termi.core.format')
 local message = require('termi.ui.message')
 local origin = require('termi.rpc.routing')
 local remote = require('termi.rpc.remote')
-local sessions = require('termi.sessions')
+local sessions = require('termi.model.sessions')
 local wording = require('termi.core.errors')
 
 local M = {}

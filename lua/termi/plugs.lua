@@ -3,7 +3,7 @@ local actions = require('termi.actions')
 local attach = require('termi.attach')
 local message = require('termi.ui.message')
 local pick = require('termi.pick')
-local registry = require('termi.registry')
+local registry = require('termi.model.views')
 local run = require('termi.run')
 local toggle = require('termi.toggle')
 

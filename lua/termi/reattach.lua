@@ -2,7 +2,7 @@
 --- again once the host can be called.
 local client = require('termi.rpc.client')
 local exit = require('termi.exit')
-local registry = require('termi.registry')
+local registry = require('termi.model.views')
 local size = require('termi.size')
 local sync = require('termi.sync')
 

@@ -6,10 +6,10 @@ local ending = require('termi.ending')
 local exit = require('termi.exit')
 local input_queue = require('termi.rpc.input_queue')
 local reattach = require('termi.reattach')
-local registry = require('termi.registry')
+local registry = require('termi.model.views')
 local remote = require('termi.rpc.remote')
-local sessions = require('termi.sessions')
-local state = require('termi.state')
+local sessions = require('termi.model.sessions')
+local state = require('termi.model.run_state')
 
 ---@param host string
 ---@return termi.View[] of runs that live, as far as is known

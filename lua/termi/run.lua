@@ -6,7 +6,7 @@ local ending = require('termi.ending')
 local options = require('termi.core.run_options')
 local origin = require('termi.rpc.routing')
 local remote = require('termi.rpc.remote')
-local sessions = require('termi.sessions')
+local sessions = require('termi.model.sessions')
 local view = require('termi.view')
 local wording = require('termi.core.errors')
 

@@ -3,7 +3,7 @@ local client = require('termi.rpc.client')
 local ending = require('termi.ending')
 local follow = require('termi.follow')
 local reading = require('termi.reading')
-local registry = require('termi.registry')
+local registry = require('termi.model.views')
 local size = require('termi.size')
 local waiting = require('termi.waiting')
 

@@ -1,7 +1,7 @@
 --- Showing and hiding the tab page's Termi window.
 local config = require('termi.config')
 local message = require('termi.ui.message')
-local registry = require('termi.registry')
+local registry = require('termi.model.views')
 local run = require('termi.run')
 local view = require('termi.view')
 local window = require('termi.ui.window')

@@ -2,7 +2,7 @@
 local client = require('termi.rpc.client')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
-local sessions = require('termi.sessions')
+local sessions = require('termi.model.sessions')
 local style = require('termi.ui.ansi_highlights')
 
 local api = vim.api

@@ -1,7 +1,7 @@
 --- `:edit termi://{target}`, and the buffers `termi://{session}/{run}` that a restored :mksession names.
 local attach = require('termi.attach')
-local registry = require('termi.registry')
-local sessions = require('termi.sessions')
+local registry = require('termi.model.views')
+local sessions = require('termi.model.sessions')
 
 local M = {}
 

@@ -5,7 +5,7 @@ use crate::driver::Editor;
 /// Hands the plugin an event as the host sends it, of the run in the current buffer.
 fn host_tells(editor: &mut Editor, fields: &str) {
     editor.lua(&format!(
-        "local run = vim.b[require('termi.registry').last().buf].termi
+        "local run = vim.b[require('termi.model.views').last().buf].termi
          require('termi.host').receive('event', vim.tbl_extend('force', {{
            session_id = run.session_id, run_id = run.run_id, session_name = 'told',
          }}, {fields}))"

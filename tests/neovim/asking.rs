@@ -73,7 +73,7 @@ in_each_neovim! {
         assert_eq!(answer(editor), None, "nobody has answered");
         editor.hears("told wants to read your clipboard; :Termi clipboard answers");
         // Insert mode draws over a notice; this lasts.
-        assert_eq!(editor.lua_number("return select(2, require('termi.state').counts())"), 1, "it waits for a person");
+        assert_eq!(editor.lua_number("return select(2, require('termi.model.run_state').counts())"), 1, "it waits for a person");
         assert_eq!(editor.lua_texts("return vim.fn.getcompletion('Termi clipboard ', 'cmdline')"), ["told"]);
         editor.input("<C-\\><C-n>:Termi clipboard<CR>");
         editor.sees("2: Yes, this once");

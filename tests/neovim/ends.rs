@@ -109,9 +109,9 @@ in_each_neovim! {
         assert!(!said.contains("failed"), "{said}");
         editor.ex("TermiSessions");
         editor.eventually("the list has them", |screen| (1..30).filter(|&row| screen.line(row).contains("killed")).count() == 3);
-        assert_eq!(editor.lua_number("local _, _, failed = require('termi.state').counts() return failed"), 1);
-        let summary = "local sessions, rows = require('termi.sessions'), require('termi.session_rows')
-            return require('termi.status').summary(rows.all(sessions.fetch()))";
+        assert_eq!(editor.lua_number("local _, _, failed = require('termi.model.run_state').counts() return failed"), 1);
+        let summary = "local sessions, rows = require('termi.model.sessions'), require('termi.model.session_rows')
+            return require('termi.model.status').summary(rows.all(sessions.fetch()))";
         assert_eq!(editor.lua_text(summary), "1 failed");
         let failures = "local sum = 0
             for _, row in ipairs(require('termi.rpc.client').call('stats', {}).rows) do sum = sum + row.failures end return sum";

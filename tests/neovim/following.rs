@@ -14,7 +14,7 @@ const FLOOD: &str = "i=0; while :; do echo tick $i; i=$((i + 1)); done";
 
 fn send(editor: &mut Editor, text: &str) {
     editor.lua(&format!(
-        "require('termi').send(require('termi.registry').last().session_id, '{text}', {{ enter = true }})"
+        "require('termi').send(require('termi.model.views').last().session_id, '{text}', {{ enter = true }})"
     ));
 }
 
@@ -28,7 +28,7 @@ fn shown(editor: &mut Editor) -> (i64, Vec<String>) {
 
 /// Waits until the host has been told that everybody reads: what is printed from then on waits.
 fn is_held(editor: &mut Editor) {
-    editor.eventually_lua("it is held", "require('termi.registry').last().held");
+    editor.eventually_lua("it is held", "require('termi.model.views').last().held");
 }
 
 /// How many lines wait, as the screen says.
@@ -69,7 +69,7 @@ in_each_neovim! {
             // What was skipped has been brought in, and the window is at the end of it.
             editor.eventually_lua(
                 "the view is filled",
-                "vim.api.nvim_buf_line_count(require('termi.registry').last().buf) > 4000",
+                "vim.api.nvim_buf_line_count(require('termi.model.views').last().buf) > 4000",
             );
             let screen = editor.sees(&last);
             assert!(!screen.contains("new lines"), "{mode}:\n{screen}");

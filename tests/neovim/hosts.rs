@@ -63,9 +63,9 @@ in_each_neovim! {
         editor.settle();
         editor.lua(
             "assert(require('termi.rpc.routing').of(here.run_id) == '')
-             local its = require('termi.registry').of_run(here.run_id)
+             local its = require('termi.model.views').of_run(here.run_id)
              assert(not its.ended and its.session_name == 'here')
-             assert(not require('termi.registry').of_run(there.run_id).ended)
+             assert(not require('termi.model.views').of_run(there.run_id).ended)
              assert(vim.tbl_count(require('termi').sessions()) == 2)",
         );
         editor.ex("lua vim.api.nvim_set_current_buf(here.buf)");
@@ -159,7 +159,7 @@ in_each_neovim! {
              end)",
         );
         // What a program prints may be seen before the event of its start.
-        editor.eventually_lua("both are known", "vim.tbl_count(require('termi.state').runs()) == 2");
+        editor.eventually_lua("both are known", "vim.tbl_count(require('termi.model.run_state').runs()) == 2");
         machine.stop();
         editor.sees("[Connection to gpu lost, trying again]");
         editor.input("while away<CR>");

@@ -610,7 +610,7 @@ fn five_hundred_sessions_are_listed() {
             end",
         );
         for left in [400, 300, 200, 100, 1] {
-            editor.eventually_lua("they go", &format!("require('termi.state').counts() < {left}"));
+            editor.eventually_lua("they go", &format!("require('termi.model.run_state').counts() < {left}"));
         }
         editor.sees("SIGKILL");
     });

@@ -161,7 +161,7 @@ in_each_neovim! {
         editor.sees("[Process exited 0");
         let output = editor.home.command(env!("CARGO_BIN_EXE_termi")).args(["daemon", "--replace"]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        editor.eventually_lua("it is connected again", "require('termi.registry').last().unattached == true");
+        editor.eventually_lua("it is connected again", "require('termi.model.views').last().unattached == true");
         editor.ex("Termi restart again");
         editor.sees("run number 2");
         end_daemon(editor);

@@ -99,7 +99,7 @@ in_each_neovim! {
         // Who reads nothing makes all that is printed wait.
         kill(keeper, Signal::SIGSTOP).unwrap();
         editor.lua("require('termi').send('flood', '', { enter = true })");
-        editor.eventually_lua("all is printed", "require('termi.state').count_active('') == 1");
+        editor.eventually_lua("all is printed", "require('termi.model.run_state').count_active('') == 1");
         editor.ex("TermiRun echo the editor is free");
         editor.sees("the editor is free");
         kill(keeper, Signal::SIGCONT).unwrap();

@@ -7,7 +7,7 @@ fn read_at(editor: &mut Editor, program: &str, line: u32) {
     editor.ex(&format!("TermiRun {program}"));
     editor.eventually_lua("all is there", "vim.api.nvim_buf_line_count(0) > 299");
     editor.ex(&line.to_string());
-    editor.eventually_lua("it is held", "require('termi.registry').last().held");
+    editor.eventually_lua("it is held", "require('termi.model.views').last().held");
 }
 
 in_each_neovim! {
@@ -31,7 +31,7 @@ in_each_neovim! {
         editor.ex("normal! zt");
         let (row, _) = editor.sees("100").cursor();
         assert_eq!(editor.screen().line(row), "100");
-        editor.eventually_lua("it is held", "require('termi.registry').last().held");
+        editor.eventually_lua("it is held", "require('termi.model.views').last().held");
         editor.lua("require('termi').send(vim.b.termi.session_id, 'more', { enter = true })");
         let screen = editor.sees(" \u{2193} 51 new lines ");
         assert_eq!(screen.line(row), "100", "what is read stays:\n{screen}");
@@ -66,8 +66,8 @@ in_each_neovim! {
         editor.lua("require('termi').send(vim.b.termi.session_id, '', { enter = true })");
         editor.eventually_lua("it is far behind", "(tonumber(vim.fn.getline('$')) or 0) > 100000");
         editor.input("<C-\\><C-n>10k");
-        editor.eventually_lua("it is held", "require('termi.registry').last().held");
-        editor.eventually_lua("word has come", "require('termi.registry').last().skipped_rows");
+        editor.eventually_lua("it is held", "require('termi.model.views').last().held");
+        editor.eventually_lua("word has come", "require('termi.model.views').last().skipped_rows");
         editor.ex("execute line('$') - winheight(0)");
         editor.sees("lines are not shown here while you read");
         editor.input("G");
@@ -132,7 +132,7 @@ in_each_neovim! {
         // As when the end is told right after the last words.
         editor.lua(
             "local buf = vim.fn.bufnr('termi://seq')
-            vim.api.nvim_chan_send(require('termi.registry').of_buf(buf).chan, '\\27[H\\27[99;4H')
+            vim.api.nvim_chan_send(require('termi.model.views').of_buf(buf).chan, '\\27[H\\27[99;4H')
             require('termi.ending').show(buf, '[Process exited 0 at last]', false)
             vim.defer_fn(function() vim.g.later = 1 end, 100)",
         );

@@ -1,7 +1,7 @@
 --- What is known of the runs without asking the host, kept from its events: for the statusline, for completion, and
 --- for which run waits for a person or has news.
 local outcome = require('termi.core.outcome')
-local registry = require('termi.registry')
+local registry = require('termi.model.views')
 
 local M = {}
 

@@ -3,8 +3,8 @@ local client = require('termi.rpc.client')
 local daemon = require('termi.rpc.daemon')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
-local session_rows = require('termi.session_rows')
-local sessions = require('termi.sessions')
+local session_rows = require('termi.model.session_rows')
+local sessions = require('termi.model.sessions')
 
 local M = {}
 

@@ -1,6 +1,6 @@
 --- The statusline component: made from what events have told, it never asks the host.
 local config = require('termi.config')
-local state = require('termi.state')
+local state = require('termi.model.run_state')
 
 local M = {}
 

@@ -1,7 +1,7 @@
 --- What a run is doing, in an icon and a word: for the list, for choosing, for filters.
 local config = require('termi.config')
 local outcome = require('termi.core.outcome')
-local state = require('termi.state')
+local state = require('termi.model.run_state')
 
 local M = {}
 

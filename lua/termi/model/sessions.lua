@@ -4,8 +4,8 @@ local daemon = require('termi.rpc.daemon')
 local message = require('termi.ui.message')
 local origin = require('termi.rpc.routing')
 local remote = require('termi.rpc.remote')
-local session_rows = require('termi.session_rows')
-local state = require('termi.state')
+local session_rows = require('termi.model.session_rows')
+local state = require('termi.model.run_state')
 local wording = require('termi.core.errors')
 
 local M = {}
