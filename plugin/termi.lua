@@ -64,6 +64,6 @@ vim.api.nvim_create_autocmd('BufReadCmd', {
   pattern = 'termi://*',
   desc = 'Termi: attach a buffer to the run that its name says',
   callback = function(event)
-    require('termi.uri').read(event.buf, event.match)
+    require('termi.view.uri').read(event.buf, event.match)
   end,
 })

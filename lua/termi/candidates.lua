@@ -185,7 +185,7 @@ end
 ---@param lead string
 ---@return string[]
 function M.clipboard(before, lead)
-  local names = require('termi.clipboard').names()
+  local names = require('termi.view.clipboard').names()
   return before == '' and vim.tbl_map(escaped, M.starting_with(names, unescaped(lead))) or {}
 end
 

@@ -1,7 +1,7 @@
 --- The commands: one table drives dispatch, completion and `:Termi help`.
 local actions = require('termi.actions')
 local args = require('termi.args')
-local attach = require('termi.attach')
+local attach = require('termi.view.attach')
 local client = require('termi.rpc.client')
 local candidates = require('termi.candidates')
 local format = require('termi.core.format')
@@ -306,7 +306,7 @@ M.table = {
     usage = 'clipboard [target]',
     desc = 'whether a program that asks gets it',
     run = function(call)
-      require('termi.clipboard').choose(call.rest ~= '' and args.only_word(call.rest) or '')
+      require('termi.view.clipboard').choose(call.rest ~= '' and args.only_word(call.rest) or '')
     end,
     complete = candidates.clipboard,
   },

@@ -1,11 +1,11 @@
 --- What the host's events do here: buffers, what is known of the runs, User autocommands, notifications.
 local bus = require('termi.rpc.bus')
 local client = require('termi.rpc.client')
-local clipboard = require('termi.clipboard')
+local clipboard = require('termi.view.clipboard')
 local config = require('termi.config')
-local exit = require('termi.exit')
+local exit = require('termi.view.exited')
 local format = require('termi.core.format')
-local gap = require('termi.gap')
+local gap = require('termi.view.skipped_marker')
 local input_queue = require('termi.rpc.input_queue')
 local message = require('termi.ui.message')
 local notices = require('termi.model.exit_notifications')
@@ -13,12 +13,12 @@ local origin = require('termi.rpc.routing')
 local outcome = require('termi.core.outcome')
 local registry = require('termi.model.views')
 local sessions = require('termi.model.sessions')
-local size = require('termi.size')
+local size = require('termi.view.size')
 local state = require('termi.model.run_state')
 local view = require('termi.view')
-local waiting = require('termi.waiting')
+local waiting = require('termi.view.new_output_badge')
 -- Acts on what becomes of connections.
-require('termi.rejoin')
+require('termi.view.reconnect')
 
 --- The event's session, as a person reads it.
 ---@param event termi.proto.Event

@@ -90,7 +90,7 @@ end
 ---@param opts? { open?: termi.Open, new_window?: boolean }
 ---@return termi.Run
 function M.attach(target, opts)
-  return require('termi.attach').attach(target, opts)
+  return require('termi.view.attach').attach(target, opts)
 end
 
 --- Hides the Termi window of the tab page, or shows the run used last there, or starts a shell.

@@ -1,6 +1,6 @@
 --- The keys of the session list: one table maps them, hints at them and explains them.
 local actions = require('termi.actions')
-local attach = require('termi.attach')
+local attach = require('termi.view.attach')
 local batch = require('termi.batch')
 local key_help = require('termi.ui.keymaps')
 local layout = require('termi.layout')

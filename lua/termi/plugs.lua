@@ -1,6 +1,6 @@
 --- What the <Plug> mappings do.
 local actions = require('termi.actions')
-local attach = require('termi.attach')
+local attach = require('termi.view.attach')
 local message = require('termi.ui.message')
 local pick = require('termi.pick')
 local registry = require('termi.model.views')

@@ -107,7 +107,7 @@ in_each_neovim! {
 
     fn a_request_ends_with_its_time_and_with_its_program(editor) {
         begin(editor);
-        editor.lua("require('termi.clipboard').LIFETIME_MS = 200");
+        editor.lua("require('termi.view.clipboard').LIFETIME_MS = 200");
         editor.ex("TermiRun ++name=told bash ask.sh");
         editor.sees("ready");
         asks(editor);
@@ -115,7 +115,7 @@ in_each_neovim! {
         editor.take_messages();
         editor.ex("Termi clipboard");
         editor.hears("no program waits for your clipboard");
-        editor.lua("require('termi.clipboard').LIFETIME_MS = 100000");
+        editor.lua("require('termi.view.clipboard').LIFETIME_MS = 100000");
         editor.ex("TermiRun! ++name=ends bash ask.sh");
         editor.eventually_lua("it has asked", "_G.asked == 2");
         editor.hears("ends wants to read your clipboard");

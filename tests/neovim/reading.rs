@@ -133,7 +133,7 @@ in_each_neovim! {
         editor.lua(
             "local buf = vim.fn.bufnr('termi://seq')
             vim.api.nvim_chan_send(require('termi.model.views').of_buf(buf).chan, '\\27[H\\27[99;4H')
-            require('termi.ending').show(buf, '[Process exited 0 at last]', false)
+            require('termi.view.exit_status').show(buf, '[Process exited 0 at last]', false)
             vim.defer_fn(function() vim.g.later = 1 end, 100)",
         );
         editor.eventually_lua("the update", "vim.g.later == 1");

@@ -96,7 +96,7 @@ if not vim.g.termi_paste then
   vim.g.termi_paste = true
   vim.paste = (function(overridden)
     return function(lines, phase)
-      return require('termi.paste').handle(overridden, lines, phase)
+      return require('termi.view.paste').handle(overridden, lines, phase)
     end
   end)(vim.paste)
 end

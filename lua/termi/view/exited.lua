@@ -1,7 +1,7 @@
 --- The end of a run in its view: its buffer stays to be read, says how the run ended, and takes no more keys.
-local ending = require('termi.ending')
+local ending = require('termi.view.exit_status')
 local registry = require('termi.model.views')
-local waiting = require('termi.waiting')
+local waiting = require('termi.view.new_output_badge')
 
 local M = {}
 

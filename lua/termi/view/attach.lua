@@ -1,7 +1,7 @@
 --- Showing a run that exists: its buffer, or a new one that is attached to it.
 local client = require('termi.rpc.client')
 local config = require('termi.config')
-local exit = require('termi.exit')
+local exit = require('termi.view.exited')
 local outcome = require('termi.core.outcome')
 local registry = require('termi.model.views')
 local sessions = require('termi.model.sessions')

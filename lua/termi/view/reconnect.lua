@@ -2,10 +2,10 @@
 --- meanwhile once it is there again.
 local bus = require('termi.rpc.bus')
 local client = require('termi.rpc.client')
-local ending = require('termi.ending')
-local exit = require('termi.exit')
+local ending = require('termi.view.exit_status')
+local exit = require('termi.view.exited')
 local input_queue = require('termi.rpc.input_queue')
-local reattach = require('termi.reattach')
+local reattach = require('termi.view.reattach')
 local registry = require('termi.model.views')
 local remote = require('termi.rpc.remote')
 local sessions = require('termi.model.sessions')

@@ -1,7 +1,7 @@
 --- The notice in the lower right corner of a window in which a person reads: how many lines wait at the end.
-local ending = require('termi.ending')
+local ending = require('termi.view.exit_status')
 local format = require('termi.core.format')
-local reading = require('termi.reading')
+local reading = require('termi.view.follow_state')
 
 local api = vim.api
 local M = {}
@@ -110,7 +110,7 @@ end
 ---@param view termi.View
 function M.show(view)
   -- What an earlier load of the plugin still has to do is not done any more.
-  if package.loaded['termi.waiting'] ~= M then
+  if package.loaded['termi.view.new_output_badge'] ~= M then
     return
   end
   local readers = {} ---@type table<integer, boolean>

@@ -1,11 +1,11 @@
 --- Keeps the host informed of each view's size and of whether a window shows it.
 local client = require('termi.rpc.client')
-local ending = require('termi.ending')
-local follow = require('termi.follow')
-local reading = require('termi.reading')
+local ending = require('termi.view.exit_status')
+local follow = require('termi.view.autoscroll')
+local reading = require('termi.view.follow_state')
 local registry = require('termi.model.views')
-local size = require('termi.size')
-local waiting = require('termi.waiting')
+local size = require('termi.view.size')
+local waiting = require('termi.view.new_output_badge')
 
 local api = vim.api
 local M = {}
@@ -35,7 +35,7 @@ local function sync(view)
     client.notify('hold', { run_id = view.run_id, hold = held })
     if not held then
       view.waiting_rows, view.skipped_rows = nil, nil
-      require('termi.gap').clear(view.buf)
+      require('termi.view.skipped_marker').clear(view.buf)
       ending.release(view.buf)
     end
   end
@@ -56,7 +56,7 @@ function M.soon()
   due = true
   vim.schedule(function()
     due = false
-    if package.loaded['termi.sync'] ~= M then
+    if package.loaded['termi.view.sync'] ~= M then
       return
     end
     for _, view in ipairs(registry.all()) do

@@ -1,7 +1,7 @@
 --- The line that says how a run ended: virtual text below the program's output, so that neither search nor yank
 --- takes it for output.
-local follow = require('termi.follow')
-local reading = require('termi.reading')
+local follow = require('termi.view.autoscroll')
+local reading = require('termi.view.follow_state')
 
 local api = vim.api
 local M = {}

@@ -8,7 +8,7 @@ local message = require('termi.ui.message')
 local origin = require('termi.rpc.routing')
 local registry = require('termi.model.views')
 local sessions = require('termi.model.sessions')
-local size = require('termi.size')
+local size = require('termi.view.size')
 local state = require('termi.model.run_state')
 
 local M = {}

@@ -1,7 +1,7 @@
 --- What the person does in the windows of Termi buffers, and whether they follow or are read in afterwards.
-local filling = require('termi.filling')
-local follow = require('termi.follow')
-local reading = require('termi.reading')
+local filling = require('termi.view.resync')
+local follow = require('termi.view.autoscroll')
+local reading = require('termi.view.follow_state')
 
 local api = vim.api
 

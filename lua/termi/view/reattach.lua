@@ -1,10 +1,10 @@
 --- Reattaching: views whose connection was lost, or whose daemon was given another binary, are attached to their runs
 --- again once the host can be called.
 local client = require('termi.rpc.client')
-local exit = require('termi.exit')
+local exit = require('termi.view.exited')
 local registry = require('termi.model.views')
-local size = require('termi.size')
-local sync = require('termi.sync')
+local size = require('termi.view.size')
+local sync = require('termi.view.sync')
 
 local M = {}
 

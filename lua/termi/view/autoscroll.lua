@@ -1,8 +1,8 @@
 --- Puts the windows of a Termi buffer where they belong. After each update that Neovim makes of a terminal's buffer,
 --- which |api-buffer-updates| tells of, windows that follow the output are put at its end, and those in which a person
---- reads (|lua/termi/reading.lua|) where they stood.
-local filling = require('termi.filling')
-local reading = require('termi.reading')
+--- reads (|lua/termi/view/follow_state.lua|) where they stood.
+local filling = require('termi.view.resync')
+local reading = require('termi.view.follow_state')
 
 local api = vim.api
 local M = {}
@@ -26,7 +26,7 @@ end
 --- This load of the module is the one in use: what an earlier load left behind does nothing any more.
 ---@return boolean
 local function is_in_use()
-  return package.loaded['termi.follow'] == M
+  return package.loaded['termi.view.autoscroll'] == M
 end
 
 --- Whether a buffer was brought up to date and its windows are still to be put where they belong.

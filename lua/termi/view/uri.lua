@@ -1,5 +1,5 @@
 --- `:edit termi://{target}`, and the buffers `termi://{session}/{run}` that a restored :mksession names.
-local attach = require('termi.attach')
+local attach = require('termi.view.attach')
 local registry = require('termi.model.views')
 local sessions = require('termi.model.sessions')
 

@@ -1,6 +1,6 @@
 --- Filling a view anew: its frames are collected, and what is read in its windows is found again afterwards.
-local reading = require('termi.reading')
-local size = require('termi.size')
+local reading = require('termi.view.follow_state')
+local size = require('termi.view.size')
 
 local api = vim.api
 local M = {}

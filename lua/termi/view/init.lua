@@ -1,22 +1,22 @@
 --- The buffers that show runs. One view is one buffer with one |nvim_open_term()| terminal in it; the host writes
 --- frames into it, keys typed in it go to the host.
-local aids = require('termi.aids')
+local aids = require('termi.view.shell_integration')
 local client = require('termi.rpc.client')
 local config = require('termi.config')
-local ending = require('termi.ending')
-local exit = require('termi.exit')
-local follow = require('termi.follow')
+local ending = require('termi.view.exit_status')
+local exit = require('termi.view.exited')
+local follow = require('termi.view.autoscroll')
 local message = require('termi.ui.message')
 local origin = require('termi.rpc.routing')
-local paste = require('termi.paste')
-local reattach = require('termi.reattach')
+local paste = require('termi.view.paste')
+local reattach = require('termi.view.reattach')
 local registry = require('termi.model.views')
-local size = require('termi.size')
+local size = require('termi.view.size')
 local state = require('termi.model.run_state')
-local sync = require('termi.sync')
-local waiting = require('termi.waiting')
+local sync = require('termi.view.sync')
+local waiting = require('termi.view.new_output_badge')
 local window = require('termi.ui.window')
-require('termi.person')
+require('termi.view.follow_autocmds')
 
 local api = vim.api
 local M = {}
