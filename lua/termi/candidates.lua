@@ -1,5 +1,5 @@
 --- Candidates of completion: targets, hosts, options and their values. Finding them never starts the host, and asks a running one only for a moment.
-local args = require('termi.args')
+local args = require('termi.run.args')
 local options = require('termi.core.run_options')
 local origin = require('termi.rpc.routing')
 local remote = require('termi.rpc.remote')
@@ -113,7 +113,7 @@ local values = {
   idle = times,
   keep_for = times,
   template = function(lead)
-    return M.starting_with(require('termi.templates').names(), lead)
+    return M.starting_with(require('termi.run.templates').names(), lead)
   end,
   host = function(lead)
     return M.starting_with(remote.names(), lead)
@@ -194,7 +194,7 @@ end
 ---@param lead string
 ---@return string[]
 function M.template_group(before, lead)
-  local groups = require('termi.templates').groups()
+  local groups = require('termi.run.templates').groups()
   return before == '' and vim.tbl_map(escaped, M.starting_with(groups, unescaped(lead))) or {}
 end
 

@@ -1,13 +1,13 @@
 --- The commands: one table drives dispatch, completion and `:Termi help`.
-local actions = require('termi.actions')
-local args = require('termi.args')
+local actions = require('termi.run.actions')
+local args = require('termi.run.args')
 local attach = require('termi.view.attach')
 local client = require('termi.rpc.client')
 local candidates = require('termi.candidates')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
 local outcome = require('termi.core.outcome')
-local pick = require('termi.pick')
+local pick = require('termi.run.picker')
 local registry = require('termi.model.views')
 local remote = require('termi.rpc.remote')
 local wording = require('termi.core.errors')
@@ -186,7 +186,7 @@ M.table = {
     usage = 'toggle',
     desc = "show or hide this tab page's Termi window",
     run = function()
-      require('termi.toggle').toggle()
+      require('termi.run.toggle').toggle()
     end,
   },
   {
@@ -194,7 +194,7 @@ M.table = {
     usage = 'hide',
     desc = "hide this tab page's Termi window",
     run = function()
-      require('termi.toggle').hide_or_say()
+      require('termi.run.toggle').hide_or_say()
     end,
   },
   {
@@ -269,7 +269,7 @@ M.table = {
     usage = 'up [group]',
     desc = 'start the templates, in their order',
     run = function(call)
-      require('termi.templates').up(call.rest ~= '' and args.only_word(call.rest) or nil)
+      require('termi.run.templates').up(call.rest ~= '' and args.only_word(call.rest) or nil)
     end,
     complete = candidates.template_group,
   },
@@ -278,7 +278,7 @@ M.table = {
     usage = 'down [group]',
     desc = 'end what the templates have started',
     run = function(call)
-      require('termi.templates').down(call.rest ~= '' and args.only_word(call.rest) or nil)
+      require('termi.run.templates').down(call.rest ~= '' and args.only_word(call.rest) or nil)
     end,
     complete = candidates.template_group,
   },
@@ -315,7 +315,7 @@ M.table = {
     usage = 'restore [name]',
     desc = 'start again what a reboot ended (persist)',
     run = function(call)
-      require('termi.restore').restore_and_say(args.only_word(call.rest))
+      require('termi.run.restore').restore_and_say(args.only_word(call.rest))
     end,
   },
   {
@@ -327,7 +327,7 @@ M.table = {
       if not to then
         message.fail('usage: :Termi pipe {from} {to}. Each new line of the first is typed into the second.')
       end
-      require('termi.pipe').start(from, to)
+      require('termi.run.pipe').start(from, to)
     end,
     complete = candidates.two_targets,
   },
@@ -340,7 +340,7 @@ M.table = {
       if from == '' then
         message.fail('usage: :Termi unpipe {from} [to]')
       end
-      require('termi.pipe').stop(from, to)
+      require('termi.run.pipe').stop(from, to)
     end,
     complete = candidates.two_targets,
   },

@@ -16,7 +16,7 @@ if vim.fn.has('nvim-0.10') == 0 then
   }
 end
 
-local actions = require('termi.actions')
+local actions = require('termi.run.actions')
 local binary = require('termi.rpc.binary')
 local client = require('termi.rpc.client')
 local config = require('termi.config')

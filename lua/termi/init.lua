@@ -72,7 +72,7 @@ end
 ---@param opts? { signal?: string|integer, grace_ms?: integer }
 ---@return termi.proto.KillResult
 function M.kill(target, opts)
-  return require('termi.actions').kill(target, opts)
+  return require('termi.run.actions').kill(target, opts)
 end
 
 --- Sends text to the program as if typed. Lines (a list, or a text with line breaks) are a paste: none of them acts as a
@@ -82,7 +82,7 @@ end
 ---@param opts? { enter?: boolean } enter: press <Enter> after it
 ---@return integer runs that it was sent to
 function M.send(target, text, opts)
-  return require('termi.actions').send(target, text, opts)
+  return require('termi.run.actions').send(target, text, opts)
 end
 
 --- Shows a run: its buffer, or a new one attached to it.
@@ -96,7 +96,7 @@ end
 --- Hides the Termi window of the tab page, or shows the run used last there, or starts a shell.
 ---@return boolean shown
 function M.toggle()
-  return require('termi.toggle').toggle()
+  return require('termi.run.toggle').toggle()
 end
 
 --- Starts a run's program again in the same buffer.
@@ -104,14 +104,14 @@ end
 ---@param opts? { force?: boolean } to end processes that live on after their run's end, too
 ---@return termi.proto.RunResult
 function M.restart(target, opts)
-  return (require('termi.actions').restart(target, opts))
+  return (require('termi.run.actions').restart(target, opts))
 end
 
 ---@param target string
 ---@param name string
 ---@return { session_id: string, name: string }
 function M.rename(target, name)
-  return require('termi.actions').rename(target, name)
+  return require('termi.run.actions').rename(target, name)
 end
 
 --- Dismisses sessions that have ended.
@@ -119,7 +119,7 @@ end
 ---@param opts? { force?: boolean } to end processes that live on after their run's end, too
 ---@return { removed: integer, kept?: integer, processes?: integer }
 function M.remove(target, opts)
-  return require('termi.actions').remove(target, opts)
+  return require('termi.run.actions').remove(target, opts)
 end
 
 --- The text of a run: what is on its screen, and what has left it.
@@ -127,7 +127,7 @@ end
 ---@param opts? { scrollback?: integer } lines from above the screen; default: all
 ---@return termi.proto.SnapshotResult
 function M.snapshot(target, opts)
-  return require('termi.actions').snapshot(target, opts)
+  return require('termi.run.actions').snapshot(target, opts)
 end
 
 --- Calls `on_done` when a run has ended, or has printed a pattern, or has been silent for a time. The editor goes on
@@ -136,7 +136,7 @@ end
 ---@param opts? { pattern?: string, idle_ms?: integer, timeout_ms?: integer } default: until it has ended
 ---@param on_done fun(err?: string, result?: termi.WaitResult)
 function M.wait(target, opts, on_done)
-  require('termi.actions').wait(target, opts, on_done)
+  require('termi.run.actions').wait(target, opts, on_done)
 end
 
 --- For the statusline: how many runs are alive, and how many wait for a person. Empty when there are none.

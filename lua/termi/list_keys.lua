@@ -1,7 +1,7 @@
 --- The keys of the session list: one table maps them, hints at them and explains them.
-local actions = require('termi.actions')
+local actions = require('termi.run.actions')
 local attach = require('termi.view.attach')
-local batch = require('termi.batch')
+local batch = require('termi.run.bulk')
 local key_help = require('termi.ui.keymaps')
 local layout = require('termi.layout')
 local content = require('termi.list_content')

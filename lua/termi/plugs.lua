@@ -1,11 +1,11 @@
 --- What the <Plug> mappings do.
-local actions = require('termi.actions')
+local actions = require('termi.run.actions')
 local attach = require('termi.view.attach')
 local message = require('termi.ui.message')
-local pick = require('termi.pick')
+local pick = require('termi.run.picker')
 local registry = require('termi.model.views')
 local run = require('termi.run')
-local toggle = require('termi.toggle')
+local toggle = require('termi.run.toggle')
 
 ---@class termi.Plugs
 local M = {}

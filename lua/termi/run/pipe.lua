@@ -114,7 +114,7 @@ end
 local function go_on(pipe, step, after_ms)
   vim.defer_fn(function()
     -- What an earlier load of the plugin still has to do is not done any more.
-    if not pipe.stopped and package.loaded['termi.pipe'] == M then
+    if not pipe.stopped and package.loaded['termi.run.pipe'] == M then
       message.guard(step, pipe)
     end
   end, after_ms or 0)

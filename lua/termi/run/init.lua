@@ -124,7 +124,7 @@ local function start(opts)
     client.ensure()
   end
   if opts.template then
-    require('termi.templates').need(opts.template)
+    require('termi.run.templates').need(opts.template)
   end
   local focus = vim.api.nvim_get_current_win()
   local shown, undo = make_view(opts, host)
