@@ -605,7 +605,7 @@ fn five_hundred_sessions_are_listed() {
         editor.sees_no("Kill 500 runs");
         // Ended one by one from here: ending all at once takes the host longer than this test is about.
         editor.lua(
-            "for _, row in ipairs(require('termi.list_content').rows()) do
+            "for _, row in ipairs(require('termi.list.content').rows()) do
                 vim.uv.kill(row.process.pid, 'sigkill')
             end",
         );

@@ -1,9 +1,9 @@
 --- |:TermiSessions|: the live list of sessions in a buffer. While a person can see it, a timer refreshes it.
 local bus = require('termi.rpc.bus')
 local config = require('termi.config')
-local content = require('termi.list_content')
-local keys = require('termi.list_keys')
-local preview = require('termi.list_preview')
+local content = require('termi.list.content')
+local keys = require('termi.list.keymaps')
+local preview = require('termi.list.preview')
 local sheet = require('termi.ui.lines_buffer')
 local window = require('termi.ui.window')
 

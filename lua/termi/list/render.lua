@@ -2,7 +2,7 @@
 local columns = require('termi.ui.table')
 local config = require('termi.config')
 local format = require('termi.core.format')
-local model = require('termi.list_model')
+local model = require('termi.list.model')
 local state = require('termi.model.run_state')
 local status = require('termi.model.status')
 

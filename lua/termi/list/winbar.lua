@@ -1,7 +1,7 @@
 --- The bar above the list: the titles of the columns, and on the right what is marked and filtered.
 local columns = require('termi.ui.table')
 local format = require('termi.core.format')
-local model = require('termi.list_model')
+local model = require('termi.list.model')
 local sheet = require('termi.ui.lines_buffer')
 
 local M = {}

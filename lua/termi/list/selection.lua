@@ -1,5 +1,5 @@
 --- Which runs a key of the list is about: those selected, else those marked, else what is under the cursor.
-local content = require('termi.list_content')
+local content = require('termi.list.content')
 local message = require('termi.ui.message')
 
 local api = vim.api

@@ -2,7 +2,7 @@
 --- view of it, and no window changes its size for it: the program notices nothing.
 local client = require('termi.rpc.client')
 local format = require('termi.core.format')
-local layout = require('termi.layout')
+local layout = require('termi.list.render')
 local origin = require('termi.rpc.routing')
 local status = require('termi.model.status')
 local style = require('termi.ui.ansi_highlights')

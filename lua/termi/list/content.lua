@@ -1,8 +1,8 @@
 --- The content of the session list: the runs that were heard of last, the lines that show them, and how they are drawn.
-local layout = require('termi.layout')
-local bar = require('termi.list_bar')
-local model = require('termi.list_model')
-local preview = require('termi.list_preview')
+local layout = require('termi.list.render')
+local bar = require('termi.list.winbar')
+local model = require('termi.list.model')
+local preview = require('termi.list.preview')
 local message = require('termi.ui.message')
 local session_rows = require('termi.model.session_rows')
 local sessions = require('termi.model.sessions')
