@@ -253,7 +253,7 @@ M.table = {
     usage = 'history [text]',
     desc = 'runs that have ended: search, run again',
     run = function(call)
-      require('termi.history').open(call.rest)
+      require('termi.browse.history').open(call.rest)
     end,
   },
   {
@@ -261,7 +261,7 @@ M.table = {
     usage = 'stats',
     desc = 'what commands took, how often they failed',
     run = function()
-      require('termi.stats').open()
+      require('termi.browse.stats').open()
     end,
   },
   {
@@ -291,7 +291,7 @@ M.table = {
       local word, rest = args.take_word(call.rest)
       local follow = word == '++follow'
       with_target(follow and rest or call.rest, 'Transcript of:', function(target)
-        require('termi.transcript').open(target, { follow = follow })
+        require('termi.browse.transcript').open(target, { follow = follow })
       end)
     end,
     complete = function(before, lead)
@@ -367,7 +367,7 @@ M.table = {
     usage = 'log',
     desc = "open the host's log",
     run = function()
-      require('termi.transcript').open_log()
+      require('termi.browse.transcript').open_log()
     end,
   },
   {

@@ -73,7 +73,7 @@ in_each_neovim! {
                 "the host knows",
                 &format!("select(2, next(vim.tbl_filter(function(s) return s.processes[1].run_id == run.run_id end, require('termi').sessions()))).processes[1].cwd == [[{said}]]"),
             );
-            editor.lua("require('termi.transcript').open(run.session_id)");
+            editor.lua("require('termi.browse.transcript').open(run.session_id)");
             let path = editor.lua_text("return vim.bo.path");
             let default = editor.lua_text("return vim.go.path");
             let first = path.strip_suffix(&default).unwrap().trim_end_matches(',');

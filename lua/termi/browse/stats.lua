@@ -106,7 +106,7 @@ M.keys = {
     run = function()
       local row = rows[api.nvim_win_get_cursor(0)[1]]
       if row then
-        require('termi.history').open(row.key)
+        require('termi.browse.history').open(row.key)
       end
     end,
   },
