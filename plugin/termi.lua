@@ -22,11 +22,11 @@ local function command(name, subcommand, opts)
   opts.force = true
   if opts.nargs ~= 0 then
     opts.complete = function(_, line, cursor)
-      return require('termi.complete').command_line(subcommand, line:sub(1, cursor))
+      return require('termi.command.complete').command_line(subcommand, line:sub(1, cursor))
     end
   end
   vim.api.nvim_create_user_command(name, function(args)
-    require('termi.commands').execute(subcommand, args)
+    require('termi.command').execute(subcommand, args)
   end, opts)
 end
 
@@ -41,7 +41,7 @@ command('TermiKill', 'kill', { bang = true, desc = 'Termi: kill sessions and the
 ---@param rhs fun(plugs: termi.Plugs): any
 local function plug(name, modes, opts, rhs)
   vim.keymap.set(modes, ('<Plug>(termi-%s)'):format(name), function()
-    return rhs(require('termi.plugs'))
+    return rhs(require('termi.command.plug_mappings'))
   end, opts)
 end
 

@@ -365,7 +365,7 @@ fn vim_pack_installs_it_and_builds() {
 fn commands_within_the_text_exist() {
     let mut checked = 0;
     Editor::test(Start::new(Version::Newest), |editor| {
-        let subcommands = editor.lua_texts("return require('termi.commands').names()");
+        let subcommands = editor.lua_texts("return require('termi.command').names()");
         let keys = editor.lua_texts("return require('termi.core.run_options').keys()");
         for document in ["README.md", "doc/termi.txt", "doc/protocol.md"] {
             for span in spans(document) {

@@ -87,7 +87,7 @@ end
 
 ---@return string keys
 function M.send_motion()
-  vim.o.operatorfunc = "v:lua.require'termi.plugs'.operator"
+  vim.o.operatorfunc = "v:lua.require'termi.command.plug_mappings'.operator"
   return 'g@'
 end
 

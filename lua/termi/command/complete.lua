@@ -1,6 +1,6 @@
 --- Completion of the command line.
-local candidates = require('termi.candidates')
-local commands = require('termi.commands')
+local candidates = require('termi.command.candidates')
+local commands = require('termi.command')
 
 local M = {}
 
