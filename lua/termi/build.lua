@@ -2,9 +2,13 @@
 --- step.
 local binary = require('termi.rpc.binary')
 local message = require('termi.ui.message')
+local renamed = require('termi.core.renamed')
 
 ---@class termi.Build
 local M = {}
+
+-- Plugin managers call this after an update, be the plugin in use or not.
+renamed.alias()
 
 ---@class termi.BuildOpts
 ---@field wait? boolean false: return at once, and say later how it went

@@ -136,6 +136,28 @@ in_each_neovim! {
         editor.sees("[Process ");
     }
 
+    /// The modules that were loaded before have names without a directory, and nothing unloads them.
+    fn an_update_of_the_plugin_while_it_is_in_use_loses_nothing(editor) {
+        editor.ex("TermiRun ++name=before cat");
+        editor.is_in_terminal_mode();
+        editor.lua("for name in pairs(package.loaded) do
+                if name:match('^termi%.') and name ~= 'termi.config' then package.loaded[name] = nil end
+            end
+            package.loaded['termi.connection'] = { replied = function() end }
+            package.loaded['termi.host'] = setmetatable({}, { __call = function() return true end })");
+        editor.input("typed<CR>");
+        editor.input("<C-\\><C-n>");
+        editor.ex("TermiRun ++name=after echo printed");
+        editor.sees("printed");
+        assert_eq!(status(editor, "before"), "active");
+        editor.ex("Termi show before");
+        editor.input("again<CR>");
+        editor.sees("again");
+        editor.sees("typed");
+        editor.ex("TermiKill! all");
+        editor.sees("[Process ");
+    }
+
     fn keys_in_a_buffer_whose_host_is_gone_raise_no_error(editor) {
         editor.ex("TermiRun cat");
         editor.is_in_terminal_mode();

@@ -4,8 +4,12 @@
 --- that hangs never hangs the editor. Callbacks of the jobs look this module up anew: after a reload of the plugin the
 --- running hosts are found again and go on with the new code.
 local config = require('termi.config')
+local renamed = require('termi.core.renamed')
 
 local M = {}
+
+--- The connections of the plugin as it was before an update.
+local before = renamed.unload()
 
 M.PROTOCOL = 1
 
@@ -143,6 +147,8 @@ function M.replied(reply, host)
     call.callback({ code = 'protocol_mismatch', message = text })
   elseif call then
     call.callback(reply.error, reply.result)
+  elseif before then
+    before.replied(reply, host)
   end
 end
 

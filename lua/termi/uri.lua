@@ -1,0 +1,2 @@
+-- A name that an autocommand of an earlier load of the plugin calls.
+return require('termi.view.uri')
