@@ -13,6 +13,21 @@ use regex::Regex;
 /// What names what.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
+/// The directories of the plugin, and the modules beside them that others require, from the lowest up: each may require
+/// what stands before it. What is not here (`termi` itself, and what the host, Neovim and plugin/ call) is on top.
+const STAIRCASE: [&[&str]; 10] = [
+    &["core"],
+    &["config"],
+    &["ui"],
+    &["rpc"],
+    &["build"],
+    &["model"],
+    &["view"],
+    &["run"],
+    &["list", "browse"],
+    &["command"],
+];
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -117,6 +132,32 @@ fn circles(graph: &Graph) -> BTreeSet<Vec<&str>> {
         .collect()
 }
 
+/// The requires that lead up the staircase of the plugin's directories, or to another one on the same step.
+fn upward(graph: &Graph) -> Vec<String> {
+    fn room(module: &str) -> &str {
+        module.split('.').next().unwrap_or_default()
+    }
+    let step = |module: &str| STAIRCASE.iter().position(|rooms| rooms.contains(&room(module))).unwrap_or(usize::MAX);
+    let is_allowed = |from: &str, to: &str| {
+        room(from) == room(to) || step(to) < step(from) || (step(from) == usize::MAX && step(to) == usize::MAX)
+    };
+    let arrows = graph.iter().flat_map(|(from, named)| named.iter().map(move |to| (from, to)));
+    arrows.filter(|(from, to)| !is_allowed(from, to)).map(|(from, to)| format!("{from} requires {to}")).collect()
+}
+
+#[test]
+fn a_require_up_the_staircase_is_found() {
+    let graph = |from: &str, to: &str| Graph::from([(from.to_owned(), BTreeSet::from([to.to_owned()]))]);
+    for (from, to) in [("rpc.client", "core.format"), ("list", "list.model"), ("host", "events"), ("init", "config")] {
+        assert_eq!(upward(&graph(from, to)), Vec::<String>::new());
+    }
+    for (from, to) in
+        [("rpc.client", "model.sessions"), ("list", "browse.history"), ("view", "events"), ("core.bus", "config")]
+    {
+        assert_eq!(upward(&graph(from, to)), [format!("{from} requires {to}")]);
+    }
+}
+
 #[test]
 fn a_circle_is_found_wherever_it_is_closed() {
     let graph = |arrows: &[(&str, &[&str])]| -> Graph {
@@ -155,6 +196,18 @@ fn no_two_rooms_of_the_source_name_each_other() {
 #[test]
 fn no_two_modules_of_the_plugin_name_each_other() {
     assert_eq!(circles(&lua_modules()), BTreeSet::new());
+}
+
+#[test]
+fn no_module_of_the_plugin_requires_one_above_it() {
+    let graph = lua_modules();
+    assert!(graph["view"].contains("model.views"), "the requires are read: {graph:?}");
+    assert_eq!(upward(&graph), Vec::<String>::new());
+    for entry in fs::read_dir(root().join("lua/termi")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(!path.is_dir() || STAIRCASE.concat().contains(&name), "lua/termi/{name} is on no step");
+    }
 }
 
 /// The paths in the page are those of the tree.
