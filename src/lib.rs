@@ -20,6 +20,7 @@
 //! - [`shim`]: the small process between the host and each program; starts it and ends its whole tree.
 //! - [`pty`]: opens a PTY, starts the shim on it, reads and writes without blocking.
 //! - [`history`]: what is kept on disk of runs: a line for each, and whole outputs.
+//! - [`agent`]: what state a coding agent is in, by its reports, its title and its screen. Pure.
 //! - [`template`]: named settings of runs: what they mean, their order, a file of them. Pure.
 //! - [`session`]: the supervisor, sessions and runs. Knows no editor and no transport.
 //! - [`rpc`]: connections; msgpack-RPC behind a guard, JSON-RPC, and the one place where methods meet
@@ -39,6 +40,7 @@
 //!   merged in the terminal.
 //! - No process is ever signalled that is not below the run's own shim.
 
+pub mod agent;
 pub mod cli;
 pub mod client;
 pub mod daemon;

@@ -3,6 +3,7 @@
 //! Shapes are the same over every transport. Keys are snake_case; sizes are in cells, times in
 //! milliseconds, memory in bytes. Unknown keys are ignored.
 
+mod agent;
 mod bytes;
 mod error;
 mod event;
@@ -15,6 +16,7 @@ mod schema;
 mod style;
 mod target;
 
+pub use agent::{AgentInfo, AgentKind, AgentSource, AgentState};
 pub use bytes::{Bytes, Secret};
 pub use error::{Code, Error, Result, acts, printable};
 pub use event::{AttentionKind, Event, ProgressState, Selection};

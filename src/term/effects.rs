@@ -20,6 +20,8 @@ pub struct Effects {
     pub copies: Vec<ClipboardStore>,
     /// It asks for a clipboard (OSC 52); the first few.
     pub pastes: Vec<ClipboardLoad>,
+    /// The records of what it is doing (OSC 7501) are others than before.
+    pub status_changed: bool,
     /// It tried to copy more than it may.
     pub copy_refused: bool,
 }

@@ -12,6 +12,7 @@ mod effects;
 mod line;
 mod modes;
 mod parse;
+mod program_status;
 mod prompts;
 mod saved;
 mod screen;
@@ -27,6 +28,7 @@ pub use effects::{ClipboardLoad, ClipboardStore, Cwd, Effects, Notification, Pro
 pub use line::columns;
 pub use modes::{CursorShape, Modes, MouseReport};
 pub use parse::CLIPBOARD_MAX;
+pub use program_status::{ProgramState, ProgramStatus, StatusRecord, StatusReport};
 pub use prompts::Prompt;
 pub use saved::SavedTerminal;
 pub use transcript::{Row, Transcript};
@@ -233,6 +235,17 @@ impl Terminal {
     #[must_use]
     pub fn modes(&self) -> Modes {
         self.screen.modes()
+    }
+
+    /// What the program says that it is doing (OSC 7501).
+    #[must_use]
+    pub fn program_status(&self) -> &ProgramStatus {
+        self.screen.program_status()
+    }
+
+    /// The program has ended: what it worked on, or waited for, it does no longer.
+    pub fn end_program_status(&mut self) {
+        self.screen.end_program_status();
     }
 
     /// The title the program set.

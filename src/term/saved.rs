@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Prompt, parse::StringFilter};
+use super::{ProgramStatus, Prompt, parse::StringFilter};
 use crate::protocol::{Size, SpanLine, Style};
 
 /// A whole terminal.
@@ -28,6 +28,8 @@ pub(super) struct SavedScreen {
     /// Titles that were put by, the oldest first.
     pub titles: Vec<String>,
     pub prompts: Vec<Prompt>,
+    #[serde(default)]
+    pub program_status: ProgramStatus,
     /// Within a synchronized update.
     pub updating: bool,
     pub transcript: SavedTranscript,

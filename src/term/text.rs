@@ -22,6 +22,16 @@ impl Terminal {
         line.trim().to_owned()
     }
 
+    /// The last rows of the screen that have text on them, at most so many, from the top.
+    #[must_use]
+    pub fn bottom_lines(&self, most: usize) -> Vec<String> {
+        let rows = (0..u64::from(self.size().rows)).rev();
+        let texts = rows.filter_map(|row| self.flushed().text(row)).map(|(text, _)| text.trim_end().to_owned());
+        let mut lines: Vec<String> = texts.filter(|text| !text.is_empty()).take(most).collect();
+        lines.reverse();
+        lines
+    }
+
     /// A row of the transcript or the screen as text; an empty one where there is no such row.
     fn text(&self, number: u64) -> Cow<'_, str> {
         match number.checked_sub(self.transcript().end()) {

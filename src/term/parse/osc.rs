@@ -8,7 +8,10 @@ use base64::{
 };
 
 use super::string_filter::{CLIPBOARD_MAX, End};
-use crate::term::effects::{ClipboardLoad, ClipboardStore, Cwd, Notification, Progress, Selection};
+use crate::term::{
+    effects::{ClipboardLoad, ClipboardStore, Cwd, Notification, Progress, Selection},
+    program_status::StatusReport,
+};
 
 /// The longest texts that are kept, in characters: more than any window's title bar or notification shows.
 const TITLE_MAX: usize = 500;
@@ -52,6 +55,10 @@ pub enum Osc {
     CopyTooLong,
     /// A question for a clipboard (52).
     Paste(ClipboardLoad),
+    /// What a program says that it is doing (7501); none when the report is to be dropped.
+    Status(Option<StatusReport>),
+    /// Whether anybody takes such reports (7501).
+    StatusQuery(&'static str),
     /// A link that is no good: what follows belongs to none (8).
     NoLink,
     /// Something that the emulator knows: colours, links, the cursor's shape.
@@ -99,6 +106,8 @@ pub fn read(content: &[u8], end: End) -> Osc {
             }
             _ => Osc::Unknown,
         },
+        b"7501" if rest == b"?" => Osc::StatusQuery(end.as_str()),
+        b"7501" => Osc::Status(StatusReport::parse(rest)),
         b"777" => match split(rest, b';') {
             (b"notify", Some(text)) => {
                 let (title, body) = split(text, b';');

@@ -31,6 +31,7 @@ use super::{
     damage::Damage,
     line,
     parse::Chunks,
+    program_status::ProgramStatus,
     prompts::{Prompt, Prompts},
 };
 use crate::protocol::{CursorInfo, Size, SpanLine};
@@ -102,6 +103,7 @@ pub struct Screen {
     effects: Effects,
     chunks: Chunks,
     prompts: Prompts,
+    program_status: ProgramStatus,
     /// Bytes of links since the screen's were counted, and how many there may be until they are counted again.
     links: (usize, usize),
     links_full: bool,
@@ -133,6 +135,7 @@ impl Screen {
             effects: Effects::default(),
             chunks: Chunks::default(),
             prompts: Prompts::default(),
+            program_status: ProgramStatus::default(),
             links: (0, osc::LINKS_MAX),
             links_full: false,
             update: None,
@@ -208,6 +211,16 @@ impl Screen {
         cell.hyperlink().map(|link| link.uri().to_owned())
     }
 
+    pub fn program_status(&self) -> &ProgramStatus {
+        &self.program_status
+    }
+
+    /// What the program worked on, or waited for, it does no longer.
+    pub fn end_program_status(&mut self) {
+        self.program_status.end();
+        self.effects.status_changed = true;
+    }
+
     pub fn take_effects(&mut self) -> Effects {
         Effects { replies: self.replies.take(), ..mem::take(&mut self.effects) }
     }
@@ -256,6 +269,8 @@ impl Screen {
         self.titles.clear();
         self.update = None;
         self.prompts.forget_from(self.transcript.end());
+        self.effects.status_changed |= !self.program_status.records().is_empty();
+        self.program_status.reset();
     }
 
     fn lines(&self) -> i32 {

@@ -38,6 +38,7 @@ impl Screen {
                 self.prompts.forget_before(self.transcript.first());
                 let row = self.number_of(self.term.grid().cursor.point.line.0);
                 self.prompts.begin(row);
+                self.end_program_status();
             }
             Osc::CommandEnd(exit) => self.prompts.end(exit),
             Osc::Copy(copied) => self.copy(copied),
@@ -50,6 +51,12 @@ impl Screen {
                     self.replies.add(&paste.answer(b""));
                 }
             }
+            Osc::Status(Some(report)) => {
+                self.program_status.apply(report);
+                self.effects.status_changed = true;
+            }
+            Osc::Status(None) => {}
+            Osc::StatusQuery(end) => self.replies.add(&format!("\x1b]7501;?{end}")),
             Osc::NoLink => self.term_without_link(),
             Osc::Emulator | Osc::Unknown => {}
         }

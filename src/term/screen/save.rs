@@ -69,6 +69,7 @@ impl Screen {
             title: self.title.clone(),
             titles: self.titles.iter().cloned().collect(),
             prompts: self.prompts.all().collect(),
+            program_status: self.program_status.clone(),
             updating: self.update.is_some(),
             transcript: self.transcript.save(),
             primary,
@@ -143,6 +144,7 @@ impl Screen {
         restore_cursors(screen.term.grid_mut(), here);
         (screen.title, screen.titles) = (saved.title, saved.titles.into());
         saved.prompts.into_iter().for_each(|prompt| screen.prompts.put_back(prompt));
+        screen.program_status = saved.program_status;
         screen.update = saved.updating.then(|| Instant::now() + UPDATE_MAX);
         screen.take_effects();
         screen

@@ -1,0 +1,11 @@
+//! Coding agents: what state one is in, as its reports, its title and its screen say. Pure: no I/O and no clock.
+//!
+//! [`Rules`] are data, [`Agent`] weighs what each source says. Nothing is ever typed because of a state.
+
+mod belief;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+pub use belief::{Agent, Evidence, Explained, Now, Report, SavedAgent};
+pub use rules::{LINES_MAX, Match, Rules, RulesError};
