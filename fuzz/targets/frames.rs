@@ -1,4 +1,4 @@
-//! Whatever a program prints, and whatever its clients do: the renderer's law holds.
+//! Whatever a program prints, and whatever its clients do: views show what the terminal shows.
 //!
 //! The first three bytes choose the screen's rows and columns and the transcript's limit. The rest is printed, but
 //! for a byte 0xFF, which with the byte after it is a step of another kind.
@@ -7,7 +7,7 @@
 use libfuzzer_sys::fuzz_target;
 use termi::{
     term::clamp_size,
-    view::law::{Law, Step},
+    view::equivalence::{Equivalence, Step},
 };
 
 fn steps(bytes: &[u8]) -> Vec<Step> {
@@ -38,9 +38,9 @@ fuzz_target!(|data: &[u8]| {
     let [rows, cols, limit, bytes @ ..] = data else { return };
     let size = clamp_size(u32::from(rows % 40), u32::from(cols % 100));
     let limit = if limit % 4 == 0 { 4_000 } else { 500_000_000 };
-    let mut law = Law::new(size, limit, limit > 4_000);
+    let mut equivalence = Equivalence::new(size, limit, limit > 4_000);
     for step in steps(bytes).into_iter().chain([Step::EndSync, Step::CatchUp]) {
-        if let Err(against) = law.step(step) {
+        if let Err(against) = equivalence.step(step) {
             panic!("{against}");
         }
     }

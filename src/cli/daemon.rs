@@ -4,9 +4,9 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::{client, complain};
+use super::{client, print_error};
 use crate::{
-    daemon::{self, Detached, Options, Ready},
+    daemon::{self, Daemonized, Options, Ready},
     log,
     protocol::CrossSession,
     rpc::Transport,
@@ -79,9 +79,9 @@ pub(super) fn run(args: &DaemonArgs) -> ExitCode {
     }
     // Before the log, which has a thread.
     let ready = if args.detach {
-        match daemon::detach() {
-            Ok(Detached::Daemon(ready)) => ready,
-            Ok(Detached::Starter(outcome)) => return code(outcome.map_err(|why| anyhow::anyhow!(why))),
+        match daemon::daemonize() {
+            Ok(Daemonized::Daemon(ready)) => ready,
+            Ok(Daemonized::Starter(outcome)) => return code(outcome.map_err(|why| anyhow::anyhow!(why))),
             Err(error) => return code(Err(error.into())),
         }
     } else {
@@ -89,7 +89,7 @@ pub(super) fn run(args: &DaemonArgs) -> ExitCode {
     };
     let log = log::open();
     if let Err(reason) = &log {
-        complain(&format!("cannot write a log: {reason}"));
+        print_error(&format!("cannot write a log: {reason}"));
     }
     let from_variable = || std::env::var(IDLE_VARIABLE).ok()?.parse().ok();
     let idle_exit = args.idle_exit.or_else(from_variable).map_or(daemon::IDLE_EXIT, Duration::from_secs);
@@ -105,7 +105,7 @@ pub(super) fn bridge(transport: Transport) -> ExitCode {
         Ok(daemon::Bridged::Left) => ExitCode::SUCCESS,
         Ok(daemon::Bridged::Replaced) => daemon::REPLACED_EXIT_CODE.into(),
         Err(error) => {
-            complain(&format!("{error:#}"));
+            print_error(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -115,7 +115,7 @@ fn code(outcome: anyhow::Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("{error:#}"));
+            print_error(&format!("{error:#}"));
             client::FAILED.into()
         }
     }

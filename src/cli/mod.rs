@@ -102,12 +102,12 @@ fn ignore_file_size_signal() {
 fn run_host(transport: Transport) -> ExitCode {
     let log = log::open();
     if let Err(reason) = &log {
-        complain(&format!("cannot write a log: {reason}"));
+        print_error(&format!("cannot write a log: {reason}"));
     }
     match host::run(transport, log.as_ref().ok()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("{error:#}"));
+            print_error(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -122,7 +122,7 @@ fn print(text: &[u8]) -> Result<(), String> {
 }
 
 #[allow(clippy::print_stderr, reason = "this is the command line's voice")]
-fn complain(message: &str) {
+fn print_error(message: &str) {
     let lines: Vec<String> = message.split('\n').map(printable).collect();
     eprintln!("termi: {}", lines.join("\n"));
 }

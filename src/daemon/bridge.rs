@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tracing::{info, warn};
 
-use super::{Joined, join};
+use super::{Connected, connect};
 use crate::{
     client::{self, Client, ClientError, whereabouts},
     protocol::{JoinReply, Replace, ReplaceParams},
@@ -42,14 +42,14 @@ pub fn bridge(transport: Transport) -> anyhow::Result<Bridged> {
 }
 
 async fn pass(transport: Transport) -> anyhow::Result<Bridged> {
-    let Joined { stream, daemon, .. } = match transport {
+    let Connected { stream, daemon, .. } = match transport {
         Transport::Msgpack => join_current().await?,
         Transport::Json => {
             // What a connection speaks is what it begins with: this one was for its daemon's sake.
             let path = join_current().await?.path;
             let mut stream = client::open(&path).await?;
             let daemon = client::join_json(&mut stream, &whereabouts("bridge")).await?;
-            Joined { stream, daemon, path }
+            Connected { stream, daemon, path }
         }
     };
     if let Some(untold) = client::untold() {
@@ -66,7 +66,7 @@ async fn pass(transport: Transport) -> anyhow::Result<Bridged> {
         let _ = to.shutdown().await;
         return Ok(Bridged::Left);
     }
-    match join(&whereabouts("bridge"), false).await {
+    match connect(&whereabouts("bridge"), false).await {
         Ok(now) if now.daemon.pid == daemon.pid && now.daemon.generation > daemon.generation => Ok(Bridged::Replaced),
         _ => bail!("the daemon (process {}) ended, its sessions and programs with it", daemon.pid),
     }
@@ -93,9 +93,9 @@ async fn pass_on(reader: &mut (impl AsyncRead + Unpin), writer: &mut (impl Async
 }
 
 /// Joins the daemon; an older one is replaced by this binary first.
-async fn join_current() -> anyhow::Result<Joined> {
+async fn join_current() -> anyhow::Result<Connected> {
     let params = whereabouts("bridge");
-    let joined = join(&params, true).await?;
+    let joined = connect(&params, true).await?;
     if !is_older(&joined.daemon) {
         return Ok(joined);
     }
@@ -108,7 +108,7 @@ async fn join_current() -> anyhow::Result<Joined> {
         // It speaks the same protocol: better an older one than none.
         warn!("the older daemon stays: {error}");
     }
-    Ok(join(&params, true).await?)
+    Ok(connect(&params, true).await?)
 }
 
 fn is_older(daemon: &JoinReply) -> bool {

@@ -1,17 +1,17 @@
 //! The daemon: the same server as a host, at a socket of the user's own, with sessions that outlive their clients.
 //!
 //! There is one daemon for a user: it holds a lock beside its socket for as long as it lives. Whoever wants it joins
-//! it, and starts it when there is none; see [`join`]. It ends by itself when it has had no sessions and no clients
-//! for a while, and gives its process to another binary when asked to.
+//! it, and starts it when there is none; see [`connect()`]. It ends by itself when it has had no sessions and no
+//! clients for a while, and gives its process to another binary when asked to.
 
 mod bridge;
-mod detach;
+mod connect;
+mod daemonize;
 mod guard;
-mod join;
-mod place;
-mod record;
+mod lock;
 mod replace;
 mod restore;
+mod saved_sessions;
 mod stop;
 
 use std::{
@@ -29,12 +29,12 @@ use tokio::{
 use tracing::{error, info};
 
 pub use bridge::{Bridged, REPLACED_EXIT_CODE, bridge};
-pub use detach::{Detached, Ready, detach};
-pub use join::{JoinError, Joined, PATIENCE, join};
-pub use place::{ClaimError, Place};
-use record::Keeper;
+pub use connect::{CONNECT_TIMEOUT, ConnectError, Connected, connect};
+pub use daemonize::{Daemonized, Ready, daemonize};
+pub use lock::{ClaimError, SocketLock};
 pub use replace::{check_state, replace_running};
 use restore::Restorer;
+use saved_sessions::Keeper;
 pub use stop::stop_running;
 
 use crate::{
@@ -73,7 +73,7 @@ impl Default for Options {
 /// Runs a daemon until it is told to end or nobody needs it. `ready` is told once clients can connect.
 ///
 /// # Errors
-/// When another daemon runs, or the socket's place cannot be used.
+/// When another daemon runs, or the socket's directory cannot be used.
 pub fn run(log: Option<&Log>, options: Options, ready: Ready) -> anyhow::Result<()> {
     let inherited = server::prepare();
     let runtime =
@@ -90,13 +90,13 @@ async fn serve(inherited: Inherited, log: Option<&Log>, options: Options, ready:
     let signals = Signals::watch()?;
     let handed = options.resume.map(replace::take_over).transpose().context("what the last binary has left")?;
     let (mut generation, mut answered_since) = (0, 0);
-    let (place, handed) = match handed {
+    let (socket_lock, handed) = match handed {
         Some(handed) => {
             (generation, answered_since) = (handed.generation, handed.answered_since);
-            (handed.place, Some((handed.inherited, handed.policy, handed.state)))
+            (handed.socket_lock, Some((handed.inherited, handed.policy, handed.state)))
         }
-        None => match Place::claim().await {
-            Ok(place) => (place, None),
+        None => match SocketLock::claim().await {
+            Ok(socket_lock) => (socket_lock, None),
             Err(error) => {
                 ready.refuse(&error);
                 return Err(error.into());
@@ -106,7 +106,7 @@ async fn serve(inherited: Inherited, log: Option<&Log>, options: Options, ready:
     let inherited = handed.as_ref().map_or(inherited, |(inherited, ..)| *inherited);
     let (asks, asks_in) = mpsc::channel(16);
     let mut host = Host::new(
-        Supervisor::start(settings(inherited, place.path().to_owned())),
+        Supervisor::start(settings(inherited, socket_lock.path().to_owned())),
         log.map(|log| log.path.to_string_lossy().into_owned()),
     );
     host.supervisor.set_cross_session(options.cross_session).await?;
@@ -131,7 +131,7 @@ async fn serve(inherited: Inherited, log: Option<&Log>, options: Options, ready:
         keeper,
         restorer,
         host,
-        place,
+        socket_lock,
         inherited,
         generation,
         options,
@@ -158,7 +158,7 @@ struct Serving {
     host: Host,
     keeper: Keeper,
     restorer: Restorer,
-    place: Place,
+    socket_lock: SocketLock,
     inherited: Inherited,
     generation: u32,
     options: Options,
@@ -181,7 +181,7 @@ impl Serving {
         let mut frozen = self.frozen.subscribe();
         let why = loop {
             tokio::select! {
-                accepted = next_client(self.place.listener(), &mut frozen) => match accepted {
+                accepted = next_client(self.socket_lock.listener(), &mut frozen) => match accepted {
                     Ok((stream, _)) => self.accept(stream),
                     Err(error) => {
                         error!("the socket: {error}");
@@ -193,11 +193,11 @@ impl Serving {
                 () = finished(&mut self.replacing) => {}
                 // It asks the table, which stands still while another binary takes over.
                 _ = look.tick(), if self.replacing.is_none() => {
-                    self.place.renew();
+                    self.socket_lock.renew();
                     if self.is_done().await { break "nobody needs it" }
                 }
                 // Its descriptors are just being handed over.
-                () = self.place.asked(), if self.replacing.is_none() => self.place.renew(),
+                () = self.socket_lock.asked(), if self.replacing.is_none() => self.socket_lock.renew(),
                 _ = ending.wait_for(|asked| *asked) => break "a client asked for it",
                 () = signals.any() => break "a signal",
             }
@@ -206,7 +206,7 @@ impl Serving {
         self.replacing = None;
         // Whoever comes from now on starts another, which waits for the lock only.
         self.host.ending.send_replace(true);
-        self.place.leave();
+        self.socket_lock.leave();
         match why {
             // As at a shutdown of the machine: what runs can be started again.
             "a signal" => self.keeper.stop().await,

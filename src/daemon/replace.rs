@@ -1,4 +1,4 @@
-//! Putting another binary in the daemon's place, with every session: `exec`, descriptors and all.
+//! Puts another binary in the daemon's place, with every session: `exec`, descriptors and all.
 //!
 //! ```text
 //! freeze every run ─▶ write the state ─▶ the new binary reads it all (`--check-state`) ─▶ exec
@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
-use super::{Options, Place, Serving, join, join::with_running, record::Flusher};
+use super::{Options, Serving, SocketLock, connect, connect::with_running, saved_sessions::Flusher};
 use crate::{
     client::{Client, ClientError, whereabouts},
     process::{Proc, own_executable},
@@ -68,7 +68,7 @@ fn never() -> u32 {
 
 /// What the last binary has left.
 pub(super) struct Handed {
-    pub place: Place,
+    pub socket_lock: SocketLock,
     pub generation: u32,
     pub answered_since: u32,
     pub inherited: Inherited,
@@ -81,10 +81,10 @@ const NOTICE: Duration = Duration::from_millis(50);
 
 /// How long a call that changes something may hold the replacement up, and others of its kind with it: one that ends a
 /// run has its grace.
-const DRAINING_PATIENCE: Duration = Duration::from_secs(3);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a binary may take to read a state: a hundred full sessions are a matter of a second.
-const CHECK_PATIENCE: Duration = Duration::from_secs(10);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// As much of why not as is passed on.
 const MOST_SAID: u64 = 2000;
@@ -128,7 +128,7 @@ pub(super) fn take_over(fd: i32) -> anyhow::Result<Handed> {
         stays_open(fd, false)?;
     }
     Ok(Handed {
-        place: Place::take_over(head.socket.into(), own(head.listener), own(head.lock))?,
+        socket_lock: SocketLock::take_over(head.socket.into(), own(head.listener), own(head.lock))?,
         generation: head.generation,
         answered_since: head.answered_since.min(head.generation),
         inherited: Inherited { umask: head.umask, open_files: head.open_files },
@@ -163,7 +163,7 @@ pub(super) struct Replacer {
 
 impl Serving {
     pub(super) fn replacer(&self) -> Replacer {
-        let (listener, lock) = self.place.descriptors();
+        let (listener, lock) = self.socket_lock.descriptors();
         Replacer {
             supervisor: self.host.supervisor.clone(),
             restoring: self.restorer.busy.clone(),
@@ -172,7 +172,7 @@ impl Serving {
             drain: self.host.drain.clone(),
             head: Head {
                 generation: self.generation + 1,
-                socket: self.place.path().to_owned().into_os_string(),
+                socket: self.socket_lock.path().to_owned().into_os_string(),
                 listener,
                 lock,
                 umask: self.inherited.umask,
@@ -211,8 +211,8 @@ impl Replacer {
         let (mut closed, mut answered_since) = (None, self.head.answered_since);
         let drained = async {
             closed = Some(self.drain.close());
-            if !self.drain.is_drained(DRAINING_PATIENCE).await {
-                warn!("calls are still under way after {DRAINING_PATIENCE:?}; their clients get no answer");
+            if !self.drain.is_drained(DRAIN_TIMEOUT).await {
+                warn!("calls are still under way after {DRAIN_TIMEOUT:?}; their clients get no answer");
                 answered_since = self.head.generation;
             }
         };
@@ -277,8 +277,8 @@ async fn ask_binary(binary: &Path, state: File) -> Result<(), String> {
     let child = command.spawn().map_err(failed)?;
     let mut checker = Checker(Proc::read(child.id().cast_signed()));
     let hearing = tokio::task::spawn_blocking(move || hear(child));
-    let Ok(heard) = tokio::time::timeout(CHECK_PATIENCE, hearing).await else {
-        return Err(format!("{} did not say within {CHECK_PATIENCE:?} whether it can go on", binary.display()));
+    let Ok(heard) = tokio::time::timeout(CHECK_TIMEOUT, hearing).await else {
+        return Err(format!("{} did not say within {CHECK_TIMEOUT:?} whether it can go on", binary.display()));
     };
     checker.0 = None;
     let (answer, said) = heard.map_err(|error| error.to_string())?.map_err(failed)?;
@@ -340,7 +340,7 @@ pub fn replace_running(cross_session: Option<CrossSession>) -> anyhow::Result<()
             Ok(_) | Err(ClientError::Closed) => {}
             Err(error) => return Err(error.into()),
         }
-        let after = join(&params, false).await.context("the daemon is gone, its sessions and programs with it")?;
+        let after = connect(&params, false).await.context("the daemon is gone, its sessions and programs with it")?;
         anyhow::ensure!(
             after.daemon.pid == before.daemon.pid && after.daemon.generation > before.daemon.generation,
             "another daemon is there now, and the sessions of the last one are gone"

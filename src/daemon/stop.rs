@@ -2,7 +2,7 @@
 
 use std::{env, time::Duration};
 
-use super::join::with_running;
+use super::connect::with_running;
 use crate::{
     client::{Client, ClientError, whereabouts},
     process::Proc,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How long the daemon's own end is waited for, once it has answered; and how often it is looked for.
-const LEAVING_PATIENCE: Duration = Duration::from_secs(10);
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// `termi daemon --stop`: ends the daemon that runs, with what it keeps of runs that have ended.
@@ -57,7 +57,7 @@ pub fn stop_running() -> anyhow::Result<()> {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
-        let _ = tokio::time::timeout(LEAVING_PATIENCE, gone).await;
+        let _ = tokio::time::timeout(STOP_TIMEOUT, gone).await;
         Ok(())
     })
 }

@@ -4,7 +4,7 @@
 //!
 //! Bytes that programs print or people type, and values of environment variables, are never logged, at any level.
 
-mod repeats;
+mod rate_limit;
 
 use std::{
     fmt,
@@ -30,7 +30,7 @@ use tracing_subscriber::{
 };
 
 use crate::{paths, protocol::printable};
-use repeats::Repeats;
+use rate_limit::RateLimit;
 
 /// Set to 1, it turns on detailed session and stream logging.
 pub const DEBUG_VARIABLE: &str = "TERMI_STREAM_DEBUG";
@@ -145,7 +145,7 @@ fn logs(folder: &Path) -> impl Iterator<Item = PathBuf> {
 /// `2026-11-22T14:03:05Z INFO [Session abc12345] cursor-agent exited with code 0`
 #[derive(Default)]
 struct Labelled {
-    repeats: Repeats,
+    rate_limit: RateLimit,
 }
 
 impl<S, N> FormatEvent<S, N> for Labelled
@@ -154,7 +154,7 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let Some(note) = self.repeats.admit(event.metadata()) else { return Ok(()) };
+        let Some(note) = self.rate_limit.admit(event.metadata()) else { return Ok(()) };
         SystemTime.format_time(&mut writer)?;
         write!(writer, " {:>5} ", event.metadata().level())?;
         let session =

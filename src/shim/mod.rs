@@ -14,8 +14,8 @@
 //! The host starts it on the PTY through portable-pty, which closes every other descriptor; so the shim
 //! opens its two pipes through the host's `/proc` entry. The program's environment is the shim's own.
 
-mod ending;
 mod start;
+mod termination;
 mod wire;
 
 use std::{
@@ -44,8 +44,8 @@ use nix::{
     unistd::{Pid, dup2},
 };
 
-use ending::{Ending, Scope};
 pub use start::check as check_program;
+use termination::{Scope, Termination};
 pub use wire::{Address, KernelLimits, Order, Plan, Report, StartError, Step};
 
 /// The hidden subcommand that the host starts.
@@ -85,7 +85,7 @@ struct Shim {
     /// When its start began.
     begun: Instant,
     exited: bool,
-    ending: Option<Ending>,
+    termination: Option<Termination>,
     /// It is about all below.
     is_whole_tree: bool,
     /// The run's id, where the system refuses a subreaper: processes may leave the tree.
@@ -135,7 +135,7 @@ impl Shim {
                     cgroup: if cgroup_errno.is_some() { PathBuf::new() } else { plan.cgroup.clone() },
                     begun,
                     exited: false,
-                    ending: None,
+                    termination: None,
                     is_whole_tree: false,
                     marked,
                     reaped: 0,
@@ -161,11 +161,11 @@ impl Shim {
                 self.settle(0);
                 return ExitCode::SUCCESS;
             }
-            if let Some(ending) = &mut self.ending
-                && ending.step()
+            if let Some(termination) = &mut self.termination
+                && termination.step()
             {
-                let left = ending.left();
-                self.ending = None;
+                let left = termination.left();
+                self.termination = None;
                 if left > 0 && self.is_whole_tree {
                     self.kill_cgroup();
                 }
@@ -179,12 +179,12 @@ impl Shim {
         }
     }
 
-    /// Sleeps until there is an order, a signal, or the next step of an ending is due.
+    /// Sleeps until there is an order, a signal, or the next step of a termination is due.
     fn wait(&mut self) {
-        let timeout = match &self.ending {
+        let timeout = match &self.termination {
             None => PollTimeout::NONE,
-            Some(ending) => {
-                let left = ending.next_step().saturating_duration_since(Instant::now());
+            Some(termination) => {
+                let left = termination.next_step().saturating_duration_since(Instant::now());
                 // A step a millisecond late is fine, one too early would spin.
                 PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
             }
@@ -248,7 +248,7 @@ impl Shim {
     fn end(&mut self, scope: Scope, signal: Option<i32>, grace: Duration) {
         let group = (!self.exited).then_some(self.program);
         self.is_whole_tree = scope == Scope::Tree;
-        self.ending = Some(Ending::begin(scope, group, signal, grace));
+        self.termination = Some(Termination::begin(scope, group, signal, grace));
     }
 
     /// Reaps whatever has exited; true when nothing is left below.
@@ -277,7 +277,7 @@ impl Shim {
             let cpu_ms = millis(used.ru_utime) + millis(used.ru_stime);
             let lasted_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             self.unreported = Some(ProgramEnd { code, signal, cpu_ms, lasted_ms });
-            if self.ending.is_none() {
+            if self.termination.is_none() {
                 self.end(Scope::Session(pid), None, LEFTOVER_GRACE);
             }
         }
@@ -287,7 +287,7 @@ impl Shim {
     fn report_end(&mut self, alone: bool) {
         if let Some(ProgramEnd { code, signal, cpu_ms, lasted_ms }) = self.unreported.take() {
             self.tell(&Report::Exited { code, signal, cpu_ms, lasted_ms, alone });
-        } else if self.told_left.is_some() && !alone && self.ending.is_none() {
+        } else if self.told_left.is_some() && !alone && self.termination.is_none() {
             let left = crate::process::tree(Pid::this().as_raw()).len();
             if self.told_left != Some(left) {
                 self.told_left = Some(left);
@@ -296,7 +296,7 @@ impl Shim {
         }
     }
 
-    /// The ending is over: `left` processes could not be ended, or were not to be.
+    /// The termination is over: `left` processes could not be ended, or were not to be.
     fn settle(&mut self, left: usize) {
         if self.answer_due {
             self.answer_due = false;

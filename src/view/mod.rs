@@ -8,11 +8,11 @@
 //! ```
 
 mod ansi;
-mod cluster;
+mod backlog;
 #[cfg(any(test, fuzzing))]
-pub mod law;
+pub mod equivalence;
+mod grapheme;
 mod letterbox;
-mod part;
 mod scrolling;
 mod spans;
 
@@ -24,7 +24,7 @@ use crate::{
     protocol::{CursorInfo, Format, FrameBody, Size, SpanLine},
     term::{Modes, Terminal},
 };
-use part::Part;
+use backlog::BacklogSlice;
 
 /// What a client has been sent of a run.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl View {
     /// A view that has nothing yet; its first frames bring the transcript's last rows and the screen.
     #[must_use]
     pub fn new(format: Format, terminal: &Terminal) -> Self {
-        Self::with_scrollback(format, part::ROWS_AT_START, terminal)
+        Self::with_scrollback(format, backlog::ROWS_AT_START, terminal)
     }
 
     /// The same with at most so many of the transcript's rows.
@@ -106,7 +106,7 @@ impl View {
     pub fn with_scrollback(format: Format, rows: u32, terminal: &Terminal) -> Self {
         let mut view = Self {
             format,
-            rows_at_start: rows.min(part::ROWS_AT_START),
+            rows_at_start: rows.min(backlog::ROWS_AT_START),
             window: None,
             synchronizes: false,
             in_sync: false,
@@ -204,7 +204,7 @@ impl View {
         let transcript = terminal.transcript();
         let missing = self.next_row < transcript.first();
         let waiting = transcript.end().saturating_sub(self.next_row);
-        self.behind || self.letterbox(terminal).is_none() && (missing || waiting > part::MAX_BEHIND)
+        self.behind || self.letterbox(terminal).is_none() && (missing || waiting > backlog::MAX_BEHIND)
     }
 
     /// The next frame; none when there is nothing to tell.
@@ -212,16 +212,16 @@ impl View {
         if self.size != self.screen_size(terminal) {
             self.start_over(terminal);
         }
-        let part = self.choose(terminal);
+        let slice = self.next_backlog(terminal);
         let reset = std::mem::take(&mut self.starts_over);
         let modes = terminal.modes();
         let has = self.take_rows(reset, modes.alternate_screen);
-        let (gone, read) = self.read(terminal, &part, &has);
+        let (gone, read) = self.read(terminal, &slice, &has);
         let mut target: Vec<&SpanLine> = has.iter().collect();
         for (row, line) in &read {
             target[*row] = line;
         }
-        let (begins_sync, ends_sync) = self.brackets(&part);
+        let (begins_sync, ends_sync) = self.brackets(&slice);
         let cursor = self.letterbox(terminal).map_or(terminal.cursor(), |window| letterbox::cursor(terminal, window));
         let update = Update {
             reset,
@@ -229,9 +229,9 @@ impl View {
             ends_sync,
             modes_were: self.modes,
             modes,
-            cleared: part.cleared,
-            skipped: (part.skipped > 0)
-                .then(|| (part.skipped, part.start - terminal.transcript().first().min(part.start))),
+            cleared: slice.cleared,
+            skipped: (slice.skipped > 0)
+                .then(|| (slice.skipped, slice.start - terminal.transcript().first().min(slice.start))),
             gone: &gone,
             has: &has,
             target: &target,
@@ -257,15 +257,15 @@ impl View {
             rows[row] = line;
         }
         self.rows = rows;
-        self.seen = if part.current { terminal.change() } else { 0 };
+        self.seen = if slice.current { terminal.change() } else { 0 };
         self.cursor = Some(cursor);
         // Behind the alternate screen what left the primary one still waits.
-        self.filling &= !part.current || modes.alternate_screen;
-        self.next_row = part.end;
+        self.filling &= !slice.current || modes.alternate_screen;
+        self.next_row = slice.end;
         self.modes = Some(modes);
         terminal.title().clone_into(&mut self.title);
         // Who was told that more follows is told when it has, even if that changes nothing.
-        let was_unfinished = std::mem::replace(&mut self.unfinished, !part.current);
+        let was_unfinished = std::mem::replace(&mut self.unfinished, !slice.current);
         if is_empty && !reset && !was_unfinished {
             return None;
         }
@@ -274,8 +274,8 @@ impl View {
             seq: self.seq,
             reset,
             body,
-            is_current: part.current,
-            next_row: part.end,
+            is_current: slice.current,
+            next_row: slice.end,
             is_filling: self.filling,
         })
     }
@@ -307,12 +307,17 @@ impl View {
     }
 
     /// The rows that leave the screen, and those that are to differ from what the client has.
-    fn read(&self, terminal: &Terminal, part: &Part, has: &[SpanLine]) -> (Vec<SpanLine>, Vec<(usize, SpanLine)>) {
+    fn read(
+        &self,
+        terminal: &Terminal,
+        slice: &BacklogSlice,
+        has: &[SpanLine],
+    ) -> (Vec<SpanLine>, Vec<(usize, SpanLine)>) {
         let cols = usize::from(self.size.cols);
-        let mut gone = Vec::with_capacity(part.len());
-        let mut left = terminal.transcript().rows_from(part.start);
-        for row in left.by_ref().take(part.len()) {
-            cluster::fold(row.line.clone(), cols, |line| gone.push(line));
+        let mut gone = Vec::with_capacity(slice.len());
+        let mut left = terminal.transcript().rows_from(slice.start);
+        for row in left.by_ref().take(slice.len()) {
+            grapheme::fold(row.line.clone(), cols, |line| gone.push(line));
         }
         let mut read = Vec::new();
         let mut put = |row: usize, line: SpanLine| {
@@ -327,7 +332,7 @@ impl View {
                 .take(has.len())
                 .enumerate()
                 .for_each(|(row, line)| put(row, line));
-        } else if part.current {
+        } else if slice.current {
             // What scrolls off moves every row; else what the terminal has not touched is as it was.
             let seen = if gone.is_empty() { self.seen } else { 0 };
             terminal.rows_changed_since(seen).for_each(|row| put(row, terminal.row(row)));
@@ -335,7 +340,7 @@ impl View {
             // On the way there the rows that follow stand in for the screen.
             let mut row = 0;
             for line in left.map(|row| row.line.clone()).chain(terminal.rows()) {
-                cluster::fold(line, cols, |line| {
+                grapheme::fold(line, cols, |line| {
                     put(row, line);
                     row += 1;
                 });
@@ -348,10 +353,10 @@ impl View {
     }
 
     /// Whether this frame begins a synchronized update, and whether it ends one.
-    fn brackets(&mut self, part: &Part) -> (bool, bool) {
+    fn brackets(&mut self, slice: &BacklogSlice) -> (bool, bool) {
         // One that only catches up is shown as it goes.
-        let begins = self.synchronizes && self.filling && !part.current && !self.in_sync;
-        let ends = self.in_sync && part.current;
+        let begins = self.synchronizes && self.filling && !slice.current && !self.in_sync;
+        let ends = self.in_sync && slice.current;
         self.in_sync = (self.in_sync || begins) && !ends;
         (begins, ends)
     }

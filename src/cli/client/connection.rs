@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Failure, Reached, reach};
 use crate::{
     client::{Client, ClientError, Inbox},
-    daemon::PATIENCE,
+    daemon::CONNECT_TIMEOUT,
     protocol::{Access, Code, Error, JoinReply, Method},
 };
 
@@ -98,7 +98,7 @@ impl Connection {
         &mut self,
         params: impl Fn() -> M::Params,
     ) -> Result<Result<M::Reply, Error>, Failure> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + CONNECT_TIMEOUT;
         loop {
             match self.client.call::<M>(params()).await {
                 // It is being replaced at this moment, or ends.

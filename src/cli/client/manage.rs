@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::{
-    FAILED, Outcome, candidates, complain,
+    FAILED, Outcome, candidates,
     connection::Connection,
-    output, status_text,
+    output, print_error, status_text,
     target::{Refused, each},
 };
 use crate::protocol::{
@@ -108,7 +108,7 @@ pub async fn restart(args: RestartArgs) -> Outcome {
                     .to_owned(),
                 _ => failure.error.to_string(),
             };
-            complain(&format!("run {}: {why}", failure.run_id.short()));
+            print_error(&format!("run {}: {why}", failure.run_id.short()));
             sum.failed.push(NotRestarted::Run(failure));
         }
     }
@@ -157,7 +157,7 @@ pub async fn rm(args: RmArgs) -> Outcome {
         };
         output::line(&format!("Removed {removed} {runs}{and_ended}"))?;
         if kept > 0 {
-            complain(&format!("kept {kept} that ended and have processes that live on; --force ends them"));
+            print_error(&format!("kept {kept} that ended and have processes that live on; --force ends them"));
         }
     }
     Ok(if each.failed.is_empty() { ExitCode::SUCCESS } else { FAILED.into() })
@@ -177,7 +177,7 @@ pub async fn restore(args: RestoreArgs) -> Outcome {
             .map(|session| [session.name, session.cwd, session.commands.join("; ")].map(|text| output::one_line(&text)))
             .collect();
         if rows.is_empty() {
-            complain("there is nothing to restore");
+            print_error("there is nothing to restore");
         } else {
             output::table(["SESSION", "DIRECTORY", "COMMANDS"], &rows)?;
         }
@@ -194,10 +194,10 @@ pub async fn restore(args: RestoreArgs) -> Outcome {
         }
     }
     for failure in &reply.failed {
-        complain(&format!("session {:?}: {}", failure.name, failure.message));
+        print_error(&format!("session {:?}: {}", failure.name, failure.message));
     }
     if reply.restored.is_empty() && reply.failed.is_empty() && !args.forget && !args.json {
-        complain("there is nothing to restore");
+        print_error("there is nothing to restore");
     }
     Ok(if reply.failed.is_empty() { ExitCode::SUCCESS } else { FAILED.into() })
 }

@@ -27,10 +27,10 @@ use std::{future::Future, path::PathBuf, process::ExitCode};
 
 use clap::Subcommand;
 
-use super::complain;
+use super::print_error;
 use crate::{
     client::{self, Client, ClientError, Inbox},
-    daemon::{self, JoinError},
+    daemon::{self, ConnectError},
     paths,
     protocol::{Code, Exit, JoinReply, Status},
 };
@@ -108,7 +108,7 @@ pub enum Failure {
     HostEnded,
     /// The daemon, or the way to it.
     #[error(transparent)]
-    Join(JoinError),
+    Join(ConnectError),
     /// The host, or the way to it.
     #[error(transparent)]
     Client(ClientError),
@@ -140,10 +140,10 @@ impl From<ClientError> for Failure {
     }
 }
 
-impl From<JoinError> for Failure {
-    fn from(error: JoinError) -> Self {
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
         match error {
-            JoinError::Client(ClientError::Connect { path, source }) if is_absence(&source) => {
+            ConnectError::Client(ClientError::Connect { path, source }) if is_absence(&source) => {
                 Self::NobodyThere(path.display().to_string())
             }
             other => Self::Join(other),
@@ -184,7 +184,7 @@ fn block_on(command: impl Future<Output = Outcome>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            complain(&format!("the runtime could not be started: {error}"));
+            print_error(&format!("the runtime could not be started: {error}"));
             return FAILED.into();
         }
     };
@@ -195,7 +195,7 @@ fn block_on(command: impl Future<Output = Outcome>) -> ExitCode {
         // Who stops reading, as `head` does, wants no more of it and no complaint.
         Failure::Io { source, .. } if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         error => {
-            complain(&error.to_string());
+            print_error(&error.to_string());
             FAILED.into()
         }
     })
@@ -226,7 +226,7 @@ async fn reach(start: bool) -> Result<Reached, Failure> {
     let here = client::whereabouts("termi");
     let inside = std::env::var_os("TERMI_SOCKET").map(PathBuf::from).filter(|path| path.is_absolute());
     let Some(path) = inside else {
-        let joined = daemon::join(&here, start).await?;
+        let joined = daemon::connect(&here, start).await?;
         return Ok(Reached::over(joined.stream, joined.daemon));
     };
     let gone = || Failure::HostGone(path.display().to_string());
@@ -237,7 +237,7 @@ async fn reach(start: bool) -> Result<Reached, Failure> {
                 Err(error) if !error.is_nobody_there() => return Err(error.into()),
                 // The daemon may have it elsewhere now.
                 Err(_) if path.ends_with(paths::DAEMON_SOCKET) => {
-                    let joined = daemon::join(&here, false).await.map_err(|_| gone())?;
+                    let joined = daemon::connect(&here, false).await.map_err(|_| gone())?;
                     return Ok(Reached::over(joined.stream, joined.daemon));
                 }
                 Err(_) => return Err(gone()),
@@ -250,9 +250,9 @@ async fn reach(start: bool) -> Result<Reached, Failure> {
             }
         }
     };
-    match tokio::time::timeout(daemon::PATIENCE, attempts).await {
+    match tokio::time::timeout(daemon::CONNECT_TIMEOUT, attempts).await {
         Ok(reached) => reached,
-        Err(_) => Err(JoinError::Silent(path.clone()).into()),
+        Err(_) => Err(ConnectError::Silent(path.clone()).into()),
     }
 }
 

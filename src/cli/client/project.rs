@@ -10,7 +10,7 @@ use std::{
 
 use nix::unistd::Uid;
 
-use super::{FAILED, Failure, Outcome, complain, connection::Connection, output};
+use super::{FAILED, Failure, Outcome, connection::Connection, output, print_error};
 use crate::protocol::{
     Down, DownParams, ParseTemplates, ParseTemplatesParams, Templates, TemplatesParams, Up, UpParams,
 };
@@ -67,7 +67,7 @@ pub async fn up(args: UpArgs) -> Outcome {
         }
     }
     for failure in &reply.failed {
-        complain(&format!("{}: {}", failure.template, failure.error));
+        print_error(&format!("{}: {}", failure.template, failure.error));
     }
     Ok(if reply.failed.is_empty() { ExitCode::SUCCESS } else { FAILED.into() })
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, process::ExitCode};
 use clap_complete::engine::ArgValueCompleter;
 
 use super::{
-    super::{complain, completion::Program},
+    super::{completion::Program, print_error},
     Failure, Outcome, attach, candidates,
     connection::Connection,
     duration, exit_code, manage, output, stdin, tail,
@@ -115,7 +115,7 @@ pub async fn run(args: Args) -> Outcome {
         output::line(&output::run_name(&started))?;
     }
     if args.attach {
-        let watched = attach::Watched { run_id: started.run_id, name: started.session_name };
+        let watched = attach::AttachedRun { run_id: started.run_id, name: started.session_name };
         return attach::show(connection.into_parts(), watched, attach::DetachKey::default(), false).await;
     }
     if !args.wait {
@@ -151,7 +151,7 @@ fn check_directory() -> Result<(), Failure> {
 async fn start(params: &RunParams) -> Result<(Connection, RunReply), Failure> {
     let mut connection = Connection::open_or_start().await?;
     if let Some(untold) = crate::client::untold() {
-        complain(&untold);
+        print_error(&untold);
     }
     loop {
         match connection.attempt::<Run>(|| params.clone()).await? {
@@ -188,7 +188,7 @@ async fn make_way(connection: &mut Connection, params: &RunParams, taken: Error)
     };
     let target = Target::Session(id.to_string());
     connection.change::<Remove>(|| RemoveParams { target: target.clone(), force: false }).await?;
-    complain(&format!(
+    print_error(&format!(
         "replaced the session {:?}, which had ended ({how})",
         params.name.as_deref().unwrap_or_default()
     ));

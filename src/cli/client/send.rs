@@ -34,7 +34,7 @@ pub async fn run(args: Args) -> Outcome {
     let mut connection = Connection::open().await?;
     let SendReply { sent, refused } = connection.change::<SendInput>(|| params.clone()).await?;
     if refused > 0 {
-        super::complain(&format!("{refused} of {} runs do not read their input", sent + refused));
+        super::print_error(&format!("{refused} of {} runs do not read their input", sent + refused));
         return Ok(FAILED.into());
     }
     if sent == 0 {

@@ -75,7 +75,10 @@ pub async fn follow(
     loop {
         let reply = connection.read::<Lines>(|| params.clone()).await?;
         if reply.dropped > 0 {
-            super::complain(&format!("{} lines are missing here: they came faster than they were read", reply.dropped));
+            super::print_error(&format!(
+                "{} lines are missing here: they came faster than they were read",
+                reply.dropped
+            ));
         }
         print(&reply)?;
         if reply.ended {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{Failure, complain, connection::Connection};
+use super::{Failure, connection::Connection, print_error};
 use crate::{
     client::ClientError,
     protocol::{
@@ -44,7 +44,7 @@ pub async fn each<M: Method>(
             Ok(reply) => each.replies.push(reply),
             Err(error) => {
                 let why = explain(&target, &error);
-                complain(&why.unwrap_or_else(|| Failure::from(ClientError::Refused(error.clone())).to_string()));
+                print_error(&why.unwrap_or_else(|| Failure::from(ClientError::Refused(error.clone())).to_string()));
                 each.failed.push(Refused { target, error });
             }
         }

@@ -8,7 +8,8 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    Failure, NO_MATCH, Outcome, TIMED_OUT, complain, connection::Connection, duration, exit_code, output, target::runs,
+    Failure, NO_MATCH, Outcome, TIMED_OUT, connection::Connection, duration, exit_code, output, print_error,
+    target::runs,
 };
 use crate::{
     protocol::{
@@ -76,7 +77,7 @@ pub async fn run(args: Args) -> Outcome {
     let reply = connection.read::<Wait>(params).await?;
     let unsearched_bytes = Some(cut).filter(|&cut| cut > 0 && reply.reason != WaitReason::Pattern);
     if let Some(bytes) = unsearched_bytes {
-        complain(&format!(
+        print_error(&format!(
             "the first {} that {} printed are not kept any more, and were not searched",
             units::bytes(bytes),
             args.target
@@ -89,7 +90,7 @@ pub async fn run(args: Args) -> Outcome {
     }
     Ok(match reply.reason {
         WaitReason::Exit if for_pattern => {
-            complain(&format!("{} ended, and no line matched", args.target));
+            print_error(&format!("{} ended, and no line matched", args.target));
             NO_MATCH.into()
         }
         WaitReason::Exit => exit_code(None, reply.exit),

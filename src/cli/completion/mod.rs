@@ -16,7 +16,7 @@ use std::{
 use clap::{Args, Command, ValueEnum};
 use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter, complete};
 
-use super::{client, complain, print};
+use super::{client, print, print_error};
 pub(super) use words::split;
 
 /// The hidden subcommand that the scripts call: the shell, and what is typed.
@@ -49,7 +49,7 @@ pub(super) fn completions(args: &CompletionsArgs) -> ExitCode {
     match print(script.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            complain(&why);
+            print_error(&why);
             client::FAILED.into()
         }
     }

@@ -11,7 +11,7 @@ use clap_mangen::{
     roff::{Roff, bold, roman},
 };
 
-use super::{client, complain, print};
+use super::{client, print, print_error};
 use pages::{FILES, PAGES, Page, SET, VARIABLES, Variable};
 
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ pub(super) fn man(args: ManArgs, command: Command) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            complain(&why);
+            print_error(&why);
             client::FAILED.into()
         }
     }

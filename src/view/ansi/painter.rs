@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthChar;
 use super::sgr;
 use crate::{
     protocol::{Paint, SpanLine, Style},
-    view::cluster::{Cluster, clusters},
+    view::grapheme::{Grapheme, graphemes},
 };
 
 /// Unchanged columns between two changes that take no more bytes than this are written again: to step over them
@@ -122,8 +122,8 @@ impl<'a> Painter<'a> {
         if std::ptr::eq(old, new) || old == new {
             return;
         }
-        let (before, after) = (clusters(old), clusters(new));
-        let width = |all: &[Cluster]| all.last().map_or(0, |last| last.col + last.width);
+        let (before, after) = (graphemes(old), graphemes(new));
+        let width = |all: &[Grapheme]| all.last().map_or(0, |last| last.col + last.width);
         let (was, is) = (width(&before), width(&after));
         let mut changes = Changes { before: &before, after: &after, at: 0, old: 0, was };
         while let Some((from, to)) = changes.next() {
@@ -136,15 +136,15 @@ impl<'a> Painter<'a> {
         }
     }
 
-    /// Writes clusters from where the cursor is. `to_the_end`: the last of them is in the row's last column.
-    fn write(&mut self, row: usize, all: &[Cluster<'a>], to_the_end: bool) {
+    /// Writes graphemes from where the cursor is. `to_the_end`: the last of them is in the row's last column.
+    fn write(&mut self, row: usize, all: &[Grapheme<'a>], to_the_end: bool) {
         let blanks = if to_the_end { blanks_at_end(all) } else { 0 };
         let (text, blanks) = all.split_at(all.len() - blanks);
-        for (n, cluster) in text.iter().enumerate() {
-            self.set_style(cluster.style);
-            self.data.push_str(cluster.text);
-            let next = cluster.col + cluster.width;
-            self.col = (next < self.cols && !is_disputed(cluster)).then_some(next);
+        for (n, grapheme) in text.iter().enumerate() {
+            self.set_style(grapheme.style);
+            self.data.push_str(grapheme.text);
+            let next = grapheme.col + grapheme.width;
+            self.col = (next < self.cols && !is_disputed(grapheme)).then_some(next);
             if self.col.is_none() && next < self.cols && n + 1 < all.len() {
                 let _ = write!(self.data, "\x1b[{}G", next + 1);
                 self.col = Some(next);
@@ -165,19 +165,19 @@ impl<'a> Painter<'a> {
 }
 
 /// How many blanks at the end have a background and nothing else: as many as erasing makes. None when too few.
-fn blanks_at_end(all: &[Cluster]) -> usize {
+fn blanks_at_end(all: &[Grapheme]) -> usize {
     let Some(style) = all.last().and_then(|last| last.style) else { return 0 };
     if (Style { bg: Paint::Default, ..style.clone() }) != Style::default() {
         return 0;
     }
-    let blanks = all.iter().rev().take_while(|cluster| cluster.text == " " && cluster.style == Some(style)).count();
+    let blanks = all.iter().rev().take_while(|grapheme| grapheme.text == " " && grapheme.style == Some(style)).count();
     if blanks > ERASE_COLUMNS { blanks } else { 0 }
 }
 
-/// The stretches of a row that are to be written, by their first and the one past their last cluster.
+/// The stretches of a row that are to be written, by their first and the one past their last grapheme.
 struct Changes<'a> {
-    before: &'a [Cluster<'a>],
-    after: &'a [Cluster<'a>],
+    before: &'a [Grapheme<'a>],
+    after: &'a [Grapheme<'a>],
     at: usize,
     old: usize,
     /// How many columns the row had.
@@ -185,15 +185,15 @@ struct Changes<'a> {
 }
 
 impl Changes<'_> {
-    /// Whether the client has this cluster in this place already.
-    fn is_there(&mut self, cluster: &Cluster) -> bool {
-        while self.before.get(self.old).is_some_and(|old| old.col < cluster.col) {
+    /// Whether the client has this grapheme in this place already.
+    fn is_there(&mut self, grapheme: &Grapheme) -> bool {
+        while self.before.get(self.old).is_some_and(|old| old.col < grapheme.col) {
             self.old += 1;
         }
         match self.before.get(self.old) {
-            Some(old) if old.col == cluster.col => old.looks_like(cluster),
+            Some(old) if old.col == grapheme.col => old.looks_like(grapheme),
             // Within a wide character, or past the end of what was there.
-            _ => cluster.col >= self.was && cluster.is_plain_blank(),
+            _ => grapheme.col >= self.was && grapheme.is_plain_blank(),
         }
     }
 
@@ -206,10 +206,10 @@ impl Changes<'_> {
         let mut to = from;
         let mut same_bytes = 0;
         while self.at < all.len() && same_bytes <= STEP_BYTES {
-            let cluster = &all[self.at];
-            if self.is_there(cluster) {
+            let grapheme = &all[self.at];
+            if self.is_there(grapheme) {
                 // Another style costs as much as stepping over it.
-                same_bytes += if cluster.style == all[from].style { cluster.text.len() } else { STEP_BYTES + 1 };
+                same_bytes += if grapheme.style == all[from].style { grapheme.text.len() } else { STEP_BYTES + 1 };
             } else {
                 (to, same_bytes) = (self.at + 1, 0);
             }
@@ -219,14 +219,14 @@ impl Changes<'_> {
     }
 }
 
-/// Whether terminals do not agree on the cluster's width.
-fn is_disputed(cluster: &Cluster) -> bool {
-    if cluster.text.is_ascii() {
+/// Whether terminals do not agree on the grapheme's width.
+fn is_disputed(grapheme: &Grapheme) -> bool {
+    if grapheme.text.is_ascii() {
         return false;
     }
-    let mut chars = cluster.text.chars();
+    let mut chars = grapheme.text.chars();
     let Some(c) = chars.next() else { return false };
-    chars.next().is_some() || (cluster.width > 1 && !is_plain_wide(c)) || is_symbol(c) || c.width() == Some(0)
+    chars.next().is_some() || (grapheme.width > 1 && !is_plain_wide(c)) || is_symbol(c) || c.width() == Some(0)
 }
 
 /// Wide in every terminal: CJK, Hangul, kana, full-width forms.

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! keys : tty ─▶ (detach key) ─▶ `input`
-//! frame: host ─▶ `Picture` ─▶ tty, and then its acknowledgement
+//! frame: host ─▶ `ScreenMirror` ─▶ tty, and then its acknowledgement
 //! ```
 //!
 //! The terminal is put back as it was whatever happens: when this ends, is told to end, or panics.
 
 mod key;
-mod picture;
+mod mirror;
 mod tty;
 
 use std::{collections::VecDeque, process::ExitCode, time::Duration};
@@ -19,9 +19,9 @@ use tokio::{
 };
 
 use super::{
-    Failure, Outcome, complain, connect,
+    Failure, Outcome, connect,
     connection::Connection,
-    exit_code, output, status_text,
+    exit_code, output, print_error, status_text,
     target::{newest_active, one_run},
 };
 use crate::{
@@ -32,7 +32,7 @@ use crate::{
     },
 };
 pub use key::DetachKey;
-use picture::Picture;
+use mirror::ScreenMirror;
 use tty::Tty;
 pub use tty::size as tty_size;
 
@@ -59,7 +59,7 @@ const DETACH_TIMEOUT: Duration = Duration::from_millis(500);
 const MAX_UNSENT: usize = 1 << 20;
 
 /// The run that is shown.
-pub struct Watched {
+pub struct AttachedRun {
     pub run_id: RunId,
     pub name: String,
 }
@@ -84,8 +84,8 @@ pub async fn run(args: Args) -> Outcome {
         Some(target) => one_run(&mut connection, target).await?,
         None => newest_active(&mut connection).await?,
     };
-    let watched = Watched { run_id: found.run.run_id, name: found.session.name };
-    show(connection.into_parts(), watched, args.detach_key, args.read_only).await
+    let attached = AttachedRun { run_id: found.run.run_id, name: found.session.name };
+    show(connection.into_parts(), attached, args.detach_key, args.read_only).await
 }
 
 /// # Errors
@@ -98,41 +98,41 @@ pub fn check_terminal() -> Result<(), Failure> {
 /// Shows a run until one of its ends.
 pub async fn show(
     mut connection: (Client, Inbox),
-    mut watched: Watched,
+    mut attached: AttachedRun,
     detach_key: DetachKey,
     read_only: bool,
 ) -> Outcome {
     check_terminal()?;
     // What it shows would be shown in it again, without end.
-    if std::env::var_os("TERMI_RUN").is_some_and(|own| own == watched.run_id.as_str()) {
+    if std::env::var_os("TERMI_RUN").is_some_and(|own| own == attached.run_id.as_str()) {
         return Err(Failure::Asked(format!(
             "{} is the run that this terminal is in; attach from another terminal",
-            watched.name
+            attached.name
         )));
     }
     if !read_only {
-        may_type(&connection.0, &watched.run_id).await?;
+        may_type(&connection.0, &attached.run_id).await?;
     }
-    let mut reply = match open(&connection.0, &watched.run_id, read_only).await {
+    let mut reply = match open(&connection.0, &attached.run_id, read_only).await {
         // The daemon may just have been replaced.
         Err(Failure::Client(ClientError::Closed)) => {
             connection = connect().await?;
-            open(&connection.0, &watched.run_id, read_only).await?
+            open(&connection.0, &attached.run_id, read_only).await?
         }
         reply => reply?,
     };
-    watched.name.clone_from(&reply.session_name);
+    attached.name.clone_from(&reply.session_name);
     if reply.status != Status::Active {
-        return ended(&watched.name, reply.status, reply.exit);
+        return ended(&attached.name, reply.status, reply.exit);
     }
     let tty = Tty::enter()?;
     let mut shown = Shown {
-        watched,
+        attached,
         detach_key,
         read_only,
         signals: Signals::watch()?,
         keys: tty.keys(),
-        picture: Picture::new(reply.size),
+        mirror: ScreenMirror::new(reply.size),
         unsent: VecDeque::new(),
         is_held: false,
         tty,
@@ -143,33 +143,33 @@ pub async fn show(
             end => break end,
         }
         // A daemon that was replaced has every run still, and the terminal keeps its picture meanwhile.
-        let run_id = shown.watched.run_id.clone();
+        let run_id = shown.attached.run_id.clone();
         let again = async {
             let connection = connect().await?;
             let reply = open(&connection.0, &run_id, read_only).await?;
             Ok::<_, Failure>((connection, reply))
         };
         (connection, reply) = tokio::select! {
-            again = again => again.map_err(|_| lost(&shown.watched.name))?,
+            again = again => again.map_err(|_| lost(&shown.attached.name))?,
             end = shown.left() => break end,
         };
     };
-    let Shown { watched, tty, unsent, .. } = shown;
+    let Shown { attached, tty, unsent, .. } = shown;
     // First of all: the host may not answer any more.
     drop(tty);
     if matches!(end, End::Detached | End::Signalled(_)) {
         // What was typed last arrives before this is answered.
-        let detach = connection.0.call::<Detach>(RunTarget { run_id: watched.run_id.clone() });
+        let detach = connection.0.call::<Detach>(RunTarget { run_id: attached.run_id.clone() });
         if tokio::time::timeout(DETACH_TIMEOUT, detach).await.is_err() || !unsent.is_empty() {
-            complain(&format!("{}: the host does not answer; the last keys may not have arrived", watched.name));
+            print_error(&format!("{}: the host does not answer; the last keys may not have arrived", attached.name));
         }
     }
     match end {
-        End::Exited { status, exit } => ended(&watched.name, status, exit),
+        End::Exited { status, exit } => ended(&attached.name, status, exit),
         End::Signalled(number) => Ok((128 + number).into()),
         End::HungUp => Ok((128 + 1).into()),
         End::Detached | End::Lost => {
-            output::line(&format!("[detached from {}]", watched.name))?;
+            output::line(&format!("[detached from {}]", attached.name))?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -210,12 +210,12 @@ async fn open(client: &Client, run_id: &RunId, read_only: bool) -> Result<Attach
 
 /// A run on the terminal.
 struct Shown {
-    watched: Watched,
+    attached: AttachedRun,
     detach_key: DetachKey,
     read_only: bool,
     signals: Signals,
     keys: mpsc::Receiver<Vec<u8>>,
-    picture: Picture,
+    mirror: ScreenMirror,
     /// What was typed and could not be sent yet.
     unsent: VecDeque<u8>,
     /// The daemon is being replaced: what it is sent meanwhile would be lost.
@@ -226,9 +226,9 @@ struct Shown {
 impl Shown {
     async fn serve(&mut self, (client, inbox): &mut (Client, Inbox), view: ViewId) -> Result<End, Failure> {
         if let Some(size) = tty_size(std::io::stdout()) {
-            self.picture.resize(size);
+            self.mirror.resize(size);
         }
-        let run_id = self.watched.run_id.clone();
+        let run_id = self.attached.run_id.clone();
         let mut sized = None;
         self.is_held = false;
         let end = loop {
@@ -238,8 +238,8 @@ impl Shown {
                         break End::Signalled(number);
                     }
                     let Some(size) = tty_size(std::io::stdout()) else { continue };
-                    self.picture.resize(size);
-                    self.tty.write(&self.picture.repaint())?;
+                    self.mirror.resize(size);
+                    self.tty.write(&self.mirror.repaint())?;
                     sized = Some(size);
                 }
                 keys = self.keys.recv() => if let Some(end) = self.typed(keys) { break end },
@@ -266,8 +266,8 @@ impl Shown {
                     None => break End::Lost,
                     Some(Message::Frame { frame, ack }) => {
                         if frame.view_id == view {
-                            let data = self.picture.take(&frame);
-                            self.tty.note_mouse(self.picture.reports_mouse());
+                            let data = self.mirror.take(&frame);
+                            self.tty.note_mouse(self.mirror.reports_mouse());
                             self.tty.write(&data)?;
                         }
                         ack.accept();
@@ -319,8 +319,8 @@ impl Shown {
 
     fn hear(&mut self, event: Event) -> Option<End> {
         match event {
-            Event::RunExited { run_id, session_name, status, exit, .. } if run_id == self.watched.run_id => {
-                self.watched.name = session_name;
+            Event::RunExited { run_id, session_name, status, exit, .. } if run_id == self.attached.run_id => {
+                self.attached.name = session_name;
                 Some(End::Exited { status, exit: Some(exit) })
             }
             Event::Replacing { begins } => {

@@ -1,4 +1,4 @@
-//! Leaving the process, terminal and folder that a daemon was started from.
+//! Daemonizes: leaves the process, terminal and directory that a daemon was started from.
 
 use std::{
     fs::File,
@@ -19,7 +19,7 @@ const READY: &[u8] = b"ready";
 
 /// Which of the two processes this is now.
 #[derive(Debug)]
-pub enum Detached {
+pub enum Daemonized {
     /// The one that was called: what came of the daemon.
     Starter(Result<(), String>),
     /// The daemon.
@@ -39,7 +39,7 @@ impl Ready {
     /// There will be no daemon. That there is another is as good.
     pub fn refuse(self, error: &ClaimError) {
         match error {
-            ClaimError::Taken(_) => self.say(),
+            ClaimError::AlreadyRunning(_) => self.say(),
             _ => self.tell(error.to_string().as_bytes()),
         }
     }
@@ -52,13 +52,14 @@ impl Ready {
     }
 }
 
-/// Goes on in a process of its own: its own kernel session, no terminal, none of the starter's descriptors, at `/`.
+/// Daemonizes: continues in a process of its own, with its own kernel session, no terminal, none of the starter's
+/// descriptors, at `/`.
 ///
 /// Must be called before anything has started a thread.
 ///
 /// # Errors
 /// When there is no process or pipe to be had.
-pub fn detach() -> io::Result<Detached> {
+pub fn daemonize() -> io::Result<Daemonized> {
     let (from, to) = pipe2(OFlag::O_CLOEXEC)?;
     // SAFETY: there is one thread, so the child may do anything the parent could.
     match unsafe { fork() }? {
@@ -66,7 +67,7 @@ pub fn detach() -> io::Result<Detached> {
             drop(to);
             let mut said = Vec::new();
             File::from(from).read_to_end(&mut said)?;
-            Ok(Detached::Starter(match said.as_slice() {
+            Ok(Daemonized::Starter(match said.as_slice() {
                 READY => Ok(()),
                 b"" => Err("the daemon ended before it could serve; its log says why".to_owned()),
                 why => Err(String::from_utf8_lossy(why).into_owned()),
@@ -77,7 +78,7 @@ pub fn detach() -> io::Result<Detached> {
             setsid()?;
             std::env::set_current_dir("/")?;
             let to = keep_only(File::from(to))?;
-            Ok(Detached::Daemon(Ready(Some(to))))
+            Ok(Daemonized::Daemon(Ready(Some(to))))
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The renderer's law: a second terminal fed with a view's frames equals the first, and a plain buffer that the rows
-//! of frames are put into has its text.
+//! The equivalence of views: a second terminal fed with a view's frames equals the first, and a plain buffer that the
+//! rows of frames are put into has its text.
 //!
 //! What is here knows no generator of cases: property tests and the fuzzer each bring their own.
 
@@ -9,7 +9,7 @@ mod cases;
 mod properties;
 mod text;
 
-use super::{View, cluster, part};
+use super::{View, backlog, grapheme};
 use crate::{
     protocol::{Format, FrameBody, Size, SpanLine, Style},
     term::{Terminal, clamp_size},
@@ -36,7 +36,7 @@ pub enum Step {
 }
 
 /// A host's terminal, and a client of each format.
-pub struct Law {
+pub struct Equivalence {
     host: Terminal,
     emulator: Terminal,
     ansi: View,
@@ -45,7 +45,7 @@ pub struct Law {
     limit: usize,
 }
 
-impl Law {
+impl Equivalence {
     /// A terminal of that size whose transcript is cut at `limit` bytes.
     #[must_use]
     pub fn new(size: Size, limit: usize, synchronizes: bool) -> Self {
@@ -56,10 +56,10 @@ impl Law {
         Self { emulator: emulator(size), text: TextModel::default(), host, ansi, spans, limit }
     }
 
-    /// Takes a step, and checks the law wherever the clients are up to date.
+    /// Takes a step, and checks the equivalence wherever the clients are up to date.
     ///
     /// # Errors
-    /// What was seen against the law.
+    /// What was seen against it.
     pub fn step(&mut self, step: Step) -> Result<(), String> {
         match step {
             Step::Print(bytes) => {
@@ -117,10 +117,10 @@ impl Law {
         Ok(frame.is_current)
     }
 
-    /// Brings both clients up to date and checks the law.
+    /// Brings both clients up to date and checks the equivalence.
     ///
     /// # Errors
-    /// What was seen against the law.
+    /// What was seen against it.
     pub fn catch_up(&mut self) -> Result<(), String> {
         while !self.ansi_frame()? {}
         while !self.spans_frame()? {}
@@ -146,9 +146,9 @@ impl Law {
         let transcript = self.host.transcript();
         let mut rows = Vec::new();
         // That many a client gets that attaches late.
-        let from = transcript.end().saturating_sub(part::ROWS_AT_START.into());
+        let from = transcript.end().saturating_sub(backlog::ROWS_AT_START.into());
         for row in transcript.rows_from(from.max(transcript.cleared_at())) {
-            cluster::fold(row.line.clone(), usize::from(self.host.size().cols), |line| rows.push(trimmed(line)));
+            grapheme::fold(row.line.clone(), usize::from(self.host.size().cols), |line| rows.push(trimmed(line)));
         }
         let above = self.emulator.transcript();
         let above: Vec<_> = above.rows_from(above.first()).map(|row| trimmed(row.line.clone())).collect();

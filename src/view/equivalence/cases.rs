@@ -1,4 +1,4 @@
-//! Cases for the law: what programs print, and what happens to those who look on.
+//! Cases for the equivalence of views: what programs print, and what happens to those who look on.
 
 use proptest::{collection::vec, prelude::*};
 

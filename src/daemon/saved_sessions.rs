@@ -1,4 +1,4 @@
-//! What is remembered of the sessions for when everything else is gone, as after a reboot: a small file, written
+//! Saves the sessions for when everything else is gone, as after a reboot: a small file, written
 //! whole or not at all, for its owner alone. No environment is in it.
 
 use std::{
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Several events make one writing.
-const SETTLE: Duration = Duration::from_millis(100);
+const WRITE_DEBOUNCE: Duration = Duration::from_millis(100);
 
 /// What changes without an event, as a shell's folder, is written this often.
 const REFRESH: Duration = Duration::from_secs(60);
@@ -33,17 +33,17 @@ const REFRESH: Duration = Duration::from_secs(60);
 const TEXT_LINES: usize = 2000;
 
 /// The largest record that is read: a thousand runs with all the text that is kept of each.
-const MOST_BYTES: u64 = 256 << 20;
+const MAX_BYTES: u64 = 256 << 20;
 
 /// As many faults of a file as are logged.
-const MOST_FAULTS: usize = 10;
+const MAX_FAULTS: usize = 10;
 
 /// How long the end of a daemon, or its replacement, waits for a disk that does not answer.
 const LAST_WRITE: Duration = Duration::from_secs(5);
 
 /// The file's content.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Record {
+pub(super) struct SavedSessions {
     /// Sessions that run.
     #[serde(default)]
     pub live: Vec<SessionOutline>,
@@ -54,12 +54,12 @@ pub(super) struct Record {
 
 /// What one reading of the file came to.
 struct Loaded {
-    record: Record,
+    record: SavedSessions,
     /// Nothing is lost by writing the file anew: what could not be read of it is kept aside.
     may_write: bool,
 }
 
-impl Record {
+impl SavedSessions {
     fn path() -> Result<PathBuf, String> {
         // The directory is made if it is missing, and is nobody else's.
         paths::state().map_err(|error| error.to_string())?;
@@ -85,7 +85,7 @@ impl Record {
             return Loaded { record, may_write: true };
         }
         let place = path.display();
-        for fault in faults.iter().take(MOST_FAULTS) {
+        for fault in faults.iter().take(MAX_FAULTS) {
             warn!("{place} cannot be read whole: {fault}");
         }
         let may_write = match keep_aside(&path) {
@@ -141,11 +141,11 @@ fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     if !meta.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
-    if meta.len() > MOST_BYTES {
-        return Err(io::Error::other(format!("it has {} bytes, at most {MOST_BYTES} are read", meta.len())));
+    if meta.len() > MAX_BYTES {
+        return Err(io::Error::other(format!("it has {} bytes, at most {MAX_BYTES} are read", meta.len())));
     }
     let mut bytes = Vec::new();
-    file.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -207,7 +207,7 @@ impl Flusher {
 impl Keeper {
     /// Begins. `resumed`: the sessions of the record that ran, still do.
     pub(super) fn start(supervisor: &Supervisor, with_text: bool, resumed: bool) -> Self {
-        let Loaded { record: mut old, may_write } = Record::load();
+        let Loaded { record: mut old, may_write } = SavedSessions::load();
         if !resumed {
             // What ran last is what a name stands for.
             old.restorable.retain(|older| !old.live.iter().any(|live| live.name == older.name));
@@ -255,7 +255,7 @@ struct Writer {
     supervisor: Supervisor,
     with_text: bool,
     /// What was written last.
-    last: Option<Record>,
+    last: Option<SavedSessions>,
     /// That it could not be written was logged.
     warned: bool,
 }
@@ -279,7 +279,7 @@ impl Writer {
                 Some(asked) = orders.recv() => Some(asked),
                 live = self.live() => {
                     if let Some(live) = live {
-                        self.write(Record { live, restorable: sessions }).await;
+                        self.write(SavedSessions { live, restorable: sessions }).await;
                     }
                     let news = async {
                         loop {
@@ -296,7 +296,7 @@ impl Writer {
                         }
                     };
                     match timeout(REFRESH, news).await {
-                        Ok(None) => timeout(SETTLE, orders.recv()).await.ok().flatten(),
+                        Ok(None) => timeout(WRITE_DEBOUNCE, orders.recv()).await.ok().flatten(),
                         Ok(asked) => asked,
                         Err(_) => None,
                     }
@@ -311,7 +311,7 @@ impl Writer {
             let live = if order == Order::ForgetLive { Some(Vec::new()) } else { self.live().await };
             if let Some(live) = live {
                 let sessions = restorable.borrow_and_update().clone();
-                self.write(Record { live, restorable: sessions }).await;
+                self.write(SavedSessions { live, restorable: sessions }).await;
             }
             let _ = done.send(());
             if order != Order::Flush {
@@ -325,7 +325,7 @@ impl Writer {
         self.supervisor.outline(self.with_text.then_some(TEXT_LINES)).await.ok()
     }
 
-    async fn write(&mut self, record: Record) {
+    async fn write(&mut self, record: SavedSessions) {
         if self.last.as_ref() == Some(&record) {
             return;
         }

@@ -1,4 +1,4 @@
-//! The way to the daemon: it is joined, and started when there is none.
+//! Connects to the daemon, and starts one when there is none.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,12 +17,12 @@ use crate::{
 };
 
 /// How long a daemon may take to end, to start or to answer, before it is said that something is wrong.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Why the daemon cannot be had.
 #[derive(Debug, thiserror::Error)]
-pub enum JoinError {
+pub enum ConnectError {
     /// It cannot be spoken to.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -36,7 +36,7 @@ pub enum JoinError {
 
 /// A connection that has joined.
 #[derive(Debug)]
-pub struct Joined {
+pub struct Connected {
     /// The connection: any bytes of the protocol may follow.
     pub stream: Stream,
     /// What the daemon said of itself.
@@ -49,15 +49,15 @@ pub struct Joined {
 /// waited for.
 ///
 /// # Errors
-/// As [`JoinError`] says. Without `start`, [`ClientError::is_nobody_there`] when there is none.
-pub async fn join(params: &JoinParams, start: bool) -> Result<Joined, JoinError> {
+/// As [`ConnectError`] says. Without `start`, [`ClientError::is_nobody_there`] when there is none.
+pub async fn connect(params: &JoinParams, start: bool) -> Result<Connected, ConnectError> {
     // Nothing is made where nothing is started.
     let path = paths::daemon_sockets().into_iter().next().unwrap_or_default();
     let attempts = async {
         loop {
             match find(&path).await {
                 Ok((mut stream, path)) => match client::join(&mut stream, params).await {
-                    Ok(daemon) => return Ok(Joined { stream, daemon, path }),
+                    Ok(daemon) => return Ok(Connected { stream, daemon, path }),
                     // It was just ending.
                     Err(ClientError::Closed) => {}
                     Err(error) => return Err(error.into()),
@@ -70,7 +70,7 @@ pub async fn join(params: &JoinParams, start: bool) -> Result<Joined, JoinError>
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
-    tokio::time::timeout(PATIENCE, attempts).await.unwrap_or_else(|_| Err(JoinError::Silent(path.clone())))
+    tokio::time::timeout(CONNECT_TIMEOUT, attempts).await.unwrap_or_else(|_| Err(ConnectError::Silent(path.clone())))
 }
 
 /// Connects to the daemon, wherever it listens; where it does not, that is said of the best place.
@@ -101,15 +101,15 @@ async fn find(best: &Path) -> Result<(Stream, PathBuf), ClientError> {
 pub(super) fn with_running(
     params: &JoinParams,
     none: &str,
-    act: impl AsyncFnOnce(Joined) -> anyhow::Result<()>,
+    act: impl AsyncFnOnce(Connected) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the runtime could not be started")?;
     runtime.block_on(async {
-        let joined = join(params, false).await.map_err(|error| match error {
-            JoinError::Client(error) if error.is_nobody_there() => anyhow::anyhow!("{none}"),
+        let joined = connect(params, false).await.map_err(|error| match error {
+            ConnectError::Client(error) if error.is_nobody_there() => anyhow::anyhow!("{none}"),
             error => error.into(),
         })?;
         act(joined).await
@@ -117,8 +117,8 @@ pub(super) fn with_running(
 }
 
 /// Starts a daemon and waits until clients can connect, to it or to another that was quicker.
-async fn start_daemon() -> Result<(), JoinError> {
-    let failed = |why: String| JoinError::Start(why);
+async fn start_daemon() -> Result<(), ConnectError> {
+    let failed = |why: String| ConnectError::Start(why);
     let output = tokio::task::spawn_blocking(|| {
         let mut command = Command::new(own_executable());
         command.args(["daemon", "--detach"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output()

@@ -1,4 +1,4 @@
-//! The daemon's place: its socket, and the lock that makes it the only one.
+//! The daemon's socket, and the lock that makes it the only one.
 
 use std::{
     fs::{File, OpenOptions},
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// A daemon that ends gives its programs a second and a little; one that starts takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CLAIM_TIMEOUT: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Why the place cannot be had.
@@ -34,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 pub enum ClaimError {
     /// Another daemon serves there.
     #[error("a daemon is already running, at {0}; `termi daemon --replace` puts this binary in its place")]
-    Taken(PathBuf),
+    AlreadyRunning(PathBuf),
     /// The folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -45,7 +45,7 @@ pub enum ClaimError {
 
 /// The lock held and the socket listened at.
 #[derive(Debug)]
-pub struct Place {
+pub struct SocketLock {
     path: PathBuf,
     listener: UnixListener,
     /// Held for as long as the process lives: it is what another daemon waits for.
@@ -56,11 +56,11 @@ pub struct Place {
     file: Option<(u64, u64)>,
 }
 
-impl Place {
+impl SocketLock {
     /// Takes the place. While another daemon starts or ends, this waits for what comes of it.
     ///
     /// # Errors
-    /// [`ClaimError::Taken`] when another daemon serves; else what is in the way, and what to do.
+    /// [`ClaimError::AlreadyRunning`] when another daemon serves; else what is in the way, and what to do.
     pub async fn claim() -> Result<Self, ClaimError> {
         let guard = claim_guard().await?;
         let path = paths::daemon_socket()?;
@@ -153,7 +153,7 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 
 /// Takes the guard, which a daemon holds whose socket and lock were wiped. That one makes them again when it is asked.
 async fn claim_guard() -> Result<Option<Guard>, ClaimError> {
-    let until = tokio::time::Instant::now() + PATIENCE;
+    let until = tokio::time::Instant::now() + CLAIM_TIMEOUT;
     loop {
         match Guard::take() {
             Ok(Some(guard)) => return Ok(Some(guard)),
@@ -171,7 +171,7 @@ async fn claim_guard() -> Result<Option<Guard>, ClaimError> {
             if server::check_own_socket(&socket).is_ok_and(|is_there| is_there)
                 && UnixStream::connect(&socket).await.is_ok()
             {
-                return Err(ClaimError::Taken(socket));
+                return Err(ClaimError::AlreadyRunning(socket));
             }
         }
         if tokio::time::Instant::now() > until {
@@ -188,7 +188,7 @@ async fn claim_guard() -> Result<Option<Guard>, ClaimError> {
 async fn claim_lock(socket: &Path) -> Result<Flock<File>, ClaimError> {
     let path = socket.with_extension("lock");
     let mut file = open_lock(&path)?;
-    let until = tokio::time::Instant::now() + PATIENCE;
+    let until = tokio::time::Instant::now() + CLAIM_TIMEOUT;
     loop {
         file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => return Ok(lock),
@@ -196,7 +196,7 @@ async fn claim_lock(socket: &Path) -> Result<Flock<File>, ClaimError> {
             Err((_, errno)) => return Err(ClaimError::Refused(format!("{}: {errno}", path.display()))),
         };
         if server::check_own_socket(socket).map_err(ClaimError::Refused)? && UnixStream::connect(socket).await.is_ok() {
-            return Err(ClaimError::Taken(socket.to_owned()));
+            return Err(ClaimError::AlreadyRunning(socket.to_owned()));
         }
         if tokio::time::Instant::now() > until {
             return Err(ClaimError::Refused(format!(

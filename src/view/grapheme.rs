@@ -1,13 +1,13 @@
-//! A line as the characters that take up its columns.
+//! A line as its grapheme clusters, each in the columns that it takes up.
 
 use crate::{
     protocol::{Span, SpanLine, Style},
     term::columns,
 };
 
-/// A character with what is drawn over it.
+/// A grapheme cluster: a character with the combining marks over it.
 #[derive(Debug, Clone, Copy)]
-pub struct Cluster<'a> {
+pub struct Grapheme<'a> {
     pub text: &'a str,
     /// None is the default style.
     pub style: Option<&'a Style>,
@@ -16,9 +16,9 @@ pub struct Cluster<'a> {
     pub width: usize,
 }
 
-impl Cluster<'_> {
+impl Grapheme<'_> {
     /// Whether two look the same, wherever they are.
-    pub fn looks_like(&self, other: &Cluster) -> bool {
+    pub fn looks_like(&self, other: &Grapheme) -> bool {
         self.text == other.text && self.style == other.style
     }
 
@@ -28,9 +28,9 @@ impl Cluster<'_> {
     }
 }
 
-/// The line's clusters; blanks at its end that have no look of their own are left out.
-pub fn clusters(line: &SpanLine) -> Vec<Cluster<'_>> {
-    let mut all: Vec<Cluster> = Vec::with_capacity(line.text.len());
+/// The line's graphemes; blanks at its end that have no look of their own are left out.
+pub fn graphemes(line: &SpanLine) -> Vec<Grapheme<'_>> {
+    let mut all: Vec<Grapheme> = Vec::with_capacity(line.text.len());
     let mut spans = line.spans.iter().peekable();
     let (mut col, mut start) = (0, 0);
     for (at, c) in line.text.char_indices() {
@@ -42,7 +42,7 @@ pub fn clusters(line: &SpanLine) -> Vec<Cluster<'_>> {
             Some(last) if width == 0 => last.text = &line.text[start..end],
             _ => {
                 start = at;
-                all.push(Cluster { text: &line.text[at..end], style, col, width });
+                all.push(Grapheme { text: &line.text[at..end], style, col, width });
                 col += width;
             }
         }
@@ -120,7 +120,8 @@ mod tests {
     #[test]
     fn marks_belong_to_the_character_before_them() {
         let line = line("e\u{301}\u{302}\u{4f60}x  ");
-        let all: Vec<_> = clusters(&line).iter().map(|cluster| (cluster.text, cluster.col, cluster.width)).collect();
+        let all: Vec<_> =
+            graphemes(&line).iter().map(|grapheme| (grapheme.text, grapheme.col, grapheme.width)).collect();
         assert_eq!(all, [("e\u{301}\u{302}", 0, 1), ("\u{4f60}", 1, 2), ("x", 3, 1)]);
     }
 }

@@ -19,13 +19,13 @@ const TRANSCRIPT_BYTES: usize = 1 << 10;
 const BEGIN: &str = "\x1b[?2026h";
 const END: &str = "\x1b[?2026l";
 
-pub struct Picture {
+pub struct ScreenMirror {
     screen: Terminal,
     /// The terminal shows what the emulator does.
     in_step: bool,
 }
 
-impl Picture {
+impl ScreenMirror {
     pub fn new(size: Size) -> Self {
         Self { screen: Terminal::new(size, TRANSCRIPT_BYTES), in_step: false }
     }
@@ -87,7 +87,7 @@ mod tests {
     struct Both {
         host: Terminal,
         view: View,
-        picture: Picture,
+        mirror: ScreenMirror,
         user: Terminal,
     }
 
@@ -96,7 +96,7 @@ mod tests {
             let host = Terminal::new(SIZE, 100_000);
             let mut user = Terminal::new(SIZE, 100_000);
             user.feed(b"the shell\r\n\x1b[?1049h");
-            Self { view: View::new(Format::Ansi, &host), host, picture: Picture::new(SIZE), user }
+            Self { view: View::new(Format::Ansi, &host), host, mirror: ScreenMirror::new(SIZE), user }
         }
 
         fn print(&mut self, bytes: &[u8]) -> String {
@@ -117,7 +117,7 @@ mod tests {
                     current: next.is_current,
                     body: next.body,
                 };
-                written += &self.picture.take(&frame);
+                written += &self.mirror.take(&frame);
             }
             self.user.feed(written.as_bytes());
             self.user.take_effects();
@@ -161,7 +161,7 @@ mod tests {
         let mut both = Both::new();
         both.print(b"$ ");
         assert_eq!(both.print(b"l"), format!("{BEGIN}l{END}"));
-        both.picture.resize(SIZE);
+        both.mirror.resize(SIZE);
         assert!(both.print(b"s").contains("\x1b[1H\x1b[2K$ ls"));
         both.assert_same("painted anew");
     }

@@ -1,4 +1,4 @@
-//! Ending a process tree, step by step, without ever signalling anything outside of it.
+//! Terminates a process tree, step by step, without ever signalling anything outside of it.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use nix::{
 use crate::process::{Proc, descendants, tree};
 
 /// Between signalling the program's own group and looking for others: most runs are over by then, and a look
-/// at all of `/proc` is what an ending costs.
+/// at all of `/proc` is what a termination costs.
 const GROUP_LEAD: Duration = Duration::from_millis(20);
 
 /// Between SIGHUP and SIGTERM: whoever handles SIGHUP gets to do so.
@@ -25,7 +25,7 @@ const KILL_INTERVAL: Duration = Duration::from_millis(10);
 /// How long SIGKILL is repeated before giving up: only another user's processes survive that.
 const KILL_PATIENCE: Duration = Duration::from_millis(1000);
 
-/// Which processes an ending is about.
+/// Which processes a termination is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
     /// All below the shim.
@@ -42,9 +42,9 @@ enum Stage {
     Kill,
 }
 
-/// An ending under way.
+/// A termination under way.
 #[derive(Debug)]
-pub(super) struct Ending {
+pub(super) struct Termination {
     scope: Scope,
     signal: Option<i32>,
     begun: Instant,
@@ -54,22 +54,22 @@ pub(super) struct Ending {
     left: usize,
 }
 
-impl Ending {
+impl Termination {
     /// `group` is the program while it is not reaped: its group's number cannot be anyone else's.
     pub(super) fn begin(scope: Scope, group: Option<Pid>, signal: Option<i32>, grace: Duration) -> Self {
         let begun = Instant::now();
-        let mut ending = Self { scope, signal, begun, grace, stage: Stage::First, next: begun, left: 0 };
+        let mut termination = Self { scope, signal, begun, grace, stage: Stage::First, next: begun, left: 0 };
         if let Some(program) = group {
-            let first = ending.first();
+            let first = termination.first();
             for signal in std::iter::once(first).chain((first != libc::SIGSTOP).then_some(libc::SIGCONT)) {
                 if let Ok(signal) = Signal::try_from(signal) {
                     let _ = killpg(program, signal);
                 }
             }
-            ending.stage = Stage::Group;
-            ending.next = begun + GROUP_LEAD;
+            termination.stage = Stage::Group;
+            termination.next = begun + GROUP_LEAD;
         }
-        ending
+        termination
     }
 
     fn first(&self) -> i32 {
@@ -103,7 +103,7 @@ impl Ending {
         }
         let targets: Vec<&Proc> = below.iter().filter(|process| is_target(process)).collect();
         if targets.is_empty() {
-            // What is left is not of this ending's scope, and lives on.
+            // What is left is not of this termination's scope, and lives on.
             self.left = below.len();
             // Zombies still to be reaped: the caller's next look at waitpid decides.
             self.next = Instant::now() + KILL_INTERVAL;

@@ -1,8 +1,8 @@
-//! The law on arbitrary lives of terminals.
+//! The equivalence of views over arbitrary lives of terminals.
 
 use proptest::{collection::vec, prelude::*};
 
-use super::{Law, Step, cases};
+use super::{Equivalence, Step, cases};
 use crate::{
     protocol::{Size, SpanLine},
     term::{Terminal, clamp_size},
@@ -30,9 +30,9 @@ proptest! {
         synchronizes in any::<bool>(),
         steps in cases::steps(),
     ) {
-        let mut law = Law::new(clamp_size(size.0.into(), size.1.into()), limit, synchronizes);
+        let mut equivalence = Equivalence::new(clamp_size(size.0.into(), size.1.into()), limit, synchronizes);
         for step in steps.into_iter().chain([Step::EndSync, Step::CatchUp]) {
-            law.step(step).map_err(TestCaseError::fail)?;
+            equivalence.step(step).map_err(TestCaseError::fail)?;
         }
     }
 

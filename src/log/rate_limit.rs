@@ -1,4 +1,4 @@
-//! Warnings that come too often: whoever can make the host warn could fill the disk with it.
+//! Limits the rate of warnings: whoever can make the host warn could fill the disk with it.
 
 use std::{
     collections::HashMap,
@@ -10,11 +10,11 @@ use std::{
 use tracing::{Level, Metadata, callsite::Identifier};
 
 /// So many of one kind are written at once, and one more each second.
-const AT_ONCE: u64 = 100;
+const MAX_BURST: u64 = 100;
 
 /// Counts warnings by the place in the code that they come from.
 #[derive(Debug, Default)]
-pub(super) struct Repeats(Mutex<HashMap<Identifier, Kind>>);
+pub(super) struct RateLimit(Mutex<HashMap<Identifier, Kind>>);
 
 #[derive(Debug)]
 struct Kind {
@@ -31,7 +31,7 @@ pub(super) struct Note {
     is_last: bool,
 }
 
-impl Repeats {
+impl RateLimit {
     /// Whether an event is to be written; none if there were too many like it.
     pub fn admit(&self, metadata: &Metadata<'_>) -> Option<Note> {
         if *metadata.level() > Level::WARN {
@@ -39,7 +39,7 @@ impl Repeats {
         }
         let now = Instant::now();
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kind = kinds.entry(metadata.callsite()).or_insert(Kind { left: AT_ONCE, at: now, left_out: 0 });
+        let kind = kinds.entry(metadata.callsite()).or_insert(Kind { left: MAX_BURST, at: now, left_out: 0 });
         kind.admit(now)
     }
 }
@@ -48,7 +48,7 @@ impl Kind {
     fn admit(&mut self, now: Instant) -> Option<Note> {
         let earned = now.saturating_duration_since(self.at).as_secs();
         if earned > 0 {
-            self.left = self.left.saturating_add(earned).min(AT_ONCE);
+            self.left = self.left.saturating_add(earned).min(MAX_BURST);
             self.at = now;
         }
         if self.left == 0 {
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn a_flood_of_warnings_is_counted_and_not_written() {
         let begun = Instant::now();
-        let mut kind = Kind { left: AT_ONCE, at: begun, left_out: 0 };
+        let mut kind = Kind { left: MAX_BURST, at: begun, left_out: 0 };
         let written: Vec<String> = (0..1000).filter_map(|_| kind.admit(begun)).map(|note| note.to_string()).collect();
         assert_eq!(written.len(), 100);
         assert!(written[..99].iter().all(String::is_empty));

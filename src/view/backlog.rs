@@ -1,4 +1,5 @@
-//! Which rows of the transcript a frame takes along: as many as are not felt, all of them while the view keeps up.
+//! Which rows of the transcript a frame takes along: at most 250 (2.5 ms in Neovim), so all of them while the view
+//! keeps up.
 
 use super::View;
 use crate::term::Terminal;
@@ -17,7 +18,7 @@ pub(super) const ROWS_AT_START: u32 = 5000;
 
 /// The rows of the transcript that a frame takes along.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Part {
+pub(super) struct BacklogSlice {
     pub start: u64,
     pub end: u64,
     /// Rows that were left out before them.
@@ -28,7 +29,7 @@ pub(super) struct Part {
     pub current: bool,
 }
 
-impl Part {
+impl BacklogSlice {
     pub fn len(&self) -> usize {
         usize::try_from(self.end - self.start).unwrap_or(usize::MAX)
     }
@@ -36,7 +37,7 @@ impl Part {
 
 impl View {
     /// Which rows of the transcript the next frame takes along.
-    pub(super) fn choose(&mut self, terminal: &Terminal) -> Part {
+    pub(super) fn next_backlog(&mut self, terminal: &Terminal) -> BacklogSlice {
         let transcript = terminal.transcript();
         let cleared = self.next_row < transcript.cleared_at();
         if cleared {
@@ -50,10 +51,10 @@ impl View {
         // The primary screen is out of sight, and with it what scrolls off: it is sent when it is back.
         // A part of the screen is all that a client of another size has.
         if terminal.modes().alternate_screen || self.letterbox(terminal).is_some() {
-            return Part { start: self.next_row, end: self.next_row, skipped: 0, cleared, current: true };
+            return BacklogSlice { start: self.next_row, end: self.next_row, skipped: 0, cleared, current: true };
         }
-        let most = if self.filling { u64::from(ROWS_AT_START) + MAX_BEHIND } else { MAX_BEHIND };
-        if end - self.next_row > most || self.next_row < transcript.first() {
+        let max_behind = if self.filling { u64::from(ROWS_AT_START) + MAX_BEHIND } else { MAX_BEHIND };
+        if end - self.next_row > max_behind || self.next_row < transcript.first() {
             self.skipped += end - self.next_row;
             self.next_row = end;
             self.unbroken_from = end;
@@ -61,10 +62,10 @@ impl View {
         }
         if self.next_row == end {
             // Under a flood a marker in each frame would be a flood of its own: it waits for the next rows.
-            return Part { start: end, end, skipped: 0, cleared, current: true };
+            return BacklogSlice { start: end, end, skipped: 0, cleared, current: true };
         }
         let stop = end.min(self.next_row + if self.filling { ROWS_A_FRAME_AT_START } else { ROWS_A_FRAME });
-        Part {
+        BacklogSlice {
             start: self.next_row,
             end: stop,
             skipped: std::mem::take(&mut self.skipped),
