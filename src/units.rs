@@ -1,5 +1,13 @@
 //! Amounts as people read and write them: `512 MB`, `1m 30s`. All messages have them from here.
 
+use std::time::Duration;
+
+/// A duration in milliseconds, as the protocol writes it.
+#[must_use]
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Bytes, in units of 1024 as options take them: what was given as `512M` is `512 MB`, and `1536M` is no `1.5 GB`.
 #[must_use]
 pub fn bytes(bytes: u64) -> String {

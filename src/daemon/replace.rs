@@ -14,7 +14,7 @@ use std::{
     fs::File,
     io::{self, Read, Seek, Write},
     os::{
-        fd::{AsRawFd, FromRawFd, OwnedFd},
+        fd::AsRawFd,
         unix::{ffi::OsStrExt, fs::PermissionsExt},
     },
     path::Path,
@@ -39,7 +39,7 @@ use tracing::{info, warn};
 use super::{Options, Serving, SocketLock, connect, connect::with_running, saved_sessions::Flusher};
 use crate::{
     client::{Client, ClientError, whereabouts},
-    process::{Proc, own_executable},
+    process::{Proc, handed_down, own_executable},
     protocol::{Code, CrossSession, Error, Event, Replace, ReplaceParams},
     rpc::Drain,
     server::Inherited,
@@ -123,23 +123,18 @@ pub fn check_state() -> anyhow::Result<()> {
 
 /// Takes up what the last binary has left at a descriptor.
 pub(super) fn take_over(fd: i32) -> anyhow::Result<Handed> {
-    let (head, state) = read(File::from(own(fd)))?;
+    let (head, state) = read(File::from(handed_down(fd)))?;
     for fd in state.descriptors().chain([head.listener, head.lock]) {
         stays_open(fd, false)?;
     }
     Ok(Handed {
-        socket_lock: SocketLock::take_over(head.socket.into(), own(head.listener), own(head.lock))?,
+        socket_lock: SocketLock::take_over(head.socket.into(), handed_down(head.listener), handed_down(head.lock))?,
         generation: head.generation,
         answered_since: head.answered_since.min(head.generation),
         inherited: Inherited { umask: head.umask, open_files: head.open_files },
         policy: head.cross_session,
         state,
     })
-}
-
-fn own(fd: i32) -> OwnedFd {
-    // SAFETY: the state names it once, and the binary that wrote the state has left it to this one.
-    unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
 /// Whether a descriptor is still there after an exec.

@@ -9,16 +9,12 @@ use std::{
     collections::{HashMap, HashSet},
     ffi::OsStr,
     fs,
-    os::unix::{
-        ffi::{OsStrExt, OsStringExt},
-        fs::MetadataExt,
-    },
+    os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
 };
 
-use nix::unistd::Uid;
-
 use super::{
+    environment::Environment,
     strays::{LOOKS, end_now, freeze},
     tree::{Proc, all},
 };
@@ -31,7 +27,7 @@ pub fn end_leftovers(is_gone: impl Fn(&Path) -> bool) -> usize {
 
 /// Ends what has left the tree of a run whose shim is this process. Gives how many processes there were.
 pub fn end_escaped(run_id: &[u8]) -> usize {
-    end_marked(|pid| environment(pid).is_some_and(|env| variable(&env, "TERMI_RUN") == Some(run_id)))
+    end_marked(|pid| Environment::of_own(pid).is_some_and(|env| env.variable("TERMI_RUN") == Some(run_id)))
 }
 
 fn end_marked(is_marked: impl Fn(i32) -> bool) -> usize {
@@ -108,22 +104,12 @@ fn is_termi(pid: i32) -> bool {
 
 /// The socket of the host that a program of this user's belongs to, as its environment says.
 fn socket_of(pid: i32) -> Option<PathBuf> {
-    let env = environment(pid)?;
+    let env = Environment::of_own(pid)?;
     let is_id = |id: &[u8]| id.len() == 32 && id.iter().all(u8::is_ascii_hexdigit);
-    if !variable(&env, "TERMI_RUN").is_some_and(is_id) || !variable(&env, "TERMI_SESSION").is_some_and(is_id) {
+    if !env.variable("TERMI_RUN").is_some_and(is_id) || !env.variable("TERMI_SESSION").is_some_and(is_id) {
         return None;
     }
-    Some(PathBuf::from(std::ffi::OsString::from_vec(variable(&env, "TERMI_SOCKET")?.to_vec())))
-}
-
-/// What a process of this user's was started with.
-fn environment(pid: i32) -> Option<Vec<u8>> {
-    let is_own = fs::metadata(format!("/proc/{pid}")).is_ok_and(|meta| meta.uid() == Uid::effective().as_raw());
-    is_own.then(|| fs::read(format!("/proc/{pid}/environ")).ok()).flatten()
-}
-
-fn variable<'a>(env: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    env.split(|&byte| byte == 0).find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+    Some(PathBuf::from(std::ffi::OsString::from_vec(env.variable("TERMI_SOCKET")?.to_vec())))
 }
 
 /// What makes a number or a path mean the same to two processes.

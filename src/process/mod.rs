@@ -1,5 +1,6 @@
 //! What the kernel says about processes: who descends from whom, what a tree uses, names of signals.
 
+mod environment;
 mod leftovers;
 mod own;
 mod signals;
@@ -7,7 +8,7 @@ mod strays;
 mod tree;
 
 pub use leftovers::{end_escaped, end_leftovers};
-pub use own::{non_blocking, own_executable};
+pub use own::{handed_down, non_blocking, own_executable};
 pub use signals::{signal_name, signal_number};
 pub use strays::{Orphaned, end_all, end_tree, note_inherited};
 pub use tree::{Proc, Usage, count, cwd, descendants, proportional_memory, ticks_a_second, tree, usage, usage_of};

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd, OwnedFd},
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
     path::PathBuf,
 };
 
@@ -22,4 +22,12 @@ pub fn non_blocking(fd: OwnedFd) -> io::Result<OwnedFd> {
     let flags = OFlag::from_bits_truncate(fcntl(fd.as_raw_fd(), FcntlArg::F_GETFL)?);
     fcntl(fd.as_raw_fd(), FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
     Ok(fd)
+}
+
+/// A descriptor that the binary before this one has left open for it and named in the state that it wrote: once, as it
+/// then is this one's to close.
+#[must_use]
+pub fn handed_down(fd: i32) -> OwnedFd {
+    // SAFETY: the state names it once, and the binary that wrote the state has left it to this one.
+    unsafe { OwnedFd::from_raw_fd(fd) }
 }

@@ -13,7 +13,10 @@ use nix::{
     unistd::Pid,
 };
 
-use super::tree::{Proc, descendants, tree};
+use super::{
+    environment::Environment,
+    tree::{Proc, descendants, tree},
+};
 
 /// How often a tree is looked at again for what it has forked meanwhile.
 pub(super) const LOOKS: usize = 16;
@@ -83,10 +86,11 @@ impl Orphaned {
     fn among(&self, below: Vec<Proc>) -> Vec<Proc> {
         // A number that still leads a session is not given to another process; one that leads it again is.
         let is_reused = self.reaped && below.iter().any(|process| process.pid == self.program);
-        let is_ours = |process: &Proc| match run_of(process.pid) {
-            Some(run) => run == self.run_id.as_bytes(),
-            None => process.session == self.program && !is_reused,
-        };
+        let is_ours =
+            |process: &Proc| match Environment::of(process.pid).as_ref().and_then(|env| env.variable("TERMI_RUN")) {
+                Some(run) => run == self.run_id.as_bytes(),
+                None => process.session == self.program && !is_reused,
+            };
         below.into_iter().filter(is_ours).collect()
     }
 }
@@ -121,13 +125,6 @@ fn without_shim(below: &[Proc]) -> Vec<Proc> {
 fn is_this_program(pid: i32) -> bool {
     let exe = |pid: &str| fs::metadata(format!("/proc/{pid}/exe")).map(|meta| (meta.dev(), meta.ino())).ok();
     exe("self").is_some_and(|own| exe(&pid.to_string()) == Some(own))
-}
-
-/// The run that a process was started in, as its environment says: none if it has no such variable, or may not be
-/// asked.
-fn run_of(pid: i32) -> Option<Vec<u8>> {
-    let env = fs::read(format!("/proc/{pid}/environ")).ok()?;
-    env.split(|&byte| byte == 0).find_map(|entry| entry.strip_prefix(b"TERMI_RUN=")).map(<[u8]>::to_vec)
 }
 
 /// Ends these processes, as far as they are still there.

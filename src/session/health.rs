@@ -126,14 +126,7 @@ impl Supervisor {
             checks.push(subreaper());
             checks.push(names(&sessions));
             checks.extend(logout());
-            checks.push(ok(
-                "uptime",
-                format!(
-                    "{}, pid {}",
-                    units::age(u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX)),
-                    std::process::id()
-                ),
-            ));
+            checks.push(ok("uptime", format!("{}, pid {}", units::age(units::millis(uptime)), std::process::id())));
             checks.extend(sessions.iter().flat_map(|(id, session)| of_session(id, session)));
             checks
         });

@@ -5,6 +5,7 @@
 
 mod access;
 mod client;
+mod deadline;
 mod error;
 mod health;
 mod keeping;

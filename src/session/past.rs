@@ -77,7 +77,7 @@ async fn on_disk_within<T: Send + 'static>(
         let text = format!(
             "the disk of {} did not answer within {}",
             folder.display(),
-            units::duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))
+            units::duration(units::millis(patience))
         );
         Err(Error::new(Code::ResourceExhausted, format!("{text}; sessions go on without it")))
     })

@@ -22,6 +22,7 @@ use crate::{
     session::{
         access::Permit,
         client::{Client, ClientId, viewer::AttachWish},
+        deadline::sleep_until,
         error::{gone, run_gone},
         lifecycle::{Refusal, Transition},
         message::{ASKS_WAITING, Ask, KillOutcome, LinesWish, Published, RunHandle, ask},
@@ -85,7 +86,7 @@ impl Supervisor {
                             let _ = thaw.changed().await;
                         }
                     },
-                    () = until(expiry) => table.dismiss_old(),
+                    () = sleep_until(expiry) => table.dismiss_old(),
                 }
             }
         });
@@ -443,14 +444,6 @@ impl Supervisor {
             disk.flush().await;
         }
         killed
-    }
-}
-
-/// Sleeps until a moment; for ever when there is none.
-async fn until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment.into()).await,
-        None => std::future::pending().await,
     }
 }
 

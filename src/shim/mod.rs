@@ -275,7 +275,7 @@ impl Shim {
         if pid == self.program.as_raw() && !self.exited {
             self.exited = true;
             let cpu_ms = millis(used.ru_utime) + millis(used.ru_stime);
-            let lasted_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let lasted_ms = crate::units::millis(self.begun.elapsed());
             self.unreported = Some(ProgramEnd { code, signal, cpu_ms, lasted_ms });
             if self.termination.is_none() {
                 self.end(Scope::Session(pid), None, LEFTOVER_GRACE);

@@ -132,13 +132,13 @@ mod tests {
         assert_eq!(merged.limits, Some(Limits { processes: Some(3), cpu_seconds: Some(5), ..Limits::default() }));
     }
 
-    /// The schema in `doc/` is written from the types: `TERMI_UPDATE_SCHEMA=1 cargo test --lib schema` writes it anew.
+    /// The schema in `doc/` is written from the types: `TERMI_BLESS=1 cargo test --lib schema` writes it anew.
     #[test]
     fn the_schema_is_that_of_the_types() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/doc/termi.schema.json");
         let mut schema = serde_json::to_string_pretty(&schemars::schema_for!(file::TemplateFile)).unwrap();
         schema.push('\n');
-        if std::env::var_os("TERMI_UPDATE_SCHEMA").is_some() {
+        if std::env::var_os("TERMI_BLESS").is_some() {
             std::fs::write(path, &schema).unwrap();
         }
         let written = std::fs::read_to_string(path).unwrap_or_default();

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     process::{self, Usage},
     protocol::{Error, Exit, Limits, Result},
+    session::deadline::sleep_until,
     shim::KernelLimits,
     units,
 };
@@ -183,12 +184,7 @@ async fn watch(mut changed: mpsc::UnboundedReceiver<Change>) {
     let mut all: Vec<Watched> = Vec::new();
     loop {
         let due = all.iter().map(|watched| watched.due).min();
-        let clock = async {
-            match due {
-                Some(due) => tokio::time::sleep_until(due.into()).await,
-                None => std::future::pending().await,
-            }
-        };
+        let clock = sleep_until(due);
         tokio::select! {
             change = changed.recv() => match change {
                 Some(Change::Watch(watched)) => all.push(*watched),

@@ -66,7 +66,7 @@ impl Memory {
 
 impl State {
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        crate::units::millis(self.started.elapsed())
     }
 
     /// How long nothing was given up.

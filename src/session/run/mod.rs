@@ -31,6 +31,7 @@ use crate::{
             json::{Follower, Lines},
             viewer::Viewer,
         },
+        deadline::sleep_until,
         message::{Ask, Desired, KillOutcome, LinesWish, Published},
         program::{
             cgroup::Cgroup,
@@ -534,12 +535,5 @@ async fn writable(master: Option<&Master>, wanted: bool) {
     match master {
         Some(master) if wanted => master.writable().await,
         _ => std::future::pending().await,
-    }
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
     }
 }

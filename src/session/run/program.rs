@@ -373,8 +373,7 @@ impl Run {
     }
 
     pub(super) fn kill(&mut self, kill: Kill) -> impl Future<Output = bool> + '_ {
-        let order =
-            Order::Kill { signal: kill.signal, grace_ms: u64::try_from(kill.grace.as_millis()).unwrap_or(u64::MAX) };
+        let order = Order::Kill { signal: kill.signal, grace_ms: units::millis(kill.grace) };
         async move {
             match &mut self.link {
                 Some(link) => link.order(order).await.is_ok(),

@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    os::fd::{FromRawFd, OwnedFd},
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
@@ -12,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::{Flow, Heard, Identity, Life, Run, watch_limits};
 use crate::{
     history::{KeptPath, Output},
+    process::handed_down,
     protocol::SessionId,
     pty::{Master, ShimLink, Spawn},
     session::{
@@ -160,8 +160,11 @@ impl Run {
             services,
             own,
             terminal: Terminal::restore(saved.terminal),
-            master: saved.master.map(|fd| Master::new(owned(fd))).transpose()?,
-            link: saved.shim.map(|(orders, reports)| ShimLink::take_over(owned(orders), owned(reports))).transpose()?,
+            master: saved.master.map(|fd| Master::new(handed_down(fd))).transpose()?,
+            link: saved
+                .shim
+                .map(|(orders, reports)| ShimLink::take_over(handed_down(orders), handed_down(reports)))
+                .transpose()?,
             pid: saved.pid,
             shim_pid: saved.shim_pid,
             life: match saved.life {
@@ -202,9 +205,4 @@ impl Run {
             cuts: saved.cuts,
         })
     }
-}
-
-fn owned(fd: i32) -> OwnedFd {
-    // SAFETY: the state names it once, and the process that wrote the state has left it to this one.
-    unsafe { OwnedFd::from_raw_fd(fd) }
 }

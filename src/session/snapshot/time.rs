@@ -1,11 +1,8 @@
 //! Moments and durations in milliseconds, as the protocol writes them.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A duration as the protocol writes it.
-pub fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
+pub use crate::units::millis;
 
 /// A moment as the protocol writes it.
 pub fn unix_ms(time: SystemTime) -> u64 {
