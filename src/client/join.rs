@@ -17,7 +17,7 @@ use crate::{
 const ID: u64 = 1;
 
 /// More headers than this no server sends.
-const MOST_HEADERS: usize = 4096;
+const MAX_HEADER_BYTES: usize = 4096;
 
 /// This process's directory, environment, umask and nice value, as `name`. A variable that is not UTF-8 cannot be told.
 #[must_use]
@@ -104,7 +104,7 @@ pub async fn join_json(
     stream.flush().await.map_err(closed)?;
     let mut headers = Vec::new();
     while !headers.ends_with(b"\r\n\r\n") {
-        if headers.len() > MOST_HEADERS {
+        if headers.len() > MAX_HEADER_BYTES {
             return Err(garbled("its headers have no end"));
         }
         headers.push(stream.read_u8().await.map_err(closed)?);

@@ -18,7 +18,7 @@ use crate::{
 
 /// How long a daemon may take to end, to start or to answer, before it is said that something is wrong.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Why the daemon cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +67,7 @@ pub async fn connect(params: &JoinParams, start: bool) -> Result<Connected, Conn
                 Err(error) if error.is_nobody_there() && start => start_daemon().await?,
                 Err(error) => return Err(error.into()),
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
     tokio::time::timeout(CONNECT_TIMEOUT, attempts).await.unwrap_or_else(|_| Err(ConnectError::Silent(path.clone())))

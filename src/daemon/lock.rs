@@ -27,7 +27,7 @@ use crate::{
 
 /// A daemon that ends gives its programs a second and a little; one that starts takes milliseconds.
 const CLAIM_TIMEOUT: Duration = Duration::from_secs(10);
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Why the place cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -181,7 +181,7 @@ async fn claim_guard() -> Result<Option<Guard>, ClaimError> {
                     .to_owned(),
             ));
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -205,7 +205,7 @@ async fn claim_lock(socket: &Path) -> Result<Flock<File>, ClaimError> {
                 socket.display()
             )));
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

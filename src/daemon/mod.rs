@@ -176,7 +176,8 @@ struct Serving {
 impl Serving {
     async fn run(mut self, mut signals: Signals) {
         let mut ending = self.host.ending.subscribe();
-        let mut look = tokio::time::interval((self.options.idle_exit / 4).clamp(LEAST_LOOK, MOST_LOOK));
+        let mut look =
+            tokio::time::interval((self.options.idle_exit / 4).clamp(MIN_IDLE_CHECK_INTERVAL, MAX_IDLE_CHECK_INTERVAL));
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut frozen = self.frozen.subscribe();
         let why = loop {
@@ -294,8 +295,8 @@ async fn finished(under_way: &mut Option<BoxFuture<'static, ()>>) {
 }
 
 /// How often it is looked whether anybody needs the daemon.
-const LEAST_LOOK: Duration = Duration::from_millis(20);
-const MOST_LOOK: Duration = Duration::from_secs(5);
+const MIN_IDLE_CHECK_INTERVAL: Duration = Duration::from_millis(20);
+const MAX_IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long the answer to a client's `shutdown` has to be written.
 const LAST_WORD: Duration = Duration::from_millis(300);

@@ -87,7 +87,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// As much of why not as is passed on.
-const MOST_SAID: u64 = 2000;
+const MAX_STDERR_BYTES: u64 = 2000;
 
 /// What a binary says that can go on with a state.
 const READABLE: &[u8] = b"the state can be read\n";
@@ -292,7 +292,7 @@ fn hear(mut child: Child) -> io::Result<(Vec<u8>, String)> {
         stdout.take(READABLE.len() as u64 + 1).read_to_end(&mut answer)?;
     }
     if let Some(stderr) = child.stderr.as_mut().filter(|_| answer != READABLE) {
-        stderr.take(MOST_SAID).read_to_end(&mut said)?;
+        stderr.take(MAX_STDERR_BYTES).read_to_end(&mut said)?;
     }
     Ok((answer, String::from_utf8_lossy(&said).into_owned()))
 }

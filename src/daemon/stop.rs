@@ -11,7 +11,7 @@ use crate::{
 
 /// How long the daemon's own end is waited for, once it has answered; and how often it is looked for.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// `termi daemon --stop`: ends the daemon that runs, with what it keeps of runs that have ended.
 ///
@@ -54,7 +54,7 @@ pub fn stop_running() -> anyhow::Result<()> {
         let is_there = || daemon.as_ref().and_then(Proc::again).is_some_and(|now| !now.zombie);
         let gone = async {
             while is_there() {
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
         let _ = tokio::time::timeout(STOP_TIMEOUT, gone).await;

@@ -24,7 +24,7 @@ const ROTATE_AT: u64 = 4 << 20;
 const LONGEST_COMMAND: usize = 4096;
 
 /// How long another host may hold the lock. One that was stopped in the middle must not hold up this one.
-const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Appends records.
 pub struct Appender {
@@ -80,7 +80,7 @@ impl Appender {
                         return Ok(LockedFile::Locked(locked));
                     }
                 }
-                Err((file, _)) if begun.elapsed() > LOCK_PATIENCE => return Ok(LockedFile::Plain(file)),
+                Err((file, _)) if begun.elapsed() > LOCK_TIMEOUT => return Ok(LockedFile::Plain(file)),
                 Err(_) => std::thread::sleep(Duration::from_millis(2)),
             }
         }

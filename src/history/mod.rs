@@ -32,7 +32,7 @@ use output::{Chunk, Writers};
 const RECORDS_WAITING: usize = 4096;
 
 /// How long an ending host waits for the disk.
-const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A way to the thread that writes. Clones reach the same one; it ends when the last is dropped.
 #[derive(Debug, Clone)]
@@ -124,7 +124,7 @@ impl Disk {
     pub async fn flush(&self) {
         let (done, is_done) = oneshot::channel();
         if self.0.jobs.send(Job::Flush(done)).is_ok() {
-            let _ = tokio::time::timeout(FLUSH_PATIENCE, is_done).await;
+            let _ = tokio::time::timeout(FLUSH_TIMEOUT, is_done).await;
         }
     }
 

@@ -6,7 +6,7 @@ use super::file::{FILE, OLD_FILE, open_to_read};
 use crate::protocol::{HistoryParams, HistoryRecord, HistoryReply, StatsBy, StatsParams, StatsReply, StatsRow};
 
 /// What of a file is read at most: twice what Termi itself would ever write.
-const READ_AT_MOST: u64 = 8 << 20;
+const MAX_READ_BYTES: u64 = 8 << 20;
 
 const DEFAULT_LIMIT: usize = 100;
 const HIGHEST_LIMIT: usize = 1000;
@@ -104,7 +104,7 @@ fn each(folder: &Path, mut take: impl FnMut(HistoryRecord)) {
     for name in [FILE, OLD_FILE] {
         let mut text = Vec::new();
         // A file that is not there, or not to be read, holds no records.
-        let _ = open_to_read(&folder.join(name)).and_then(|file| file.take(READ_AT_MOST).read_to_end(&mut text));
+        let _ = open_to_read(&folder.join(name)).and_then(|file| file.take(MAX_READ_BYTES).read_to_end(&mut text));
         for line in text.split(|&byte| byte == b'\n').rev().filter(|line| !line.is_empty()) {
             if let Ok(record) = serde_json::from_slice(line) {
                 take(record);

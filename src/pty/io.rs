@@ -39,7 +39,7 @@ pub struct Master {
 const FLOOD_READS: u32 = 16;
 
 /// How often a terminal is looked at that the runtime cannot watch, for want of memory in the kernel.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What a read brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Master {
             // The runtime's driver is gone only when the host is.
             Some(watched) => _ = watched.readable().await,
             None if self.reads > 0 => {}
-            None => tokio::time::sleep(LOOK_EVERY).await,
+            None => tokio::time::sleep(POLL_INTERVAL).await,
         }
     }
 
@@ -83,7 +83,7 @@ impl Master {
         match &self.watched {
             // As above.
             Some(watched) => _ = watched.writable().await,
-            None => tokio::time::sleep(LOOK_EVERY).await,
+            None => tokio::time::sleep(POLL_INTERVAL).await,
         }
     }
 

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// A shim that has not said a word for so long never will: a start takes about two milliseconds.
-const START_PATIENCE: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What to start.
 #[derive(Clone)]
@@ -119,9 +119,9 @@ pub async fn spawn(spawn: Spawn) -> Result<Spawned, SpawnError> {
             drop(theirs);
             link.report().await
         }
-        () = tokio::time::sleep(START_PATIENCE) => {
+        () = tokio::time::sleep(START_TIMEOUT) => {
             give_up(shim_pid, theirs);
-            return Err(SpawnError::Slow(START_PATIENCE));
+            return Err(SpawnError::Slow(START_TIMEOUT));
         }
     };
     match first {

@@ -12,7 +12,7 @@ const OWN_BYTES: usize = 64 << 10;
 const STEP_BYTES: usize = 64 << 10;
 
 /// and at most so much together: four of the largest messages.
-const MOST_BYTES: usize = 64 << 20;
+const MAX_SHARED_BYTES: usize = 64 << 20;
 
 /// What the connections of a host share.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct Budget(Arc<Semaphore>);
 
 impl Default for Budget {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MOST_BYTES / STEP_BYTES)))
+        Self(Arc::new(Semaphore::new(MAX_SHARED_BYTES / STEP_BYTES)))
     }
 }
 
@@ -28,7 +28,7 @@ impl Default for Budget {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0} bytes of a message, and messages that are still coming over other connections: together the limit is \
-     {MOST_BYTES}"
+     {MAX_SHARED_BYTES}"
 )]
 pub struct Exhausted(usize);
 

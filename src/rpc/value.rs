@@ -123,9 +123,9 @@ fn not_a_map(method: &str, kind: &str, rule: &str) -> Error {
 
 fn unreadable(method: &str, reason: &str) -> Error {
     // It may quote a client's own words: no more of them than can be read.
-    const MOST: usize = 300;
+    const MAX_REASON_CHARS: usize = 300;
     let mut letters = reason.chars();
-    let start: String = letters.by_ref().take(MOST).collect();
+    let start: String = letters.by_ref().take(MAX_REASON_CHARS).collect();
     let more = if letters.next().is_some() { "\u{2026}" } else { "" };
     Error::new(Code::InvalidParams, format!("{method}: {}{more}", printable(&start)))
 }

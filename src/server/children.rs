@@ -61,8 +61,8 @@ fn reap(flags: i32) -> Reaped {
 /// Waits for the shims, which end right after their last report: whoever inherits the server's children may never
 /// reap them.
 pub async fn reap_last() {
-    const PATIENCE: Duration = Duration::from_millis(300);
-    let until = tokio::time::Instant::now() + PATIENCE;
+    const REAP_TIMEOUT: Duration = Duration::from_millis(300);
+    let until = tokio::time::Instant::now() + REAP_TIMEOUT;
     while tokio::time::Instant::now() < until {
         match reap(0) {
             Reaped::Changed { .. } => {}

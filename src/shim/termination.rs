@@ -23,7 +23,7 @@ const HANGUP_LEAD: Duration = Duration::from_millis(100);
 const KILL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How long SIGKILL is repeated before giving up: only another user's processes survive that.
-const KILL_PATIENCE: Duration = Duration::from_millis(1000);
+const KILL_TIMEOUT: Duration = Duration::from_millis(1000);
 
 /// Which processes a termination is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Termination {
             self.left = below.len();
             // Zombies still to be reaped: the caller's next look at waitpid decides.
             self.next = Instant::now() + KILL_INTERVAL;
-            return self.scope != Scope::Tree || self.begun.elapsed() > self.grace + KILL_PATIENCE;
+            return self.scope != Scope::Tree || self.begun.elapsed() > self.grace + KILL_TIMEOUT;
         }
         self.left = targets.len();
         if !due {
@@ -139,7 +139,7 @@ impl Termination {
                 self.next = self.begun + self.grace;
             }
             Stage::Kill => {
-                if elapsed > self.grace + KILL_PATIENCE {
+                if elapsed > self.grace + KILL_TIMEOUT {
                     return true;
                 }
                 freeze(&targets, self.scope);

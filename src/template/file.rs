@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{MOST, check, order};
+use super::{MAX_TEMPLATES, check, order};
 use crate::protocol::{Code, Error, Result, Template};
 
 /// The file as people write it; the schema in `doc/` is of this type.
@@ -119,8 +119,8 @@ pub fn parse(
         if found.insert(name.clone(), template).is_some() {
             return Err(refused(Place::of(text, named_at), &format!("there are two templates {name:?}; rename one")));
         }
-        if found.len() > MOST {
-            return Err(refused(Place::of(text, named_at), &format!("there are more than {MOST} templates")));
+        if found.len() > MAX_TEMPLATES {
+            return Err(refused(Place::of(text, named_at), &format!("there are more than {MAX_TEMPLATES} templates")));
         }
     }
     let mut all = known.clone();

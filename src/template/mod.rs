@@ -11,11 +11,11 @@ pub use order::{levels, order, with_dependencies};
 use crate::protocol::{Code, Error, Result, RunParams, Stream, Template, check_name};
 
 /// The most templates a host knows.
-pub const MOST: usize = 1000;
+pub const MAX_TEMPLATES: usize = 1000;
 
 /// What they may take together, as JSON. An answer lists them all, and must be one that a client reads, which has limits
 /// of its own on bytes and values.
-pub const MOST_BYTES: usize = 2 << 20;
+pub const MAX_TOTAL_BYTES: usize = 2 << 20;
 
 /// Checks that templates can be kept together.
 ///
@@ -23,12 +23,12 @@ pub const MOST_BYTES: usize = 2 << 20;
 /// `invalid_params` when they are too many, or too large.
 pub fn check_room(all: &BTreeMap<String, Template>) -> Result<()> {
     let rule = "replace = true forgets the others";
-    if all.len() > MOST {
-        return Err(Error::invalid("set", all.len(), &format!("at most {MOST} templates are kept; {rule}")));
+    if all.len() > MAX_TEMPLATES {
+        return Err(Error::invalid("set", all.len(), &format!("at most {MAX_TEMPLATES} templates are kept; {rule}")));
     }
     let bytes = serde_json::to_vec(all).map_or(usize::MAX, |text| text.len());
-    if bytes > MOST_BYTES {
-        let rule = format!("all templates together take at most {} MiB; {rule}", MOST_BYTES >> 20);
+    if bytes > MAX_TOTAL_BYTES {
+        let rule = format!("all templates together take at most {} MiB; {rule}", MAX_TOTAL_BYTES >> 20);
         return Err(Error::invalid("set", format!("{bytes} bytes"), &rule));
     }
     Ok(())

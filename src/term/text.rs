@@ -8,14 +8,14 @@ impl Terminal {
     /// The last line with text on it, or the end of one that is long.
     #[must_use]
     pub fn last_line(&self) -> String {
-        const LONG: usize = 4096;
+        const MAX_LINE_BYTES: usize = 4096;
         let (first, end, screen) = (self.transcript().first(), self.transcript().end(), self.size().rows);
         // What a full-screen program draws is not the rest of what was printed.
         let begins = |row: u64| !self.goes_on(row - 1) || self.modes().alternate_screen && row == end;
         let mut rows = (first..end + u64::from(screen)).rev();
         let Some(mut row) = rows.find(|row| !self.text(*row).trim().is_empty()) else { return String::new() };
         let mut line = self.text(row).into_owned();
-        while row > first && !begins(row) && line.len() < LONG {
+        while row > first && !begins(row) && line.len() < MAX_LINE_BYTES {
             row -= 1;
             line.insert_str(0, &self.text(row));
         }

@@ -31,7 +31,7 @@ impl Scroll {
 }
 
 /// Less text than this is sooner written again than moved: the sequences of a scroll take about as much.
-const LEAST_GAIN: usize = 24;
+const MIN_GAIN: usize = 24;
 
 /// The scroll that brings the most text to where it is to be, if one is worth it.
 ///
@@ -64,7 +64,7 @@ pub fn find(has: &[SpanLine], target: &[&SpanLine], first_row_may_leave: bool) -
                 }
             }
             if let Some(begins) = begins
-                && gained > best.as_ref().map_or(LEAST_GAIN, |(most, _)| *most)
+                && gained > best.as_ref().map_or(MIN_GAIN, |(most, _)| *most)
             {
                 best = Some((gained, Scroll { top: first + begins, bottom: first + ends + by, by, up }));
             }

@@ -1,5 +1,5 @@
 //! Candidates for completion that only a host knows: sessions, runs, groups, templates. A host is asked that runs
-//! already, for no longer than [`PATIENCE`]; none is started.
+//! already, for no longer than [`ANSWER_TIMEOUT`]; none is started.
 
 use std::{collections::BTreeSet, ffi::OsStr, future::Future, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How long a host may take: who completes a word waits for it.
-const PATIENCE: Duration = Duration::from_millis(500);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Which runs a command is about.
 #[derive(Debug, Clone, Copy)]
@@ -113,7 +113,7 @@ fn ask<T: Default, F: Future<Output = T>>(question: impl FnOnce(Client) -> F) ->
             let (client, _inbox) = connect().await.ok()?;
             Some(question(client).await)
         };
-        tokio::time::timeout(PATIENCE, answer).await.ok().flatten()
+        tokio::time::timeout(ANSWER_TIMEOUT, answer).await.ok().flatten()
     });
     runtime.shutdown_background();
     answer.unwrap_or_default()

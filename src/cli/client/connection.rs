@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A connection that was lost sooner than this was not lost to a re-exec.
-const SHORT: Duration = Duration::from_secs(1);
+const MIN_LIFETIME: Duration = Duration::from_secs(1);
 
 /// So many short ones in a row are the host's answer.
 const MAX_SHORT: u32 = 10;
@@ -120,7 +120,7 @@ impl Connection {
     }
 
     async fn again(&mut self) -> Result<(), Failure> {
-        self.short = if self.since.elapsed() < SHORT { self.short + 1 } else { 0 };
+        self.short = if self.since.elapsed() < MIN_LIFETIME { self.short + 1 } else { 0 };
         if self.short > MAX_SHORT && !self.starts {
             return Err(ClientError::Closed.into());
         }

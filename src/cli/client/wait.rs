@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Of so many runs it is asked what they have lost; who waits for more is told of these.
-const MOST_RUNS: usize = 64;
+const MAX_RUNS: usize = 64;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit status: the program's own when it ended (128 plus the number of a signal); with \
@@ -103,7 +103,7 @@ pub async fn run(args: Args) -> Outcome {
 async fn cut_bytes(connection: &mut Connection, target: &Target) -> Result<u64, Failure> {
     let sessions = connection.read::<Sessions>(|| Empty {}).await?;
     let mut cut = 0;
-    for found in runs(sessions, target).take(MOST_RUNS) {
+    for found in runs(sessions, target).take(MAX_RUNS) {
         let params =
             || SnapshotParams { run_id: found.run.run_id.clone(), format: SnapshotFormat::Text, scrollback: 0 };
         // One that was dismissed meanwhile is the wait's business.
