@@ -1,4 +1,4 @@
-//! Where Termi keeps things, and that nobody else can read them.
+//! Paths of Termi's files and sockets, and checks that nobody else can read them.
 
 use std::{
     env, fs, io,

@@ -1,4 +1,4 @@
-//! What the host sends of its own accord.
+//! The messages that a client receives unasked: frames and events.
 
 use tokio::sync::mpsc;
 

@@ -1,4 +1,4 @@
-//! Saying where a client lives, before anything else on its connection.
+//! Sends `join`, which introduces a client's environment, before anything else on its connection.
 
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};

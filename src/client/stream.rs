@@ -1,4 +1,4 @@
-//! Connecting to a host's socket, and that it is the user's own who listens there.
+//! Connects to a host's socket, and checks that the user's own process listens there.
 
 use std::{
     env, fs, io,

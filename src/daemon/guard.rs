@@ -1,4 +1,4 @@
-//! The guard: a name that one daemon of a user holds for as long as it lives, and that nobody can wipe.
+//! The guard: an abstract socket that one daemon of a user holds for as long as it lives, a lock that nobody can wipe.
 //!
 //! It is an abstract socket (unix(7)): it is in no file system, is gone with its process, and is bound by one only. It is
 //! a lock, and a way to ask whether there is a daemon whose socket cannot be found; nothing is said over it, as it is in

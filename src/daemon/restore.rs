@@ -1,4 +1,4 @@
-//! Starting again what an earlier daemon ran when it ended without being told to.
+//! Restores the sessions of an earlier daemon that ended without a shutdown, as by a reboot.
 
 use std::{collections::HashSet, sync::Arc};
 

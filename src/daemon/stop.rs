@@ -1,4 +1,4 @@
-//! Ending the daemon from outside.
+//! `termi daemon --stop`: shuts the running daemon down.
 
 use std::{env, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Looking things up in the history: which runs, and what runs with something in common took.
+//! Queries of the history: which runs match, and statistics of runs with something in common.
 
 use std::{collections::HashMap, io::Read, path::Path};
 

@@ -1,5 +1,5 @@
-//! What hosts that were killed have left running, and what left a run's tree where the system refuses a subreaper: found
-//! by the mark in its environment, and ended.
+//! Ends leftover processes, which are found by the mark of a run in their environment: those of hosts that were killed,
+//! and what left a run's tree where the system refuses a subreaper.
 //!
 //! A host that is killed is survived by its shims, which end what is below them; where these were killed too, nobody is
 //! left who would. To end somebody else's process would be worse than to leave one of ours, so that everything must

@@ -1,4 +1,4 @@
-//! Ending processes whose shim cannot do it any more.
+//! Ends orphaned processes: those of a run whose shim was killed.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,4 +1,4 @@
-//! How large JSON is once it is parsed: by its bytes alone that cannot be told.
+//! Bounds what JSON takes once it is parsed, which its length alone does not tell.
 
 /// What there is too much of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! What is known of a method whatever its parameters: its name, who may call it, and how its calls are treated.
+//! Methods as data: what is known of one whatever its parameters, as its name, who may call it, and how its calls are
+//! treated.
 
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -1,4 +1,4 @@
-//! The host's end of the two pipes to a shim.
+//! The pipes to a shim: orders to it, reports from it.
 
 use std::{
     io,

@@ -1,4 +1,4 @@
-//! What the daemon is asked through its connections and does itself.
+//! Requests that connections hand on to the daemon: to replace itself, and to restore sessions.
 
 use tokio::sync::{mpsc, oneshot};
 

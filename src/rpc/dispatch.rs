@@ -1,4 +1,5 @@
-//! From a method's name and parameters to its answer: the one place where the protocol meets the sessions.
+//! Dispatches calls, from a method's name and parameters to its reply: the one place where the protocol meets the
+//! sessions.
 
 use std::collections::HashSet;
 

@@ -1,5 +1,5 @@
-//! The memory that messages take which have begun to come and have not ended, bounded over all connections together: one
-//! that is sent in part, and never in whole, costs nobody else anything.
+//! Bounds the memory of messages that have come in part, over all connections together: one that never comes in whole
+//! costs nobody else anything.
 
 use std::sync::Arc;
 

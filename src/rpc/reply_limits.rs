@@ -1,4 +1,4 @@
-//! ReplyLimits for answers: what a client asks for and does not read is not made for it in advance.
+//! Limits how many large replies of a connection are built before the client has read earlier ones.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The protocol's types as values of a transport's own format, and back.
+//! Serializes the protocol's types as values of a transport, and reads them back.
 
 use rmpv::Value as Msgpack;
 use serde::{Serialize, de::DeserializeOwned};

@@ -1,4 +1,4 @@
-//! Reaping. Nothing else in a server waits for children.
+//! Reaps children (SIGCHLD). Nothing else in a server waits for them.
 
 use std::{io, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection.
+//! Identifies who is at the other end of a socket, by its credentials (SO_PEERCRED, SO_PEERPIDFD).
 
 use std::{
     io, mem,

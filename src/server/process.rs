@@ -1,4 +1,4 @@
-//! What a server's process is like before it does anything.
+//! Prepares a server's process: limits and attributes that are set before it does anything.
 
 use nix::sys::{
     resource::{Resource, getrlimit, setrlimit},

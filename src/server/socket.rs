@@ -1,4 +1,4 @@
-//! A socket for the user alone, and who connects to it.
+//! Listens at a socket for the user alone, and checks who connects to it.
 
 use std::{
     fs, io,

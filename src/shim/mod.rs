@@ -1,4 +1,4 @@
-//! The small process between the host and one run's program.
+//! The shim: the small process between the host and one run's program.
 //!
 //! It starts the program, stays its ancestor, and ends everything below it when told to, or when the
 //! host is gone, however the host went. As the tree's *subreaper* (prctl(2)) it also inherits whatever

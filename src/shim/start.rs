@@ -1,4 +1,4 @@
-//! From a plan to a running program, or to the reason why not.
+//! Starts the program that a plan describes, or reports why it cannot.
 
 use std::{
     ffi::{CString, OsStr, OsString},

@@ -1,5 +1,5 @@
-//! What host and shim say to each other: where the pipes are as arguments, then over these the plan, and a JSON object a
-//! line each way.
+//! The protocol of host and shim: where the pipes are as arguments, then over these the plan, and a JSON object a line
+//! each way.
 
 use std::{
     ffi::OsString,

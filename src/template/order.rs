@@ -1,4 +1,4 @@
-//! In which order templates start.
+//! Sorts templates by their dependencies: in which order they start.
 
 use std::collections::{BTreeMap, BTreeSet};
 

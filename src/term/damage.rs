@@ -1,4 +1,4 @@
-//! When each row of the screen last changed: who keeps a copy of the rows reads only those that did.
+//! Damage tracking: when each row of the screen last changed, so that a view reads only the rows that did.
 
 use alacritty_terminal::{
     event::EventListener,

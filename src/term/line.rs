@@ -1,4 +1,4 @@
-//! From the emulator's cells to text with style runs.
+//! Converts the emulator's cells to text with style runs.
 
 use alacritty_terminal::{
     grid::{GridCell, Row as GridRow},

@@ -1,4 +1,4 @@
-//! Where shells' prompts are (OSC 133).
+//! The rows of shells' prompts (OSC 133).
 //!
 //! A mark is kept by the number that its row has, or will have, in the transcript: the transcript's end and the row
 //! on the screen. So it stays right while its row scrolls off. Programs that move rows about on the screen lead it

@@ -1,4 +1,4 @@
-//! A terminal put down as data, so that another process can go on with it.
+//! The saved state of a terminal, with which another process restores it.
 //!
 //! Not kept: a notification of which only some parts have come (OSC 99).
 

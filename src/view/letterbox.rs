@@ -1,5 +1,5 @@
-//! What of a terminal's screen a client of another size shows: as much as fits, the cursor's row within it; the rest
-//! of a larger one stays blank. Nothing scrolls there, so its own scrollback waits until the sizes agree.
+//! The part of a terminal's screen that a client of another size shows: as much as fits, the cursor's row within it;
+//! the rest of a larger one stays blank. Nothing scrolls there, so its own scrollback waits until the sizes agree.
 
 use crate::{
     protocol::{CursorInfo, Size, SpanLine},

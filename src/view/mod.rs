@@ -1,4 +1,4 @@
-//! One client's picture of one run: what it has been sent, and the frame that brings it up to date.
+//! One client's view of one run: what it has been sent, and the frame that brings it up to date.
 //!
 //! A view does no I/O: the run asks it for its next frame when the client has acknowledged the one before.
 //!

@@ -1,4 +1,4 @@
-//! Frames as text with style runs, for clients without an emulator.
+//! Writes frames as text with style runs, for clients without an emulator.
 
 use super::Update;
 use crate::{

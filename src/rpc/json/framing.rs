@@ -1,4 +1,4 @@
-//! Messages in a stream: each behind headers that tell its length, as the
+//! Frames messages in a stream, each behind headers that tell its length, as the
 //! [Language Server Protocol](https://microsoft.github.io/language-server-protocol/specification#baseProtocol)
 //! has it.
 

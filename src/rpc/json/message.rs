@@ -1,4 +1,4 @@
-//! What a message is, by the [JSON-RPC 2.0 specification](https://www.jsonrpc.org/specification).
+//! Parses and writes messages, by the [JSON-RPC 2.0 specification](https://www.jsonrpc.org/specification).
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};

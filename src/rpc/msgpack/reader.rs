@@ -1,4 +1,4 @@
-//! A client's stream, whole message by whole message.
+//! The guard of what a client sends: passes whole, well-formed messages on to nvim-rs.
 
 use std::{
     io,

@@ -1,4 +1,4 @@
-//! Where msgpack values end.
+//! Finds where a msgpack value ends, without decoding it.
 
 use crate::rpc::intake::Exhausted;
 

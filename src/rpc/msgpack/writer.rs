@@ -1,4 +1,4 @@
-//! The way to a client.
+//! The guard of what is sent to a client: notes which requests and replies go out.
 
 use std::{
     io,

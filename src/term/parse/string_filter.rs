@@ -1,4 +1,4 @@
-//! Sequences that carry strings (OSC, DCS, APC, PM, SOS), taken out of a program's output before the emulator.
+//! Filters string sequences (OSC, DCS, APC, PM, SOS) out of a program's output before the emulator reads it.
 //!
 //! The emulator's parser keeps a string until its end, however long it is, and drops most of what programs say
 //! in them. Here an OSC is kept up to a bound and handed on whole; of the others nothing is kept at all, as the

@@ -1,4 +1,5 @@
-//! What the emulator is told to do: passed on, once what would be lost by it has been kept.
+//! Handles what the parser reads (vte's `Handler`): passes it on to the emulator, once what would be lost by it
+//! has been kept.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! The screen put down as data, and taken up again.
+//! Saves and restores the screen.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! Tab stops, as the emulator has them: it moves by them and does not tell them.
+//! Tab stops, followed beside the emulator, which moves by them and does not tell them.
 
 /// How far tab stops are from each other at the start.
 const WIDTH: usize = 8;

@@ -1,4 +1,4 @@
-//! Frames as escape sequences, for clients with a terminal emulator.
+//! Writes frames as escape sequences, for clients with a terminal emulator.
 //!
 //! A frame is the difference from the rows that the client has. Rows that scrolled off are scrolled off on its
 //! screen too, and so enter its own scrollback in order; of the others, what changed is rewritten, after rows that

@@ -1,4 +1,4 @@
-//! Writes escape sequences, and knows where the client's cursor is and how it writes.
+//! Draws rows with escape sequences, and tracks the client's cursor and style.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Looks as SGR and OSC 8 sequences.
+//! Writes styles as SGR, and links as OSC 8.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! What of a run is on the terminal.
+//! Mirrors a run's screen on the user's terminal.
 //!
 //! A frame is a difference for an emulator with a scrollback and two screens. The user's terminal shows all of it on
 //! its alternate screen: neither its scrollback nor that screen are the program's. So every frame is fed to an emulator
