@@ -104,7 +104,7 @@ async fn serve(inherited: Inherited, log: Option<&Log>, options: Options, ready:
         },
     };
     let inherited = handed.as_ref().map_or(inherited, |(inherited, ..)| *inherited);
-    let (asks, asks_in) = mpsc::channel(16);
+    let (requests, requests_in) = mpsc::channel(16);
     let mut host = Host::new(
         Supervisor::start(settings(inherited, socket_lock.path().to_owned())),
         log.map(|log| log.path.to_string_lossy().into_owned()),
@@ -114,7 +114,7 @@ async fn serve(inherited: Inherited, log: Option<&Log>, options: Options, ready:
         host.supervisor.set_cross_session(policy).await?;
         host.supervisor.take_over(state).await.context("the sessions of the last binary")?;
     }
-    host.daemon = Some(Daemon { generation, answered_since, asks });
+    host.daemon = Some(Daemon { generation, answered_since, requests });
     info!(generation, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "daemon started");
     if generation == 0 {
         host.supervisor.end_leftovers();
@@ -135,7 +135,7 @@ async fn serve(inherited: Inherited, log: Option<&Log>, options: Options, ready:
         inherited,
         generation,
         options,
-        asks: asks_in,
+        requests: requests_in,
         open: Arc::new(()),
         quiet_since: Instant::now(),
         frozen: watch::Sender::new(false),
@@ -162,7 +162,7 @@ struct Serving {
     inherited: Inherited,
     generation: u32,
     options: Options,
-    asks: mpsc::Receiver<DaemonRequest>,
+    requests: mpsc::Receiver<DaemonRequest>,
     /// One more holder for each open connection.
     open: Arc<()>,
     /// Since when nobody has needed it.
@@ -190,7 +190,7 @@ impl Serving {
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 },
-                Some(ask) = self.asks.recv() => self.answer(ask),
+                Some(request) = self.requests.recv() => self.answer(request),
                 () = finished(&mut self.replacing) => {}
                 // It asks the table, which stands still while another binary takes over.
                 _ = look.tick(), if self.replacing.is_none() => {
@@ -232,8 +232,8 @@ impl Serving {
         });
     }
 
-    fn answer(&mut self, ask: DaemonRequest) {
-        match ask {
+    fn answer(&mut self, request: DaemonRequest) {
+        match request {
             DaemonRequest::Replace(_, reply) if self.replacing.is_some() => {
                 let why = "the daemon stays as it is: another replacement is under way; try again in a moment";
                 let _ = reply.send(Err(Error::new(Code::Unsupported, why)));

@@ -26,7 +26,7 @@ pub use search::{search, stats};
 
 use crate::protocol::HistoryRecord;
 use file::Appender;
-use output::{Chunk, Writers};
+use output::{Chunk, OpenFiles};
 
 /// Records that may wait for the disk: more are not kept.
 const RECORDS_WAITING: usize = 4096;
@@ -34,9 +34,10 @@ const RECORDS_WAITING: usize = 4096;
 /// How long an ending host waits for the disk.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A way to the thread that writes. Clones reach the same one; it ends when the last is dropped.
+/// The store of records and outputs: a handle of the thread that writes. Clones reach the same one; it ends when the last
+/// is dropped.
 #[derive(Debug, Clone)]
-pub struct Disk(Arc<Shared>);
+pub struct HistoryStore(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -50,18 +51,18 @@ struct Shared {
 /// What could not be written, and why.
 #[derive(Debug)]
 struct Trouble {
-    of: Origin,
+    of: Source,
     reason: String,
 }
 
 /// What is written: records, or the output of that number. Outputs are numbered in the order they begin.
 #[derive(Debug, Clone, Copy)]
-enum Origin {
+enum Source {
     Records,
     Output(u64),
 }
 
-impl Origin {
+impl Source {
     /// That this could be written shows that the trouble of another is over: of two outputs only the younger one
     /// shows that, as what is open already may go on where nothing can be made; a record is small enough for
     /// a disk that has no room for outputs.
@@ -81,7 +82,7 @@ enum Job {
     Flush(oneshot::Sender<()>),
 }
 
-impl Disk {
+impl HistoryStore {
     /// Starts the thread. `state` is the folder that history and outputs are in; it need not be there yet.
     #[must_use]
     pub fn start(state: PathBuf) -> Self {
@@ -156,16 +157,16 @@ struct Writer {
 impl Writer {
     fn run(self, jobs: &Receiver<Job>) {
         let history = Appender::new(self.state.clone());
-        let mut outputs = Writers::default();
+        let mut outputs = OpenFiles::default();
         while let Ok(job) = jobs.recv() {
             match job {
                 Job::Record(record) => {
                     self.waiting.fetch_sub(1, Ordering::Relaxed);
                     let outcome = history.append(&record).map_err(|error| format!("the history: {error}"));
-                    self.tell(Origin::Records, outcome);
+                    self.tell(Source::Records, outcome);
                 }
                 Job::Output(chunk) => {
-                    let of = Origin::Output(chunk.id());
+                    let of = Source::Output(chunk.id());
                     if let Some(outcome) = outputs.take(chunk) {
                         self.tell(of, outcome.map_err(|error| format!("the output of a run: {error}")));
                     }
@@ -176,7 +177,7 @@ impl Writer {
     }
 
     /// One warning when it begins, one line when it is over.
-    fn tell(&self, of: Origin, outcome: Result<(), String>) {
+    fn tell(&self, of: Source, outcome: Result<(), String>) {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         match (outcome, trouble.as_ref().map(|trouble| trouble.of)) {
             (Err(reason), None) => {

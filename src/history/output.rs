@@ -19,7 +19,7 @@ use nix::{
     fcntl::{Flock, FlockArg},
 };
 
-use super::{Disk, file::LockedFile};
+use super::{HistoryStore, file::LockedFile};
 use crate::paths;
 
 /// Where outputs are, below the state folder.
@@ -39,7 +39,7 @@ const WAITING_BYTES: usize = 8 << 20;
 /// A run's output on its way to its file. Dropping it closes the file.
 #[derive(Debug)]
 pub struct Output {
-    disk: Disk,
+    disk: HistoryStore,
     id: u64,
     path: PathBuf,
     limit: u64,
@@ -83,7 +83,7 @@ pub struct SavedOutput {
 #[derive(Debug)]
 pub struct Chunk {
     id: u64,
-    what: What,
+    what: Action,
 }
 
 impl Chunk {
@@ -94,26 +94,26 @@ impl Chunk {
 }
 
 #[derive(Debug)]
-enum What {
+enum Action {
     /// Begins a file; cleared when nothing more can be kept in it.
     Open(PathBuf, Arc<AtomicBool>),
     /// Goes on with a file that is there.
-    GoOn(PathBuf, Arc<AtomicBool>),
+    Reopen(PathBuf, Arc<AtomicBool>),
     Bytes(Vec<u8>, Arc<AtomicUsize>),
     Close,
 }
 
 impl Output {
-    pub(super) fn new(disk: Disk, path: PathBuf, limit: u64) -> Self {
+    pub(super) fn new(disk: HistoryStore, path: PathBuf, limit: u64) -> Self {
         let (id, kept) = (next_id(), Arc::new(AtomicBool::new(true)));
-        disk.chunk(Chunk { id, what: What::Open(path.clone(), Arc::clone(&kept)) });
+        disk.chunk(Chunk { id, what: Action::Open(path.clone(), Arc::clone(&kept)) });
         Self { disk, id, path, limit, written: 0, lost: 0, waiting: Arc::default(), kept }
     }
 
-    pub(super) fn restore(disk: Disk, saved: SavedOutput) -> Self {
+    pub(super) fn restore(disk: HistoryStore, saved: SavedOutput) -> Self {
         let SavedOutput { path, limit, written, lost } = saved;
         let (id, kept) = (next_id(), Arc::new(AtomicBool::new(true)));
-        disk.chunk(Chunk { id, what: What::GoOn(path.clone(), Arc::clone(&kept)) });
+        disk.chunk(Chunk { id, what: Action::Reopen(path.clone(), Arc::clone(&kept)) });
         Self { disk, id, path, limit, written, lost, waiting: Arc::default(), kept }
     }
 
@@ -160,13 +160,13 @@ impl Output {
             );
         }
         self.waiting.fetch_add(out.len(), Ordering::Relaxed);
-        self.disk.chunk(Chunk { id: self.id, what: What::Bytes(out, Arc::clone(&self.waiting)) });
+        self.disk.chunk(Chunk { id: self.id, what: Action::Bytes(out, Arc::clone(&self.waiting)) });
     }
 }
 
 impl Drop for Output {
     fn drop(&mut self) {
-        self.disk.chunk(Chunk { id: self.id, what: What::Close });
+        self.disk.chunk(Chunk { id: self.id, what: Action::Close });
     }
 }
 
@@ -181,16 +181,16 @@ fn marker(text: &str) -> String {
 
 /// The thread's side: the open files.
 #[derive(Default)]
-pub struct Writers(HashMap<u64, Writing>);
+pub struct OpenFiles(HashMap<u64, OpenFile>);
 
 /// An open file. Its lock tells every host that something is still written to it.
-struct Writing {
+struct OpenFile {
     file: LockedFile,
     path: PathBuf,
     kept: Arc<AtomicBool>,
 }
 
-impl Writing {
+impl OpenFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         (&*self.file).write_all(bytes)?;
         if self.file.metadata()?.nlink() == 0 {
@@ -201,17 +201,17 @@ impl Writing {
     }
 }
 
-impl Writers {
+impl OpenFiles {
     /// Takes a part in; says what came of it where something was written or failed: that a file could be opened says
     /// nothing yet, as a full disk has room for empty ones. After a failure nothing more of that output is written.
     pub fn take(&mut self, chunk: Chunk) -> Option<io::Result<()>> {
         match chunk.what {
-            What::Open(path, kept) => self.keep(chunk.id, open(&path), path, kept),
-            What::GoOn(path, kept) => {
+            Action::Open(path, kept) => self.keep(chunk.id, open(&path), path, kept),
+            Action::Reopen(path, kept) => {
                 let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
                 self.keep(chunk.id, opened, path, kept)
             }
-            What::Bytes(bytes, waiting) => {
+            Action::Bytes(bytes, waiting) => {
                 waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
                 let writing = self.0.get_mut(&chunk.id)?;
                 let written = writing.write(&bytes);
@@ -221,7 +221,7 @@ impl Writers {
                 }
                 Some(written)
             }
-            What::Close => {
+            Action::Close => {
                 self.0.remove(&chunk.id);
                 None
             }
@@ -237,7 +237,7 @@ impl Writers {
     ) -> Option<io::Result<()>> {
         match opened {
             Ok(file) => {
-                self.0.insert(id, Writing { file: LockedFile::lock(file), path, kept });
+                self.0.insert(id, OpenFile { file: LockedFile::lock(file), path, kept });
                 None
             }
             Err(error) => {
@@ -306,7 +306,7 @@ mod tests {
     #[tokio::test]
     async fn an_output_is_kept_as_it_is_to_its_cap_and_says_where_it_stops() {
         let folder = tempfile::tempdir().unwrap();
-        let disk = Disk::start(folder.path().join("termi"));
+        let disk = HistoryStore::start(folder.path().join("termi"));
         let mut output = disk.output("a.log", 10);
         output.push(b"\x1b[1mab");
         output.push(b"\r\ncdefgh");
@@ -322,7 +322,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("termi");
         fs::write(&state, "a file, not a folder").unwrap();
-        let disk = Disk::start(state.clone());
+        let disk = HistoryStore::start(state.clone());
         disk.record(super::super::file::tests::record("lost"));
         disk.output("a.log", 10).push(b"lost");
         disk.flush().await;

@@ -23,26 +23,26 @@ pub struct Daemon {
     /// The first generation since which every call that was carried out was answered.
     pub answered_since: u32,
     /// Where it is asked.
-    pub asks: mpsc::Sender<DaemonRequest>,
+    pub requests: mpsc::Sender<DaemonRequest>,
 }
 
 impl Daemon {
     pub(super) async fn replace(&self, params: ReplaceParams) -> Result<Empty> {
-        self.ask(|reply| DaemonRequest::Replace(params, reply)).await?
+        self.request(|reply| DaemonRequest::Replace(params, reply)).await?
     }
 
     pub(super) async fn restorable(&self) -> Result<RestorableReply> {
-        self.ask(DaemonRequest::Restorable).await
+        self.request(DaemonRequest::Restorable).await
     }
 
     pub(super) async fn restore(&self, params: RestoreParams, client_env: ClientEnv) -> Result<RestoreReply> {
-        self.ask(|reply| DaemonRequest::Restore(params, client_env, reply)).await
+        self.request(|reply| DaemonRequest::Restore(params, client_env, reply)).await
     }
 
-    async fn ask<T>(&self, what: impl FnOnce(oneshot::Sender<T>) -> DaemonRequest) -> Result<T> {
+    async fn request<T>(&self, what: impl FnOnce(oneshot::Sender<T>) -> DaemonRequest) -> Result<T> {
         let gone = || Error::new(Code::ShuttingDown, "the daemon is ending");
         let (reply, answer) = oneshot::channel();
-        self.asks.send(what(reply)).await.map_err(|_| gone())?;
+        self.requests.send(what(reply)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 
 use super::{
     in_flight::{InFlight, Introduced},
-    value::Wire,
+    value::WireValue,
 };
 
 /// Calls of one connection that may be under way. Each costs memory until it is answered.
@@ -140,7 +140,7 @@ impl Connection {
     ///
     /// # Errors
     /// As the protocol says for the method.
-    pub async fn call<W: Wire>(&self, name: &str, params: W, answer: Option<u64>) -> Result<W> {
+    pub async fn call<W: WireValue>(&self, name: &str, params: W, answer: Option<u64>) -> Result<W> {
         let sessions = &self.host.supervisor;
         let client = &self.client;
         dispatch!(self, name, params;

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::protocol::{Code, Error, Result, printable};
 
 /// A value as a transport carries it.
-pub trait Wire: Sized + Send {
+pub trait WireValue: Sized + Send {
     /// Reads a method's parameters; none at all are as good as an empty map.
     ///
     /// # Errors
@@ -21,7 +21,7 @@ pub trait Wire: Sized + Send {
     fn write<T: Serialize>(reply: &T) -> Result<Self>;
 }
 
-impl Wire for Msgpack {
+impl WireValue for Msgpack {
     fn read<T: DeserializeOwned>(self, method: &str) -> Result<T> {
         // Neovim's Lua sends an empty table as an array.
         let none = self.is_nil() || self.as_array().is_some_and(Vec::is_empty);
@@ -37,7 +37,7 @@ impl Wire for Msgpack {
     }
 }
 
-impl Wire for Json {
+impl WireValue for Json {
     fn read<T: DeserializeOwned>(self, method: &str) -> Result<T> {
         let none = self.is_null() || self.as_array().is_some_and(Vec::is_empty);
         let params = if none { Self::Object(serde_json::Map::new()) } else { self };

@@ -16,7 +16,7 @@ use nix::{
 };
 
 use crate::{
-    history::Disk,
+    history::HistoryStore,
     paths, process,
     protocol::{
         HealthCheck, HealthReply, HealthStatus, Result, RunInfo, SessionId, SessionInfo, SessionsReply, Status,
@@ -224,7 +224,7 @@ fn labels(log: Option<&str>) -> HealthCheck {
 
 const HISTORY_ADVICE: &str = "make room, or make the directory writable; sessions go on without it";
 
-fn history(disk: Option<&Disk>) -> HealthCheck {
+fn history(disk: Option<&HistoryStore>) -> HealthCheck {
     let Some(disk) = disk else { return ok("history", "is not kept") };
     match disk.trouble() {
         Some(why) => check("history", HealthStatus::Warn, why, Some(HISTORY_ADVICE)),

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    history::Disk,
+    history::HistoryStore,
     protocol::{CrossSession, Event, RunId},
     session::{
         client::ClientId,
@@ -48,7 +48,7 @@ pub struct Services {
     /// What programs inside a session may do to others.
     pub cross_session: watch::Receiver<CrossSession>,
     /// What is kept on disk; none where nothing is.
-    pub disk: Option<Disk>,
+    pub disk: Option<HistoryStore>,
     /// How many processes of hosts that were killed were ended, once that is known.
     pub leftovers: Arc<OnceLock<usize>>,
     /// When the host began.

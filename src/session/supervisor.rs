@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::info;
 
 use crate::{
-    history::Disk,
+    history::HistoryStore,
     process,
     protocol::{
         AttachParams, AttachReply, Bytes, ClipboardParams, Code, ColorsParams, CrossSession, Empty, Error, Event,
@@ -96,7 +96,7 @@ impl Supervisor {
             floods: crate::session::program::flood::Gate::new(),
             memory: crate::session::program::memory::Memory::new(),
             cross_session: cross_session.subscribe(),
-            disk: settings.state.clone().map(Disk::start),
+            disk: settings.state.clone().map(HistoryStore::start),
             leftovers: std::sync::Arc::default(),
             started: Instant::now(),
         };
