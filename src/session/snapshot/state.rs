@@ -218,7 +218,7 @@ mod tests {
     fn a_state_of_another_form_or_cut_short_is_refused() {
         let state = State {
             sessions: Vec::new(),
-            settings: crate::session::settings::Settings::new(0o22, 1024).told(),
+            settings: crate::session::Settings::new(0o22, 1024).told(),
             templates: BTreeMap::new(),
             ended: vec![(SessionId::new(), RunId::new(), Duration::ZERO)],
             last_terminal_ms: 7,

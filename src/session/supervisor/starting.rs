@@ -5,6 +5,12 @@ use std::{ffi::OsString, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, debug, info, info_span};
 
+use super::{
+    LONGEST_MS, Supervisor,
+    access::Permit,
+    names,
+    table::{Reserved, SessionWish},
+};
 use crate::{
     history::DEFAULT_BYTES,
     protocol::{
@@ -13,19 +19,15 @@ use crate::{
     },
     pty::{Spawn, spawn},
     session::{
-        access::Permit,
         client::{Client, caller::Caller, viewer::AttachWish},
         error::{run_gone, start_error},
         message::{ASKS_WAITING, Ask, Desired, RunHandle},
-        names,
         program::{
             cgroup::Delegated,
             command::{self, Command},
             limits,
         },
         run::{Identity, Run},
-        supervisor::{LONGEST_MS, Supervisor},
-        table::{Reserved, SessionWish},
     },
     term::clamp_size,
 };

@@ -5,6 +5,12 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::sync::{mpsc::error::TrySendError, oneshot};
 
+use super::{
+    SETTLING_PATIENCE, Supervisor,
+    access::Permit,
+    lifecycle::{RunState, Transition},
+    table::Table,
+};
 use crate::{
     protocol::{
         Bytes, Code, ConfigureParams, ConfigureReply, Error, RestartFailure, RestartParams, RestartReply, Result,
@@ -12,14 +18,10 @@ use crate::{
     },
     pty::check_start,
     session::{
-        access::Permit,
         client::ClientId,
         error::{run_gone, start_error},
-        lifecycle::{RunState, Transition},
         message::{Ask, Restarted, RunHandle, ask},
         program::kill::{DEFAULT_GRACE, Kill},
-        supervisor::{SETTLING_PATIENCE, Supervisor},
-        table::Table,
     },
 };
 

@@ -13,10 +13,8 @@ use nix::{
 };
 use tracing::warn;
 
-use crate::{
-    process,
-    session::{program::cgroup::Delegated, supervisor::Supervisor},
-};
+use super::Supervisor;
+use crate::{process, session::program::cgroup::Delegated};
 
 impl Supervisor {
     /// Ends what hosts and daemons of this user that are gone have left, and says how many processes there were. Only

@@ -6,13 +6,13 @@ use futures::future::join_all;
 use tokio::sync::watch;
 use tracing::info;
 
+use super::{Supervisor, access::Permit, starting::check_template, table::Table};
 use crate::{
     protocol::{
         After, Code, DownParams, DownReply, Error, KillReply, ParseTemplatesParams, Result, RunId, RunParams, Started,
         Template, TemplatesParams, TemplatesReply, Until, UpFailure, UpParams, UpReply, WaitReason,
     },
     session::{
-        access::Permit,
         client::Client,
         error::gone,
         message::RunHandle,
@@ -20,9 +20,6 @@ use crate::{
             command,
             kill::{DEFAULT_GRACE, Kill},
         },
-        starting::check_template,
-        supervisor::Supervisor,
-        table::Table,
         waits::waiter::Condition,
     },
     template, units,

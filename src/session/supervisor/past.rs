@@ -4,10 +4,11 @@ use std::{path::Path, time::Duration};
 
 use tokio::sync::Semaphore;
 
+use super::Supervisor;
 use crate::{
     history,
     protocol::{Code, Error, HistoryParams, HistoryReply, Result, StatsParams, StatsReply},
-    session::{error::gone, supervisor::Supervisor},
+    session::error::gone,
     units,
 };
 

@@ -9,18 +9,20 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument, info_span};
 
+use super::{
+    Supervisor,
+    lifecycle::Lifecycle,
+    table::{Session, Table},
+};
 use crate::{
     protocol::{Code, Error, Result},
     session::{
-        lifecycle::Lifecycle,
         message::{ASKS_WAITING, Ask, Desired, RunHandle},
         run::Run,
         snapshot::{
             state::{SavedSession, State},
             time::unix_ms,
         },
-        supervisor::Supervisor,
-        table::{Session, Table},
     },
 };
 

@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
+use super::{
+    Supervisor,
+    access::Permit,
+    table::{Session, Table},
+};
 use crate::{
     protocol::{Code, Error, Result, RunId, Target, is_id_prefix},
-    session::{
-        access::Permit,
-        message::RunHandle,
-        supervisor::Supervisor,
-        table::{Session, Table},
-    },
+    session::message::RunHandle,
 };
 
 /// A run that a call may read.

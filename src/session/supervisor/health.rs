@@ -15,15 +15,14 @@ use nix::{
     unistd::{AccessFlags, access},
 };
 
+use super::{Supervisor, access::Permit, logout::logout, past::on_disk};
 use crate::{
     history::HistoryStore,
     paths, process,
     protocol::{
         HealthCheck, HealthReply, HealthStatus, Result, RunInfo, SessionId, SessionInfo, SessionsReply, Status,
     },
-    session::{
-        access::Permit, error::gone, logout::logout, past::on_disk, program::cgroup::Delegated, supervisor::Supervisor,
-    },
+    session::{error::gone, program::cgroup::Delegated},
     units,
 };
 

@@ -1,5 +1,23 @@
 //! The supervisor: what can be done with sessions, for whatever serves clients.
 
+pub mod access;
+pub mod health;
+pub mod keeping;
+pub mod leftovers;
+pub mod lifecycle;
+pub mod logout;
+pub mod names;
+pub mod past;
+pub mod replacing;
+pub mod resolve;
+pub mod restore_plan;
+pub mod sending;
+pub mod settings;
+pub mod starting;
+pub mod table;
+pub mod templates;
+pub mod usage;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -20,25 +38,25 @@ use crate::{
         WaitParams, WaitReason, WaitReply,
     },
     session::{
-        access::Permit,
         client::{Client, ClientId, viewer::AttachWish},
         deadline::sleep_until,
         error::{gone, run_gone},
-        lifecycle::{Refusal, Transition},
         message::{ASKS_WAITING, Ask, KillOutcome, LinesWish, Published, RunHandle, ask},
         program::{
             kill::{DEFAULT_GRACE, Kill},
             limits,
         },
-        resolve::ReadableRun,
         services::{Announcement, Announcer, Services},
-        settings::Settings,
         snapshot::time::unix_ms,
-        table::Table,
         waits::waiter::Condition,
     },
     term::{Colors, clamp_size},
 };
+use access::Permit;
+use lifecycle::{Refusal, Transition};
+use resolve::ReadableRun;
+use settings::Settings;
+use table::Table;
 
 /// How long a list waits for a run, which answers in microseconds unless it stands still.
 const LISTING_PATIENCE: Duration = Duration::from_millis(250);

@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 
+use super::{
+    Supervisor,
+    table::{Session, Table},
+};
 use crate::{
     protocol::{Access, Code, CrossSession, Error, Method, Result, Scope, SessionId},
     session::{
@@ -16,8 +20,6 @@ use crate::{
             caller::{Caller, CallerPlace},
         },
         message::{Ask, ask},
-        supervisor::Supervisor,
-        table::{Session, Table},
     },
 };
 

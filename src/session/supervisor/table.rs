@@ -1,4 +1,4 @@
-//! The table of sessions. One task owns it; see [`crate::session::supervisor::Supervisor`].
+//! The table of sessions. One task owns it; see [`super::Supervisor`].
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,19 +10,21 @@ use std::{
 
 use tokio::sync::watch;
 
+use super::{
+    access::Permit,
+    lifecycle::{Lifecycle, Refusal, Transition},
+    names,
+    settings::Settings,
+};
 use crate::{
     protocol::{
         Code, CrossSession, Error, Event, Keep, Limits, Result, RunId, SessionId, Target, Template, check_session_name,
         is_id_prefix,
     },
     session::{
-        access::Permit,
         client::{Client, ClientId, caller::Caller},
-        lifecycle::{Lifecycle, Refusal, Transition},
         message::{Ask, RunHandle},
-        names,
         services::Announcement,
-        settings::Settings,
     },
     term::Colors,
 };

@@ -2,13 +2,12 @@
 
 use futures::future::join_all;
 
+use super::{Supervisor, table::Session};
 use crate::{
     protocol::Result,
     session::{
         message::{Ask, RunHandle, ask},
         snapshot::outline::SessionOutline,
-        supervisor::Supervisor,
-        table::Session,
     },
 };
 

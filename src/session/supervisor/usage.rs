@@ -5,14 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::{
+    Supervisor,
+    table::{Sample, Table},
+};
 use crate::{
     process,
     protocol::{Result, RunId, SessionsReply},
-    session::{
-        error::gone,
-        supervisor::Supervisor,
-        table::{Sample, Table},
-    },
+    session::error::gone,
 };
 
 /// The least time between two looks at what processes use.

@@ -2,13 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{
-    protocol::{Code, ConfigureParams, ConfigureReply, Error, Keep, Result, SessionId},
-    session::{
-        lifecycle::{EndedRun, Transition},
-        table::Table,
-    },
+use super::{
+    lifecycle::{EndedRun, Transition},
+    table::Table,
 };
+use crate::protocol::{Code, ConfigureParams, ConfigureReply, Error, Keep, Result, SessionId};
 
 impl Table {
     fn keep_of(&self, session: &SessionId) -> Keep {

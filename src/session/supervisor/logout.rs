@@ -5,10 +5,10 @@ use std::{fs, path::Path};
 
 use nix::unistd::{Uid, User};
 
+use super::health::{check, ok};
 use crate::{
     paths,
     protocol::{HealthCheck, HealthStatus},
-    session::health::{check, ok},
 };
 
 const ADVICE: &str = "`loginctl enable-linger` lets sessions outlive a logout";
