@@ -9,8 +9,6 @@ mod error;
 mod message;
 mod program;
 mod run;
-#[cfg(test)]
-mod search_law;
 mod services;
 mod snapshot;
 mod supervisor;

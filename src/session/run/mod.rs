@@ -9,6 +9,8 @@ mod marks;
 mod program;
 mod report;
 mod saving;
+#[cfg(test)]
+mod search_law;
 mod sizing;
 
 use std::{
@@ -48,9 +50,6 @@ use crate::{
     shim::Report,
     term::{Colors, Terminal},
 };
-
-#[cfg(test)]
-pub use lines::read as read_lines;
 
 /// How long output is taken in before others get their turn: about 80 kB of plain text.
 const TURN: Duration = Duration::from_millis(2);

@@ -5,12 +5,10 @@ use std::time::{Duration, Instant};
 use proptest::{collection::vec, prelude::*, sample::select};
 use regex::Regex;
 
+use super::lines::read as read_lines;
 use crate::{
     protocol::Size,
-    session::{
-        run::read_lines,
-        waits::search::{Found, Search},
-    },
+    session::waits::search::{Found, Search},
     term::{Terminal, clamp_size},
 };
 
