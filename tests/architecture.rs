@@ -47,45 +47,111 @@ fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The rooms of `src` that a source file names, its tests and comments aside.
-fn rooms_named(source: &str) -> BTreeSet<String> {
-    let path = Regex::new(r"\bcrate::([a-z_]+)").unwrap();
-    let group = Regex::new(r"(?s)\buse crate::\{(.*?)\n?\};").unwrap();
-    let member = Regex::new(r"^ *([a-z_]+)(?:::|,| as )").unwrap();
-    let code: String = source
-        .split("#[cfg(test)]\nmod ")
+/// A source without its comments and the modules of its tests.
+fn code_of(source: &str) -> String {
+    let tests = Regex::new(r"#\[cfg\(test\)\]\n(?:#\[.*\n)*mod [a-z_]+ \{").unwrap();
+    tests
+        .splitn(source, 2)
         .next()
         .unwrap_or_default()
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"))
         .flat_map(|line| [line, "\n"])
-        .collect();
-    let mut named: BTreeSet<String> = path.captures_iter(&code).map(|found| found[1].to_owned()).collect();
-    for found in group.captures_iter(&code) {
-        // What stands deeper in the group belongs to a room that is named before it.
-        let mut depth = 0_i32;
-        for line in found[1].lines() {
-            if depth == 0
-                && let Some(room) = member.captures(line)
-            {
-                named.insert(room[1].to_owned());
-            }
-            depth += line.matches('{').count() as i32 - line.matches('}').count() as i32;
-        }
-    }
-    named
+        .collect()
 }
 
-fn rust_rooms() -> Graph {
+/// The paths of a tree of `use`: `a::{b, c::{self, d}}` is `a::b`, `a::c` and `a::c::d`.
+fn flattened(tree: &str, before: &str, paths: &mut Vec<String>) {
+    let (mut depth, mut begin) = (0_i32, 0);
+    for (at, character) in tree.char_indices().chain([(tree.len(), ',')]) {
+        match character {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                let one = tree[begin..at].trim();
+                begin = (at + 1).min(tree.len());
+                match one.split_once('{') {
+                    Some((head, group)) => {
+                        flattened(group.strip_suffix('}').unwrap_or(group), &format!("{before}{head}"), paths)
+                    }
+                    None if one.is_empty() => {}
+                    None if one == "self" => paths.push(before.trim_end_matches("::").to_owned()),
+                    None => paths.push(format!("{before}{one}")),
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The paths within the crate that the source of a module names, each from the crate's root on.
+fn paths_named(source: &str, module: &[&str]) -> BTreeSet<Vec<String>> {
+    let statement = Regex::new(r"(?s)\buse ([^;]*);").unwrap();
+    let inline = Regex::new(r"\b(?:crate|(?:super::)*super)(?:::[A-Za-z_]+)+").unwrap();
+    let code = code_of(source);
+    let mut paths: Vec<String> = inline.find_iter(&code).map(|found| found.as_str().to_owned()).collect();
+    for found in statement.captures_iter(&code) {
+        flattened(&found[1], "", &mut paths);
+    }
+    paths
+        .iter()
+        .filter_map(|path| {
+            let mut parts: Vec<String> = path.split("::").map(|part| part.trim().to_owned()).collect();
+            let ups = parts.iter().take_while(|part| *part == "super").count();
+            let base: Vec<String> = match parts[0].as_str() {
+                "crate" => Vec::new(),
+                "super" => module[..module.len().checked_sub(ups)?].iter().map(|part| (*part).to_owned()).collect(),
+                _ => return None,
+            };
+            let rest = parts.split_off(ups.max(1));
+            Some(base.into_iter().chain(rest).collect())
+        })
+        .collect()
+}
+
+/// The rooms below a directory of `src` (of `src` itself: with none), and which of them each names.
+fn rust_rooms(within: &[&str]) -> Graph {
     let mut graph = Graph::new();
-    let source = root().join("src");
-    for file in files(&source, "rs") {
-        let relative = file.strip_prefix(&source).unwrap();
-        let room = relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
-        let named = rooms_named(&fs::read_to_string(&file).unwrap());
-        graph.entry(room.to_owned()).or_default().extend(named.into_iter().filter(|name| name != room));
+    let directory = within.iter().fold(root().join("src"), |path, part| path.join(part));
+    let sources = files(&directory, "rs");
+    let room_of = |file: &Path| {
+        let relative = file.strip_prefix(&directory).unwrap();
+        relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
+    };
+    let rooms: BTreeSet<String> = sources.iter().map(|file| room_of(file)).collect();
+    for file in &sources {
+        let room = room_of(file);
+        // A module of tests, and the face of the rooms: it names them all, and none of them names it.
+        if is_test(file) || room == "mod" {
+            continue;
+        }
+        let module = file.strip_prefix(root().join("src")).unwrap().with_extension("");
+        let mut module: Vec<&str> = module.iter().map(|part| part.to_str().unwrap()).collect();
+        module.pop_if(|last| *last == "mod");
+        let named = graph.entry(room.clone()).or_default();
+        for path in paths_named(&fs::read_to_string(file).unwrap(), &module) {
+            if path.len() > within.len() && path.iter().zip(within).all(|(a, b)| a == b) {
+                let name = &path[within.len()];
+                let is_face = !within.is_empty() && !rooms.contains(name);
+                assert!(!is_face, "{} names {} by the face of its rooms", file.display(), path.join("::"));
+                if *name != room {
+                    named.insert(name.clone());
+                }
+            }
+        }
     }
     graph
+}
+
+/// A file that is compiled for tests alone, as the module above it says.
+fn is_test(file: &Path) -> bool {
+    let name = file.file_stem().unwrap().to_str().unwrap();
+    let above = file.parent().unwrap();
+    let above = [above.join("mod.rs"), above.with_extension("rs"), above.join("lib.rs")];
+    let declares = |above: &PathBuf| {
+        fs::read_to_string(above).is_ok_and(|source| source.contains(&format!("#[cfg(test)]\nmod {name};")))
+    };
+    above.iter().any(declares)
 }
 
 /// The modules of the plugin, each with those that it requires, be it from within a function.
@@ -172,13 +238,28 @@ fn a_circle_is_found_wherever_it_is_closed() {
     assert_eq!(circles(&graph(&[("a", &["a"])])), BTreeSet::from([vec!["a"]]));
 
     let source = "//! See [`crate::cli`].\nuse crate::{\n    process,\n    protocol::{Size, view},\n    term::{\n        line,\n    },\n};\n\
-                  fn f() { crate::pty::open() }\n#[cfg(test)]\nmod tests { use crate::rpc; }";
-    assert_eq!(rooms_named(source).into_iter().collect::<Vec<_>>(), ["process", "protocol", "pty", "term"]);
+                  use super::{client::{self, Client}, table as t};\nfn f() { crate::pty::open(super::super::d()) }\n\
+                  #[cfg(test)]\nmod sketch;\nuse crate::units;\n#[cfg(test)]\nmod tests { use crate::rpc; }";
+    let named = paths_named(source, &["session", "run", "lines"]);
+    let named: Vec<String> = named.iter().map(|path| path.join("::")).collect();
+    let expected = [
+        "process",
+        "protocol::Size",
+        "protocol::view",
+        "pty::open",
+        "session::d",
+        "session::run::client",
+        "session::run::client::Client",
+        "session::run::table as t",
+        "term::line",
+        "units",
+    ];
+    assert_eq!(named, expected);
 }
 
 #[test]
 fn no_two_rooms_of_the_source_name_each_other() {
-    let graph = rust_rooms();
+    let graph = rust_rooms(&[]);
     assert!(graph["session"].contains("term"), "the arrows are read: {graph:?}");
     assert_eq!(circles(&graph), BTreeSet::new());
     for pure in ["protocol", "term", "view", "template"] {
@@ -190,6 +271,17 @@ fn no_two_rooms_of_the_source_name_each_other() {
         for editor in ["rpc", "server", "host", "daemon", "cli"] {
             assert!(!reachable(&graph, below).contains(editor), "{below} knows nothing of {editor}");
         }
+    }
+}
+
+/// Within a room that has rooms of its own too: what is higher names what is lower, and nothing names the face.
+#[test]
+fn no_two_rooms_of_the_sessions_name_each_other() {
+    let graph = rust_rooms(&["session"]);
+    assert!(graph["supervisor"].contains("message"), "the arrows are read: {graph:?}");
+    assert_eq!(circles(&graph), BTreeSet::new());
+    for (room, above) in [("run", "supervisor"), ("message", "run"), ("client", "message"), ("program", "message")] {
+        assert!(!reachable(&graph, room).contains(above), "{room} knows nothing of {above}");
     }
 }
 
@@ -221,7 +313,10 @@ fn the_architecture_page_names_what_there_is() {
     let missing: Vec<_> = named.iter().filter(|name| !root().join(name).exists()).collect();
     assert_eq!(missing, Vec::<&&str>::new());
     // And every room has a line.
-    for room in rust_rooms().keys().filter(|room| !["lib", "main"].contains(&room.as_str())) {
+    let rooms = rust_rooms(&[]);
+    let of_sessions = rust_rooms(&["session"]);
+    let below = of_sessions.keys().map(|room| format!("session/{room}"));
+    for room in rooms.keys().cloned().chain(below).filter(|room| !["lib", "main"].contains(&room.as_str())) {
         let is_named = named.iter().any(|name| *name == format!("src/{room}/") || *name == format!("src/{room}.rs"));
         assert!(is_named, "src/{room} has no line in doc/architecture.md");
     }
