@@ -20,11 +20,12 @@ use crate::{
     term::Colors,
 };
 
-/// Asks that may wait for one run. The run answers in microseconds; a client that asks faster waits.
-pub const ASKS_WAITING: usize = 256;
+/// Messages that may wait for one run: the bound of its mailbox, and the backpressure on clients. The run handles one in
+/// microseconds; a client that sends them faster waits.
+pub const MAILBOX_CAPACITY: usize = 256;
 
-/// What a run can be asked.
-pub enum Ask {
+/// The messages that a run takes, each with the channel for its reply.
+pub enum RunMessage {
     Input {
         client: ClientId,
         data: Vec<u8>,
@@ -159,12 +160,12 @@ pub struct Published {
     pub shim: Option<i32>,
 }
 
-/// A way to ask a run.
+/// A handle of a run: sends it messages. Clones reach the same run.
 #[derive(Debug, Clone)]
 pub struct RunHandle {
     pub run_id: RunId,
     pub session_id: SessionId,
-    pub asks: mpsc::Sender<Ask>,
+    pub mailbox: mpsc::Sender<RunMessage>,
     pub desired: watch::Sender<Desired>,
     /// What it was when it was last asked.
     pub published: watch::Receiver<Option<Arc<Published>>>,
@@ -173,10 +174,17 @@ pub struct RunHandle {
 }
 
 impl RunHandle {
-    /// Sends what asks for no answer: behind what waits for the run by now, and before what comes later.
-    pub fn send_in_turn(&self, ask: Ask) {
-        let asks = self.asks.clone();
-        let mut sending = Box::pin(async move { asks.send(ask).await });
+    /// Sends a message and waits for the reply; none when the run is gone.
+    pub async fn call<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> RunMessage) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.mailbox.send(message(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Sends a message without a reply: behind what waits for the run by now, and before what comes later.
+    pub fn send_in_turn(&self, message: RunMessage) {
+        let mailbox = self.mailbox.clone();
+        let mut sending = Box::pin(async move { mailbox.send(message).await });
         // Polled once, it has its place in the queue, or among those who wait for one.
         if sending.as_mut().now_or_never().is_none() {
             tokio::spawn(sending);
@@ -184,14 +192,8 @@ impl RunHandle {
     }
 }
 
-/// Asks a run; none when it is gone.
-pub async fn ask<T>(run: &RunHandle, what: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Option<T> {
-    let (reply, answer) = oneshot::channel();
-    run.asks.send(what(reply)).await.ok()?;
-    answer.await.ok()
-}
-
-/// What a run is to be.
+/// The state that the table desires of a run. It replaces what it was before: however much waits in the mailbox, the
+/// newest is there.
 #[derive(Debug, Clone)]
 pub struct Desired {
     /// Its session's name.

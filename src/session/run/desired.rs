@@ -1,7 +1,7 @@
 //! The state that the table desires of a run.
 //!
 //! A run follows it as it is: however much else waits for the run, the newest state is there, and nothing of it is lost
-//! or piles up. What is to keep its place among other asks goes through the run's queue instead
+//! or piles up. What is to keep its place among other messages goes through the run's mailbox instead
 //! ([`RunHandle::send_in_turn`](crate::session::message::RunHandle::send_in_turn)).
 
 use super::Run;

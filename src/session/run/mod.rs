@@ -1,6 +1,5 @@
 //! One run: a program on a PTY, its terminal, and who looks at it. One task owns it all.
 
-mod asks;
 mod desired;
 mod focus;
 mod heard;
@@ -8,6 +7,7 @@ mod lines;
 mod marks;
 mod program;
 mod report;
+mod requests;
 mod saving;
 #[cfg(test)]
 mod search_law;
@@ -34,7 +34,7 @@ use crate::{
             viewer::Viewer,
         },
         deadline::sleep_until,
-        message::{Ask, Desired, KillOutcome, LinesWish, Published},
+        message::{Desired, KillOutcome, LinesWish, Published, RunMessage},
         program::{
             cgroup::Cgroup,
             command::Command,
@@ -51,11 +51,11 @@ use crate::{
     term::{Colors, Terminal},
 };
 
-/// How long output is taken in before others get their turn: about 80 kB of plain text.
-const TURN: Duration = Duration::from_millis(2);
+/// Time budget of one read: output is taken in this long before others get their turn: about 80 kB of plain text.
+const READ_BUDGET: Duration = Duration::from_millis(2);
 
-/// How long patterns are searched before others get their turn.
-const SEARCH_TURN: Duration = Duration::from_millis(20);
+/// Time budget of one search: patterns are searched this long before others get their turn.
+const SEARCH_BUDGET: Duration = Duration::from_millis(20);
 
 /// How often a terminal that nobody holds open is looked at while its program lives: it may be opened again.
 const REOPEN_INTERVAL: Duration = Duration::from_millis(250);
@@ -106,8 +106,9 @@ impl Identity {
     }
 }
 
-enum Turn {
-    Asked(Option<Ask>),
+/// What a run wakes up for.
+enum Wake {
+    Message(Option<RunMessage>),
     Acked(Acked),
     Reported(Option<Report>),
     Readable(Option<Place>),
@@ -148,8 +149,8 @@ pub struct Run {
     published: watch::Sender<Option<Arc<Published>>>,
     terminal_name: String,
     services: Services,
-    /// The way to this run itself, for those who watch it.
-    own: mpsc::WeakSender<Ask>,
+    /// Its own mailbox, for those who watch it.
+    own: mpsc::WeakSender<RunMessage>,
     /// Its tree is watched for its limits.
     watch: Option<Watch>,
     terminal: Terminal,
@@ -215,7 +216,7 @@ impl Run {
         desired: watch::Receiver<Desired>,
         terminal_name: String,
         services: Services,
-        own: mpsc::WeakSender<Ask>,
+        own: mpsc::WeakSender<RunMessage>,
         spawned: Spawned,
         colors: Colors,
     ) -> Self {
@@ -290,52 +291,53 @@ impl Run {
         self.published.subscribe()
     }
 
-    /// Runs until it is dismissed, or nobody can ask it anything any more.
-    pub async fn serve(mut self, mut asks: mpsc::Receiver<Ask>) {
+    /// The loop of a run: handles its mailbox, its program and its clients until it is dismissed, or nobody can send it a
+    /// message any more.
+    pub async fn serve(mut self, mut mailbox: mpsc::Receiver<RunMessage>) {
         // A view that was asked for with the run is there before the program's first word, and its last.
-        while let Ok(ask) = asks.try_recv() {
-            self.answer(ask).await;
+        while let Ok(message) = mailbox.try_recv() {
+            self.handle(message).await;
         }
         loop {
             let clock = self.next_deadline();
             let floods = self.flow.is_flood().then_some(&self.services.floods);
-            let turn = tokio::select! {
-                ask = asks.recv() => Turn::Asked(ask),
-                Some(acked) = self.acks.1.recv() => Turn::Acked(acked),
-                report = next_report(self.link.as_mut()) => Turn::Reported(report),
+            let wake = tokio::select! {
+                message = mailbox.recv() => Wake::Message(message),
+                Some(acked) = self.acks.1.recv() => Wake::Acked(acked),
+                report = next_report(self.link.as_mut()) => Wake::Reported(report),
                 place = readable(self.master.as_ref(), self.fed < self.unfed.len(), self.closed_until, floods),
-                    if !self.waits.lags() => Turn::Readable(place),
-                () = writable(self.master.as_ref(), !self.input.is_empty()) => Turn::Writable,
-                Ok(()) = self.identity.transcript_limit.changed() => Turn::TranscriptLimit,
-                Ok(()) = self.desired.changed() => Turn::Desired,
-                () = sleep_until(clock) => Turn::Clock,
+                    if !self.waits.lags() => Wake::Readable(place),
+                () = writable(self.master.as_ref(), !self.input.is_empty()) => Wake::Writable,
+                Ok(()) = self.identity.transcript_limit.changed() => Wake::TranscriptLimit,
+                Ok(()) = self.desired.changed() => Wake::Desired,
+                () = sleep_until(clock) => Wake::Clock,
             };
-            let flooded = matches!(turn, Turn::Readable(_));
+            let flooded = matches!(wake, Wake::Readable(_));
             if !flooded {
                 // Whoever asks sees what has come so far.
                 self.terminal.flush();
             }
-            match turn {
-                Turn::Asked(None) => break,
-                Turn::Asked(Some(ask)) => self.answer(ask).await,
-                Turn::Acked(acked) => self.acked(acked),
-                Turn::Reported(Some(report)) => self.reported(report),
-                Turn::Reported(None) => self.shim_gone().await,
-                Turn::Readable(_place) => self.read(),
-                Turn::Writable => self.write(),
-                Turn::TranscriptLimit => {
+            match wake {
+                Wake::Message(None) => break,
+                Wake::Message(Some(message)) => self.handle(message).await,
+                Wake::Acked(acked) => self.acked(acked),
+                Wake::Reported(Some(report)) => self.reported(report),
+                Wake::Reported(None) => self.shim_gone().await,
+                Wake::Readable(_place) => self.read(),
+                Wake::Writable => self.write(),
+                Wake::TranscriptLimit => {
                     let limit = *self.identity.transcript_limit.borrow_and_update();
                     self.terminal.set_transcript_limit(limit);
                 }
-                Turn::Desired => {
+                Wake::Desired => {
                     if self.follow_desired() {
                         break;
                     }
                 }
-                Turn::Clock => {}
+                Wake::Clock => {}
             }
             // A burst of sizes, as from a dragged border, becomes one.
-            if asks.is_empty() {
+            if mailbox.is_empty() {
                 self.apply_size();
             }
             self.check_clock().await;
@@ -493,10 +495,10 @@ impl Run {
 }
 
 /// Has a run's tree watched for its limits, if it has such. The run gets a message when it has passed one.
-fn watch_limits(services: &Services, shim: i32, run: &Identity, own: &mpsc::WeakSender<Ask>) -> Option<Watch> {
+fn watch_limits(services: &Services, shim: i32, run: &Identity, own: &mpsc::WeakSender<RunMessage>) -> Option<Watch> {
     let own = own.clone();
     let notify = move |shim, limit, reason| {
-        own.upgrade().is_none_or(|own| own.try_send(Ask::Passed { shim, limit, reason }).is_ok())
+        own.upgrade().is_none_or(|own| own.try_send(RunMessage::Passed { shim, limit, reason }).is_ok())
     };
     services.watcher.watch(shim, &run.limits, run.cgroup.as_ref(), Box::new(notify))
 }

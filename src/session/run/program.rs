@@ -12,7 +12,7 @@ use nix::{
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
-use super::{DRAIN_PATIENCE, KILL_PATIENCE, Killing, Life, REOPEN_INTERVAL, Run, SEARCH_TURN, TURN};
+use super::{DRAIN_PATIENCE, KILL_PATIENCE, Killing, Life, READ_BUDGET, REOPEN_INTERVAL, Run, SEARCH_BUDGET};
 use crate::{
     process,
     protocol::{Event, Exit, JsonLine, Result as Answer, Status, WaitReply},
@@ -40,7 +40,7 @@ impl Run {
         let mut fed = false;
         let mut closed = false;
         let mut buffer = [0; 16 << 10];
-        while begun.elapsed() < TURN {
+        while begun.elapsed() < READ_BUDGET {
             if self.fed == self.unfed.len() {
                 let Some(master) = &mut self.master else { break };
                 match master.try_read(&mut buffer) {
@@ -100,7 +100,8 @@ impl Run {
             self.viewers.iter_mut().for_each(Viewer::mark);
             self.look_around();
         }
-        self.slice = if begun.elapsed() > TURN / 4 { (self.slice / 4).max(LEAST) } else { (self.slice * 2).min(MOST) };
+        self.slice =
+            if begun.elapsed() > READ_BUDGET / 4 { (self.slice / 4).max(LEAST) } else { (self.slice * 2).min(MOST) };
     }
 
     /// Reads what is left without waiting; what never stops (an escapee's flood) is cut off.
@@ -163,13 +164,13 @@ impl Run {
     /// Has everybody who waits for something look at what has come, as far as there is time. Output is not taken in
     /// before all have seen what there is.
     pub(super) fn check_waits(&mut self) {
-        let (ended, until) = (self.exit(), Instant::now() + SEARCH_TURN);
+        let (ended, until) = (self.exit(), Instant::now() + SEARCH_BUDGET);
         self.waits.check(Look { terminal: &self.terminal, last_output: self.last_output, ended, until });
     }
 
     /// Adds one who waits.
     pub(super) fn wait(&mut self, condition: Condition, reply: oneshot::Sender<Answer<WaitReply>>) {
-        let (ended, until) = (self.exit(), Instant::now() + SEARCH_TURN);
+        let (ended, until) = (self.exit(), Instant::now() + SEARCH_BUDGET);
         let look = Look { terminal: &self.terminal, last_output: self.last_output, ended, until };
         self.waits.add(condition, reply, look);
     }

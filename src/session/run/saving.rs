@@ -15,7 +15,7 @@ use crate::{
     protocol::SessionId,
     pty::{Master, ShimLink, Spawn},
     session::{
-        message::{Ask, Desired},
+        message::{Desired, RunMessage},
         program::{cgroup::Cgroup, input::InputQueue},
         services::Services,
         snapshot::{
@@ -113,7 +113,7 @@ impl Run {
         session_id: SessionId,
         desired: watch::Receiver<Desired>,
         services: Services,
-        own: mpsc::WeakSender<Ask>,
+        own: mpsc::WeakSender<RunMessage>,
         transcript_limit: watch::Receiver<usize>,
     ) -> io::Result<Self> {
         let SavedSpawn { argv, env, cwd, size, process_name, umask, nice, open_files, limits, raw, cgroup } =

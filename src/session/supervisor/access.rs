@@ -19,7 +19,7 @@ use crate::{
             Client,
             caller::{Caller, CallerPlace},
         },
-        message::{Ask, ask},
+        message::RunMessage,
     },
 };
 
@@ -242,7 +242,7 @@ impl Supervisor {
                 })
                 .await
                 .ok()?;
-            let shims = join_all(runs.iter().map(|run| ask(run, Ask::Shim))).await;
+            let shims = join_all(runs.iter().map(|run| run.call(RunMessage::Shim))).await;
             let found = shims.into_iter().zip(&runs).find(|(pid, _)| pid.flatten() == Some(shim));
             // A program may be quicker to call than its run is to be known.
             if found.is_some() || !starting || Instant::now() > until {

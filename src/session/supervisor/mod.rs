@@ -41,7 +41,7 @@ use crate::{
         client::{Client, ClientId, viewer::AttachWish},
         deadline::sleep_until,
         error::{gone, run_gone},
-        message::{ASKS_WAITING, Ask, KillOutcome, LinesWish, Published, RunHandle, ask},
+        message::{KillOutcome, LinesWish, MAILBOX_CAPACITY, Published, RunHandle, RunMessage},
         program::{
             kill::{DEFAULT_GRACE, Kill},
             limits,
@@ -82,7 +82,7 @@ impl Supervisor {
     /// Starts the task that owns the table.
     #[must_use]
     pub fn start(settings: Settings) -> Self {
-        let (jobs, mut jobs_in) = mpsc::channel::<Job>(ASKS_WAITING);
+        let (jobs, mut jobs_in) = mpsc::channel::<Job>(MAILBOX_CAPACITY);
         let (announcements, mut announced) = mpsc::unbounded_channel::<Announcement>();
         let cross_session = watch::Sender::new(CrossSession::default());
         let mut table = Table::new(settings.clone(), cross_session.clone());
@@ -238,7 +238,7 @@ impl Supervisor {
     }
 
     pub(super) async fn kill_runs(&self, runs: &[RunHandle], kill: Kill) -> Result<KillReply> {
-        let outcomes = join_all(runs.iter().map(|run| ask(run, |reply| Ask::Kill { kill, reply }))).await;
+        let outcomes = join_all(runs.iter().map(|run| run.call(|reply| RunMessage::Kill { kill, reply }))).await;
         let mut answer = KillReply::default();
         for KillOutcome { was_running, processes, left } in outcomes.into_iter().flatten() {
             answer.total += usize::from(was_running);
@@ -251,31 +251,32 @@ impl Supervisor {
     /// Types into a run.
     pub async fn input(&self, params: InputParams, client: ClientId, permit: &Permit) -> Result<Empty> {
         let InputParams { run_id, data: Bytes(data), paste } = params;
-        self.tell(run_id, Ask::Input { client, data, paste }, permit).await
+        self.send_to(run_id, RunMessage::Input { client, data, paste }, permit).await
     }
 
     /// Sizes a client's view of a run, and with it the run's terminal if that is the client's to size.
     pub async fn resize(&self, params: ResizeParams, client: ClientId, permit: &Permit) -> Result<Empty> {
-        self.tell(params.run_id, Ask::Resize { client, size: clamp_size(params.rows, params.cols) }, permit).await
+        self.send_to(params.run_id, RunMessage::Resize { client, size: clamp_size(params.rows, params.cols) }, permit)
+            .await
     }
 
     /// Closes a client's view of a run.
     pub async fn detach(&self, run_id: RunId, client: ClientId, permit: &Permit) -> Result<Empty> {
-        self.tell(run_id, Ask::Detach(client), permit).await
+        self.send_to(run_id, RunMessage::Detach(client), permit).await
     }
 
     /// Says whether a client's view can be seen.
     pub async fn visible(&self, params: VisibleParams, client: ClientId, permit: &Permit) -> Result<Empty> {
-        self.tell(params.run_id, Ask::Visible { client, visible: params.visible }, permit).await
+        self.send_to(params.run_id, RunMessage::Visible { client, visible: params.visible }, permit).await
     }
 
     /// Says whether a client's view of a run is to stay as it is, because someone reads in it.
     pub async fn hold(&self, params: HoldParams, client: ClientId, permit: &Permit) -> Result<Empty> {
-        self.tell(params.run_id, Ask::Hold { client, hold: params.hold }, permit).await
+        self.send_to(params.run_id, RunMessage::Hold { client, hold: params.hold }, permit).await
     }
 
-    async fn tell(&self, run_id: RunId, what: Ask, permit: &Permit) -> Result<Empty> {
-        self.one(run_id, permit).await?.asks.send(what).await.map_err(|_| run_gone())?;
+    async fn send_to(&self, run_id: RunId, message: RunMessage, permit: &Permit) -> Result<Empty> {
+        self.one(run_id, permit).await?.mailbox.send(message).await.map_err(|_| run_gone())?;
         Ok(Empty {})
     }
 
@@ -286,7 +287,7 @@ impl Supervisor {
         let read_only = read_only || !writable;
         let wish = AttachWish { format, size, read_only, scrollback };
         let (client, caller) = (client.clone(), permit.caller().clone());
-        match ask(&run, |reply| Ask::Attach { client, caller, wish, reply }).await {
+        match run.call(|reply| RunMessage::Attach { client, caller, wish, reply }).await {
             Some(reply) => Ok(reply),
             None => Err(self.why_not(run_id, permit).await),
         }
@@ -304,7 +305,7 @@ impl Supervisor {
     pub async fn subscribe(&self, run_id: RunId, client: &Client, permit: &Permit) -> Result<SubscribeReply> {
         let run = self.one(run_id.clone(), permit).await?;
         let (client, caller) = (client.clone(), permit.caller().clone());
-        let Some(next_seq) = ask(&run, |reply| Ask::Follow { client, caller, reply }).await else {
+        let Some(next_seq) = run.call(|reply| RunMessage::Follow { client, caller, reply }).await else {
             return Err(self.why_not(run_id, permit).await);
         };
         let next_seq = next_seq.ok_or_else(|| {
@@ -319,21 +320,21 @@ impl Supervisor {
 
     /// Sends a client no more of a run's lines.
     pub async fn unsubscribe(&self, run_id: RunId, client: ClientId, permit: &Permit) -> Result<Empty> {
-        self.tell(run_id, Ask::Unfollow(client), permit).await
+        self.send_to(run_id, RunMessage::Unfollow(client), permit).await
     }
 
     /// A run's screen and transcript.
     pub async fn snapshot(&self, params: SnapshotParams, permit: &Permit) -> Result<SnapshotReply> {
         let run = self.one(params.run_id, permit).await?;
         let (format, scrollback) = (params.format, params.scrollback);
-        ask(&run, |reply| Ask::Snapshot { format, scrollback, reply }).await.ok_or_else(run_gone)
+        run.call(|reply| RunMessage::Snapshot { format, scrollback, reply }).await.ok_or_else(run_gone)
     }
 
     /// What a run has printed, as lines.
     pub async fn lines(&self, params: LinesParams, permit: &Permit) -> Result<LinesReply> {
         let LinesParams { run_id, from, last, partial, wait_ms } = params;
         let run = self.one(run_id, permit).await?;
-        let wish = |waits| ask(&run, move |reply| Ask::Lines(LinesWish { from, last, partial, waits, reply }));
+        let wish = |waits| run.call(move |reply| RunMessage::Lines(LinesWish { from, last, partial, waits, reply }));
         let patience = Duration::from_millis(wait_ms.unwrap_or(0).min(LONGEST_MS));
         let waited = if patience.is_zero() { None } else { tokio::time::timeout(patience, wish(true)).await.ok() };
         match waited {
@@ -346,21 +347,21 @@ impl Supervisor {
     /// Where the prompts are in a client's view of a run.
     pub async fn prompts(&self, run_id: RunId, client: ClientId, permit: &Permit) -> Result<PromptsReply> {
         let run = self.one(run_id, permit).await?;
-        ask(&run, |reply| Ask::Prompts { client, reply }).await.ok_or_else(run_gone)
+        run.call(|reply| RunMessage::Prompts { client, reply }).await.ok_or_else(run_gone)
     }
 
     /// The link in a cell of a client's view of a run.
     pub async fn link(&self, params: LinkParams, client: ClientId, permit: &Permit) -> Result<LinkReply> {
         let run = self.one(params.run_id, permit).await?;
         let (row, col) = (params.row, params.col);
-        ask(&run, |reply| Ask::Link { client, row, col, reply }).await.ok_or_else(run_gone)
+        run.call(|reply| RunMessage::Link { client, row, col, reply }).await.ok_or_else(run_gone)
     }
 
     /// Answers a program's question for a clipboard.
     pub async fn clipboard(&self, params: ClipboardParams, permit: &Permit) -> Result<Empty> {
         let run = self.one(params.run_id, permit).await?;
         let (request, data) = (params.request, params.data.map(|Bytes(data)| data));
-        ask(&run, |reply| Ask::Clipboard { request, data, reply }).await.ok_or_else(run_gone)??;
+        run.call(|reply| RunMessage::Clipboard { request, data, reply }).await.ok_or_else(run_gone)??;
         Ok(Empty {})
     }
 
@@ -383,7 +384,7 @@ impl Supervisor {
             .iter()
             .map(|run| {
                 let condition = condition.clone();
-                Box::pin(ask(run, |reply| Ask::Wait { condition, reply }))
+                Box::pin(run.call(|reply| RunMessage::Wait { condition, reply }))
             })
             .collect();
         if waits.is_empty() {
@@ -413,7 +414,7 @@ impl Supervisor {
         let explicit = !matches!(target, Target::All | Target::Group(_));
         let runs = self.resolve(target, permit).await?;
         // What lives on after an end is known a moment later.
-        let left = join_all(runs.iter().map(|run| ask(run, Ask::LeftRunning)));
+        let left = join_all(runs.iter().map(|run| run.call(RunMessage::LeftRunning)));
         let left = tokio::time::timeout(SETTLING_PATIENCE, left).await.unwrap_or_default();
         let how = if force { Transition::Discarded } else { Transition::Dismissed };
         let (ids, check) = (runs.iter().map(|run| run.run_id.clone()).collect::<Vec<_>>(), how);
@@ -479,7 +480,7 @@ async fn first_answer<T>(mut waits: Vec<impl Future<Output = Option<T>> + Unpin>
 
 /// What a run is. One that does not answer in time is as it was when it last did.
 async fn listed(run: &RunHandle) -> Option<Arc<Published>> {
-    match tokio::time::timeout(LISTING_PATIENCE, ask(run, Ask::Info)).await {
+    match tokio::time::timeout(LISTING_PATIENCE, run.call(RunMessage::Info)).await {
         Ok(told) => told,
         Err(_) => run.published.borrow().clone(),
     }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     protocol::{Code, Error, Result},
     session::{
-        message::{ASKS_WAITING, Ask, Desired, RunHandle},
+        message::{Desired, MAILBOX_CAPACITY, RunHandle, RunMessage},
         run::Run,
         snapshot::{
             state::{SavedSession, State},
@@ -128,9 +128,9 @@ impl Supervisor {
         for (mut session, runs) in sessions {
             for run in runs {
                 let (reply, saved) = oneshot::channel();
-                let ask = Ask::Freeze { reply, thaw: frozen.clone() };
+                let freeze = RunMessage::Freeze { reply, thaw: frozen.clone() };
                 // A run that was dismissed meanwhile is not there to be carried over.
-                if run.asks.send(ask).await.is_err() {
+                if run.mailbox.send(freeze).await.is_err() {
                     continue;
                 }
                 match tokio::time::timeout(FREEZING_PATIENCE, saved).await {
@@ -191,15 +191,15 @@ impl Supervisor {
                 if run.shim.is_some() && !run.settled {
                     lives_on.insert(run_id.clone());
                 }
-                let (asks, asks_in) = mpsc::channel(ASKS_WAITING);
-                let (services, own) = (self.services.clone(), asks.downgrade());
+                let (mailbox, messages) = mpsc::channel(MAILBOX_CAPACITY);
+                let (services, own) = (self.services.clone(), mailbox.downgrade());
                 let (desired, desires) = Desired::new(session.name.clone());
                 let share = session.transcript_share.subscribe();
                 let run = Run::restore(run, session.id.clone(), desires, services, own, share)?;
                 let (session_id, published) = (session.id.clone(), run.published());
-                session.runs.push(RunHandle { run_id, session_id, asks, desired, published, template });
+                session.runs.push(RunHandle { run_id, session_id, mailbox, desired, published, template });
                 let span = info_span!("session", id = session.id.short());
-                carried_over.push(run.serve(asks_in).instrument(span));
+                carried_over.push(run.serve(messages).instrument(span));
             }
             sessions.push(session);
         }

@@ -6,7 +6,7 @@ use super::{Supervisor, table::Session};
 use crate::{
     protocol::Result,
     session::{
-        message::{Ask, RunHandle, ask},
+        message::{RunHandle, RunMessage},
         snapshot::outline::SessionOutline,
     },
 };
@@ -31,7 +31,7 @@ impl Supervisor {
             .await?;
         let mut outlines = Vec::new();
         for (mut session, runs) in sessions {
-            let told = join_all(runs.iter().map(|run| ask(run, |reply| Ask::Outline { lines, reply }))).await;
+            let told = join_all(runs.iter().map(|run| run.call(|reply| RunMessage::Outline { lines, reply }))).await;
             session.runs = told.into_iter().flatten().flatten().collect();
             if !session.runs.is_empty() {
                 outlines.push(session);

@@ -20,7 +20,7 @@ use crate::{
     session::{
         client::ClientId,
         error::{run_gone, start_error},
-        message::{Ask, Restarted, RunHandle, ask},
+        message::{Restarted, RunHandle, RunMessage},
         program::kill::{DEFAULT_GRACE, Kill},
     },
 };
@@ -56,7 +56,7 @@ impl Supervisor {
         let (Bytes(data), paste, enter) = (params.data, params.paste, params.enter);
         let sends = runs.iter().map(|run| {
             let data = data.clone();
-            ask(run, |reply| Ask::Send { client, data, paste, enter, reply })
+            run.call(|reply| RunMessage::Send { client, data, paste, enter, reply })
         });
         let taken: Vec<bool> = join_all(sends).await.into_iter().flatten().flatten().collect();
         if taken.is_empty() {
@@ -93,7 +93,7 @@ impl Supervisor {
             let (target, permit) = (target.clone(), permit.clone());
             let runs = self.with(move |table| table.to_restart(&target, &permit)).await??;
             // What lives on after an end is known a moment later.
-            let left = join_all(runs.iter().map(|run| ask(run, Ask::LeftRunning)));
+            let left = join_all(runs.iter().map(|run| run.call(RunMessage::LeftRunning)));
             let _ = tokio::time::timeout(SETTLING_PATIENCE, left).await;
         }
         let taken = self.with(move |table| table.begin_restart(&target, force, &permit)).await??;
@@ -138,7 +138,7 @@ impl Supervisor {
 
     async fn end_and_start(&self, run: &RunHandle) -> Result<RunReply> {
         // A program that could not be started again is not ended for it.
-        let what = ask(run, Ask::Spawn).await.ok_or_else(run_gone)?;
+        let what = run.call(RunMessage::Spawn).await.ok_or_else(run_gone)?;
         let check = tokio::task::spawn_blocking(move || check_start(&what).map_err(|error| start_error(&error, &what)));
         if let Ok(Ok(checked)) = tokio::time::timeout(CHECK_PATIENCE, check).await {
             checked?;
@@ -199,7 +199,7 @@ impl Table {
         let session_name = session.map(|session| session.name.clone()).ok_or_else(run_gone)?;
         let terminal_name = self.next_terminal_name(&run.session_id);
         let (reply, answer) = oneshot::channel();
-        match run.asks.try_send(Ask::Restart { terminal_name: terminal_name.clone(), reply }) {
+        match run.mailbox.try_send(RunMessage::Restart { terminal_name: terminal_name.clone(), reply }) {
             Ok(()) => Ok(Some(Ordered { answer, terminal_name, session_name })),
             Err(TrySendError::Full(_)) => Ok(None),
             Err(TrySendError::Closed(_)) => Err(run_gone()),

@@ -21,7 +21,7 @@ use crate::{
     session::{
         client::{Client, caller::Caller, viewer::AttachWish},
         error::{run_gone, start_error},
-        message::{ASKS_WAITING, Ask, Desired, RunHandle},
+        message::{Desired, MAILBOX_CAPACITY, RunHandle, RunMessage},
         program::{
             cgroup::Delegated,
             command::{self, Command},
@@ -175,7 +175,7 @@ impl Supervisor {
                 .unwrap_or(params.log_bytes.is_some())
                 .then(|| params.log_bytes.unwrap_or(DEFAULT_BYTES)),
         };
-        let (asks, asks_in) = mpsc::channel(ASKS_WAITING);
+        let (mailbox, messages) = mpsc::channel(MAILBOX_CAPACITY);
         let stream = params.stream;
         let (desired, desires) = Desired::new(reserved.session_name.clone());
         let mut run = Run::new(
@@ -183,7 +183,7 @@ impl Supervisor {
             desires,
             reserved.terminal_name.clone(),
             self.services.clone(),
-            asks.downgrade(),
+            mailbox.downgrade(),
             spawned,
             reserved.colors,
         );
@@ -193,7 +193,7 @@ impl Supervisor {
         let handle = RunHandle {
             run_id: reserved.run_id.clone(),
             session_id: reserved.session_id.clone(),
-            asks,
+            mailbox,
             desired,
             published: run.published(),
             template: params.template.clone(),
@@ -205,13 +205,13 @@ impl Supervisor {
         if let Some(client) = client.filter(|_| stream == Stream::Json) {
             let (reply, _) = oneshot::channel();
             // Nothing can be in its queue before it but an attach.
-            let follow = Ask::Follow { client: client.clone(), caller: caller.clone(), reply };
-            let _ = handle.asks.try_send(follow);
+            let follow = RunMessage::Follow { client: client.clone(), caller: caller.clone(), reply };
+            let _ = handle.mailbox.try_send(follow);
         }
         introduce(reserved.session_id.clone(), reserved.run_id.clone());
         let inserted = handle.clone();
         let session_name = self.with(move |table| table.insert(inserted, pid)).await??;
-        tokio::spawn(run.serve(asks_in).in_current_span());
+        tokio::spawn(run.serve(messages).in_current_span());
         let view_id = match view_id {
             Some(answer) => answer.await.ok().map(|reply: AttachReply| reply.view_id),
             None => None,
@@ -238,8 +238,8 @@ fn queue_attach(
 ) -> Result<oneshot::Receiver<AttachReply>> {
     let (reply, answer) = oneshot::channel();
     let wish = AttachWish { format, size, read_only: false, scrollback: None };
-    let attach = Ask::Attach { client: client.clone(), caller, wish, reply };
-    run.asks.try_send(attach).map_err(|_| run_gone())?;
+    let attach = RunMessage::Attach { client: client.clone(), caller, wish, reply };
+    run.mailbox.try_send(attach).map_err(|_| run_gone())?;
     Ok(answer)
 }
 

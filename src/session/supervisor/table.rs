@@ -23,7 +23,7 @@ use crate::{
     },
     session::{
         client::{Client, ClientId, caller::Caller},
-        message::{Ask, RunHandle},
+        message::{RunHandle, RunMessage},
         services::Announcement,
     },
     term::Colors,
@@ -189,8 +189,8 @@ impl Table {
 
     /// Closes a client's view of a run and what it follows of it.
     pub fn detach(run: &RunHandle, client: ClientId) {
-        run.send_in_turn(Ask::Detach(client));
-        run.send_in_turn(Ask::Unfollow(client));
+        run.send_in_turn(RunMessage::Detach(client));
+        run.send_in_turn(RunMessage::Unfollow(client));
     }
 
     /// Whether programs are started at all.

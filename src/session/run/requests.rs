@@ -17,7 +17,7 @@ use crate::{
             viewer::{AttachWish, Viewer},
         },
         error::start_error,
-        message::{Ask, Restarted},
+        message::{Restarted, RunMessage},
         program::{
             input,
             limits::{self, Limit},
@@ -27,60 +27,60 @@ use crate::{
 };
 
 impl Run {
-    pub(super) async fn answer(&mut self, ask: Ask) {
-        match ask {
-            Ask::Input { data, paste: false, .. } if self.is_told_focus(&data) => {}
-            Ask::Input { client, data, paste } => {
+    pub(super) async fn handle(&mut self, message: RunMessage) {
+        match message {
+            RunMessage::Input { data, paste: false, .. } if self.is_told_focus(&data) => {}
+            RunMessage::Input { client, data, paste } => {
                 let data = self.as_typed(client, data, paste);
                 self.type_in(data);
             }
-            Ask::Send { client, data, paste, enter, reply } => {
+            RunMessage::Send { client, data, paste, enter, reply } => {
                 let mut data = self.as_typed(client, data, paste);
                 data.extend(enter.then_some(b'\r'));
                 let taken = matches!(self.life, Life::Active).then(|| self.type_in(data));
                 let _ = reply.send(taken);
             }
-            Ask::Passed { shim, limit, reason } => self.passed(shim, limit, reason).await,
-            Ask::Resize { client, size } => self.sized(client, size),
+            RunMessage::Passed { shim, limit, reason } => self.passed(shim, limit, reason).await,
+            RunMessage::Resize { client, size } => self.sized(client, size),
             // Whoever tightens the policy closes views behind it, but cannot close what is still in the queue.
-            Ask::Attach { caller, .. } | Ask::Follow { caller, .. } if !self.may_be_read_by(&caller) => {}
-            Ask::Attach { client, wish, reply, .. } => self.attach(client, wish, reply),
-            Ask::Shim(reply) => _ = reply.send(self.link.is_some().then_some(self.shim_pid)),
-            Ask::Follow { client, reply, .. } => _ = reply.send(self.follow(client)),
-            Ask::Unfollow(client) => self.drop_followers(|follower| follower.client.id() == client),
-            Ask::Detach(client) => self.drop_viewers(|viewer| viewer.client.id() == client),
-            Ask::Visible { client, visible } => {
+            RunMessage::Attach { caller, .. } | RunMessage::Follow { caller, .. } if !self.may_be_read_by(&caller) => {}
+            RunMessage::Attach { client, wish, reply, .. } => self.attach(client, wish, reply),
+            RunMessage::Shim(reply) => _ = reply.send(self.link.is_some().then_some(self.shim_pid)),
+            RunMessage::Follow { client, reply, .. } => _ = reply.send(self.follow(client)),
+            RunMessage::Unfollow(client) => self.drop_followers(|follower| follower.client.id() == client),
+            RunMessage::Detach(client) => self.drop_viewers(|viewer| viewer.client.id() == client),
+            RunMessage::Visible { client, visible } => {
                 if let Some(viewer) = self.viewers.iter_mut().find(|viewer| viewer.client.id() == client) {
                     viewer.show(visible);
                 }
             }
-            Ask::Hold { client, hold } => {
+            RunMessage::Hold { client, hold } => {
                 if let Some(viewer) = self.viewers.iter_mut().find(|viewer| viewer.client.id() == client) {
                     viewer.hold(hold, &self.terminal);
                 }
             }
-            Ask::Lines(wish) => self.give_lines(wish),
-            Ask::Snapshot { format, scrollback, reply } => _ = reply.send(self.snapshot(format, scrollback)),
-            Ask::Prompts { client, reply } => _ = reply.send(self.prompts(client)),
-            Ask::Link { client, row, col, reply } => _ = reply.send(self.link(client, row, col)),
-            Ask::Clipboard { request, data, reply } => {
+            RunMessage::Lines(wish) => self.give_lines(wish),
+            RunMessage::Snapshot { format, scrollback, reply } => _ = reply.send(self.snapshot(format, scrollback)),
+            RunMessage::Prompts { client, reply } => _ = reply.send(self.prompts(client)),
+            RunMessage::Link { client, row, col, reply } => _ = reply.send(self.link(client, row, col)),
+            RunMessage::Clipboard { request, data, reply } => {
                 let _ = reply.send(self.answer_clipboard(request, data.as_deref()));
             }
-            Ask::Kill { kill, reply } => self.begin_kill(kill, Status::Killed, None, Some(reply)).await,
-            Ask::Wait { condition, reply } => self.wait(condition, reply),
-            Ask::Info(reply) => _ = reply.send(self.publish()),
-            Ask::LeftRunning(reply) => match self.life {
+            RunMessage::Kill { kill, reply } => self.begin_kill(kill, Status::Killed, None, Some(reply)).await,
+            RunMessage::Wait { condition, reply } => self.wait(condition, reply),
+            RunMessage::Info(reply) => _ = reply.send(self.publish()),
+            RunMessage::LeftRunning(reply) => match self.life {
                 Life::Ended { .. } if !self.is_left_known && self.link.is_some() => self.left_asks.push(reply),
                 Life::Ended { .. } => _ = reply.send(self.left_running),
                 Life::Active | Life::Draining { .. } => _ = reply.send(0),
             },
-            Ask::Spawn(reply) => _ = reply.send(self.identity.spawn.clone()),
-            Ask::Restart { terminal_name, reply } => {
+            RunMessage::Spawn(reply) => _ = reply.send(self.identity.spawn.clone()),
+            RunMessage::Restart { terminal_name, reply } => {
                 let outcome = self.restart(terminal_name).await;
                 let _ = reply.send(outcome);
             }
-            Ask::Outline { lines, reply } => _ = reply.send(self.outline(lines)),
-            Ask::Freeze { reply, mut thaw } => {
+            RunMessage::Outline { lines, reply } => _ = reply.send(self.outline(lines)),
+            RunMessage::Freeze { reply, mut thaw } => {
                 if self.follow_desired() {
                     // It ends with its next turn, and is not carried over.
                     self.desired.mark_changed();
