@@ -23,12 +23,12 @@ pub use snapshot::outline::{RunOutline, SessionOutline};
 pub use snapshot::state::{FORMAT, State, StateError};
 pub use supervisor::Supervisor;
 pub use supervisor::access::Permit;
+pub use supervisor::handover::Frozen;
 pub use supervisor::health::health_without_host;
-pub use supervisor::replacing::Frozen;
 pub use supervisor::settings::Settings;
 
 #[cfg(test)]
-pub(crate) use supervisor::starting::check_template;
+pub(crate) use supervisor::start::check_template;
 
 /// How long programs have when their owner is gone, before SIGKILL: all must be over within three seconds.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_millis(1000);

@@ -12,7 +12,7 @@ use crate::{
     protocol::{CrossSession, Event, RunId},
     session::{
         client::ClientId,
-        program::{flood, limits, memory},
+        program::{heap_trim, limits, output_gate},
     },
 };
 
@@ -43,8 +43,8 @@ impl Announcer {
 pub struct Services {
     pub announcer: Announcer,
     pub watcher: limits::Watcher,
-    pub floods: flood::Gate,
-    pub memory: memory::Memory,
+    pub floods: output_gate::Gate,
+    pub memory: heap_trim::Memory,
     /// What programs inside a session may do to others.
     pub cross_session: watch::Receiver<CrossSession>,
     /// What is kept on disk; none where nothing is.

@@ -1,8 +1,8 @@
 //! Whoever looks at sessions, as the core knows them: somewhere to send frames and events to.
 
 pub mod caller;
-pub mod json;
-pub mod tempo;
+pub mod json_lines;
+pub mod pacing;
 pub mod viewer;
 
 use std::{

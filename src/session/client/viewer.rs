@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{Ack, Acked, Client, FrameJob, tempo::Tempo};
+use super::{Ack, Acked, Client, FrameJob, pacing::Tempo};
 use crate::{
     protocol::{Event, Format, Frame, RunId, SessionId, Size, ViewId},
     term::Terminal,
@@ -298,7 +298,7 @@ fn end_of(terminal: &Terminal) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::client::tempo::{FIRST_INTERVAL, MAX_INTERVAL};
+    use crate::session::client::pacing::{FIRST_INTERVAL, MAX_INTERVAL};
     use crate::{
         protocol::{Format, Size},
         session::client::Outbox,

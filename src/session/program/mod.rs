@@ -2,10 +2,10 @@
 
 pub mod cgroup;
 pub mod command;
-pub mod flood;
+pub mod heap_trim;
 pub mod input;
 pub mod kill;
 pub mod limits;
-pub mod memory;
+pub mod output_gate;
 pub mod processor_time;
 pub mod proportional;

@@ -2,16 +2,16 @@
 
 mod desired;
 mod focus;
-mod heard;
+mod info;
 mod lines;
-mod marks;
+mod notifications;
 mod program;
-mod report;
+mod prompts;
 mod requests;
-mod saving;
+mod save;
 #[cfg(test)]
 mod search_law;
-mod sizing;
+mod size;
 
 use std::{
     sync::Arc,
@@ -21,7 +21,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
-use heard::Heard;
+use notifications::Heard;
 
 use crate::{
     history::{KeptPath, Output},
@@ -30,7 +30,7 @@ use crate::{
     session::{
         client::{
             Acked, ClientId,
-            json::{Follower, Lines},
+            json_lines::{Follower, Lines},
             viewer::Viewer,
         },
         deadline::sleep_until,
@@ -38,10 +38,10 @@ use crate::{
         program::{
             cgroup::Cgroup,
             command::Command,
-            flood::{Flow, Gate, Place},
             input::InputQueue,
             kill::{DEFAULT_GRACE, Kill},
             limits::Watch,
+            output_gate::{Flow, Gate, Place},
         },
         services::Services,
         snapshot::{state::Focus, time::unix_ms},

@@ -19,7 +19,7 @@ use crate::{
     pty::{Master, Read},
     session::{
         client::{
-            json::{Follower, Lines, for_terminal},
+            json_lines::{Follower, Lines, for_terminal},
             viewer::Viewer,
         },
         message::KillOutcome,

@@ -13,7 +13,7 @@ use crate::{
         client::{
             Acked, Client, ClientId,
             caller::Caller,
-            json::Follower,
+            json_lines::Follower,
             viewer::{AttachWish, Viewer},
         },
         error::start_error,

@@ -12,7 +12,7 @@ use super::time::unix_ms;
 use crate::{
     history::SavedOutput,
     protocol::{CommandSpec, ConfigureReply, Exit, Keep, Limits, RunId, SessionId, Size, Status, Stream, Template},
-    session::{client::json::Lines, program::command::Command},
+    session::{client::json_lines::Lines, program::command::Command},
     shim::KernelLimits,
     term::{SavedTerminal, Terminal},
 };

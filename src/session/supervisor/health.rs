@@ -15,7 +15,7 @@ use nix::{
     unistd::{AccessFlags, access},
 };
 
-use super::{Supervisor, access::Permit, logout::logout, past::on_disk};
+use super::{Supervisor, access::Permit, history::on_disk, logout::logout};
 use crate::{
     history::HistoryStore,
     paths, process,

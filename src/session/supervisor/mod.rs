@@ -1,19 +1,19 @@
 //! The supervisor: what can be done with sessions, for whatever serves clients.
 
 pub mod access;
+pub mod broadcast;
+pub mod handover;
 pub mod health;
-pub mod keeping;
+pub mod history;
 pub mod leftovers;
 pub mod lifecycle;
 pub mod logout;
 pub mod names;
-pub mod past;
-pub mod replacing;
 pub mod resolve;
 pub mod restore_plan;
-pub mod sending;
+pub mod retention;
 pub mod settings;
-pub mod starting;
+pub mod start;
 pub mod table;
 pub mod templates;
 pub mod usage;
@@ -26,6 +26,12 @@ use std::{
 use futures::future::{join_all, select_all};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::info;
+
+use access::Permit;
+use lifecycle::{Refusal, Transition};
+use resolve::ReadableRun;
+use settings::Settings;
+use table::Table;
 
 use crate::{
     history::HistoryStore,
@@ -52,11 +58,6 @@ use crate::{
     },
     term::{Colors, clamp_size},
 };
-use access::Permit;
-use lifecycle::{Refusal, Transition};
-use resolve::ReadableRun;
-use settings::Settings;
-use table::Table;
 
 /// How long a list waits for a run, which answers in microseconds unless it stands still.
 const LISTING_PATIENCE: Duration = Duration::from_millis(250);
@@ -111,8 +112,8 @@ impl Supervisor {
         let services = Services {
             announcer: Announcer(announcements),
             watcher: limits::Watcher::start(),
-            floods: crate::session::program::flood::Gate::new(),
-            memory: crate::session::program::memory::Memory::new(),
+            floods: crate::session::program::output_gate::Gate::new(),
+            memory: crate::session::program::heap_trim::Memory::new(),
             cross_session: cross_session.subscribe(),
             disk: settings.state.clone().map(HistoryStore::start),
             leftovers: std::sync::Arc::default(),

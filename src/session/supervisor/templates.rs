@@ -6,7 +6,7 @@ use futures::future::join_all;
 use tokio::sync::watch;
 use tracing::info;
 
-use super::{Supervisor, access::Permit, starting::check_template, table::Table};
+use super::{Supervisor, access::Permit, start::check_template, table::Table};
 use crate::{
     protocol::{
         After, Code, DownParams, DownReply, Error, KillReply, ParseTemplatesParams, Result, RunId, RunParams, Started,
