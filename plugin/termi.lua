@@ -38,7 +38,7 @@ command('TermiKill', 'kill', { bang = true, desc = 'Termi: kill sessions and the
 ---@param name string name inside <Plug>(termi-…)
 ---@param modes string[]
 ---@param opts { desc: string, expr?: boolean }
----@param rhs fun(plugs: termi.Plugs): any
+---@param rhs fun(plugs: termi.PlugMappings): any
 local function plug(name, modes, opts, rhs)
   vim.keymap.set(modes, ('<Plug>(termi-%s)'):format(name), function()
     return rhs(require('termi.command.plug_mappings'))

@@ -1,5 +1,5 @@
 --- The options: type, default and documentation of each are one text, here.
-local wording = require('termi.core.errors')
+local errors = require('termi.core.errors')
 
 local M = {}
 
@@ -280,7 +280,7 @@ local function check(given, known, path, found)
     local full = path .. tostring(key)
     local default = known[key]
     if default == nil then
-      local likely = wording.nearest(tostring(key), vim.tbl_keys(known))
+      local likely = errors.nearest(tostring(key), vim.tbl_keys(known))
       local advice = likely and (' (did you mean `%s`?)'):format(path .. likely) or ''
       found[#found + 1] = ('`%s` is not an option%s'):format(full, advice)
     else
@@ -330,14 +330,14 @@ end
 ---@param opts? table any part of |termi.Config|
 function M.set(opts)
   if opts ~= nil and type(opts) ~= 'table' then
-    wording.fail('setup() takes a table of options, not %s. See :help termi-config', vim.inspect(opts))
+    errors.fail('setup() takes a table of options, not %s. See :help termi-config', vim.inspect(opts))
   end
   opts = opts or {}
   local found = {} ---@type string[]
   check(opts, defaults, '', found)
   if #found > 0 then
     table.sort(found)
-    wording.fail('setup(): %s. See :help termi-config', table.concat(found, '; '))
+    errors.fail('setup(): %s. See :help termi-config', table.concat(found, '; '))
   end
   current = vim.tbl_deep_extend('force', vim.deepcopy(defaults), opts)
   leave_out_templates(current)

@@ -3,20 +3,20 @@ local bus = require('termi.rpc.bus')
 local client = require('termi.rpc.client')
 local clipboard = require('termi.view.clipboard')
 local config = require('termi.config')
-local exit = require('termi.view.exited')
+local exit_notifications = require('termi.model.exit_notifications')
+local exited = require('termi.view.exited')
 local format = require('termi.core.format')
-local gap = require('termi.view.skipped_marker')
 local input_queue = require('termi.rpc.input_queue')
 local message = require('termi.ui.message')
-local notices = require('termi.model.exit_notifications')
-local origin = require('termi.rpc.routing')
+local new_output_badge = require('termi.view.new_output_badge')
 local outcome = require('termi.core.outcome')
-local registry = require('termi.model.views')
+local routing = require('termi.rpc.routing')
+local run_state = require('termi.model.run_state')
 local sessions = require('termi.model.sessions')
 local size = require('termi.view.size')
-local state = require('termi.model.run_state')
+local skipped_marker = require('termi.view.skipped_marker')
 local view = require('termi.view')
-local waiting = require('termi.view.new_output_badge')
+local views = require('termi.model.views')
 -- Acts on what becomes of connections.
 require('termi.view.reconnect')
 
@@ -24,13 +24,13 @@ require('termi.view.reconnect')
 ---@param event termi.proto.Event
 ---@return string
 local function who(event)
-  return origin.named(event.session_name or event.session_id or '', event.host)
+  return routing.named(event.session_name or event.session_id or '', event.host)
 end
 
 ---@param name string
 ---@param event termi.proto.RunEvent
 local function autocommand(name, event)
-  local its = registry.of_run(event.run_id)
+  local its = views.of_run(event.run_id)
   local data = vim.tbl_extend('force', event, { buf = its and its.buf })
   vim.api.nvim_exec_autocmds('User', { pattern = name, modeline = false, data = data })
 end
@@ -39,44 +39,44 @@ end
 ---@param policy 'always'|'hidden'|'never'
 ---@return boolean
 local function is_to_be_said(event, policy)
-  local its = registry.of_run(event.run_id)
+  local its = views.of_run(event.run_id)
   return its ~= nil and (policy == 'always' or (policy == 'hidden' and not size.is_seen(its.buf)))
 end
 
 ---@type table<string, fun(event: termi.proto.RunEvent)>
 local handlers = {
   output = function(event)
-    state.printed(event.run_id)
-    local its = registry.of_run(event.run_id)
+    run_state.printed(event.run_id)
+    local its = views.of_run(event.run_id)
     if its and its.held and event.waiting_rows then
       its.waiting_rows = event.waiting_rows
-      waiting.show(its)
+      new_output_badge.show(its)
     end
     if its and its.held and event.skipped_rows and its.skipped_rows ~= event.skipped_rows then
       its.skipped_rows = event.skipped_rows
-      gap.show(its.buf, its.size.rows, event.skipped_rows)
+      skipped_marker.show(its.buf, its.size.rows, event.skipped_rows)
     end
   end,
   run_started = function(event)
-    state.started(event)
+    run_state.started(event)
     autocommand('TermiStarted', event)
   end,
   run_restarted = function(event)
-    state.started(event)
+    run_state.started(event)
     view.restarted(event.run_id)
     autocommand('TermiStarted', event)
   end,
   run_exited = function(event)
-    state.ended(event)
+    run_state.ended(event)
     clipboard.ended(event.run_id)
     local policy = config.get().notify.exit
     -- Who kills a run is told so by the kill itself.
     local failed = outcome.failed(event)
     if is_to_be_said(event, policy) and (policy == 'always' or event.status ~= 'killed' or failed) then
       local name = who(event)
-      notices.ended(name, ('%s %s'):format(name, outcome.full_text(event)), failed)
+      exit_notifications.ended(name, ('%s %s'):format(name, outcome.full_text(event)), failed)
     end
-    exit.mark(event.run_id, outcome.line(event), failed)
+    exited.mark(event.run_id, outcome.line(event), failed)
     autocommand('TermiExited', event)
     local on_exit = config.get().on_exit
     if on_exit == 'close' or (on_exit == 'close_on_success' and event.status == 'exited' and not failed) then
@@ -88,11 +88,11 @@ local handlers = {
       -- A kind of a newer host: for who listens to the autocommand.
       return autocommand('TermiAttention', event)
     end
-    local its = registry.of_run(event.run_id)
+    local its = views.of_run(event.run_id)
     local text = event.message and event.message ~= '' and format.one_line(event.message) or nil
     local looked_at = its and vim.api.nvim_get_current_buf() == its.buf
     -- Who rings on and on is said once, until a person has looked.
-    local news = looked_at or state.wants_attention(event.run_id, text or 'bell')
+    local news = looked_at or run_state.wants_attention(event.run_id, text or 'bell')
     if news and is_to_be_said(event, config.get().notify.attention) then
       message.aside(('%s %s'):format(who(event), text and 'says: ' .. text or 'rings'))
     end
@@ -105,20 +105,20 @@ local handlers = {
     clipboard.asked(event)
   end,
   session_removed = function(event)
-    state.removed(event.session_id, event.run_id)
+    run_state.removed(event.session_id, event.run_id)
     if event.run_id then
       clipboard.forget(event.run_id)
     end
-    origin.forget(event.run_id or event.session_id)
+    routing.forget(event.run_id or event.session_id)
   end,
   session_renamed = function(event)
     local name = event.session_name or event.session_id
-    state.renamed(event.session_id, name)
+    run_state.renamed(event.session_id, name)
     view.renamed(event.session_id, name)
   end,
   host_lost = function(event)
     if event.is_wanted_off then
-      state.clear(event.host or '')
+      run_state.clear(event.host or '')
     end
   end,
   replacing = function(event)
@@ -148,6 +148,6 @@ for type, handler in pairs(handlers) do
 end
 
 client.on_death(function()
-  state.clear('')
+  run_state.clear('')
   bus.publish({ type = 'host_ended', session_id = '' } --[[@as termi.proto.Event]])
 end)

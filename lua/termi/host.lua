@@ -2,7 +2,7 @@
 --- it comes with every frame.
 local bus = require('termi.rpc.bus')
 local connection = require('termi.rpc.connection')
-local origin = require('termi.rpc.routing')
+local routing = require('termi.rpc.routing')
 local view = require('termi.view')
 -- What acts on events.
 require('termi.events')
@@ -39,7 +39,7 @@ local receivers = {
   end,
   event = function(params, host)
     params.host = host
-    if not (origin.learn(params.session_id, host) and origin.learn(params.run_id, host)) then
+    if not (routing.learn(params.session_id, host) and routing.learn(params.run_id, host)) then
       -- Of what is another host's it has nothing to say.
       return true
     end

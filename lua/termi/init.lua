@@ -75,8 +75,8 @@ function M.kill(target, opts)
   return require('termi.run.actions').kill(target, opts)
 end
 
---- Sends text to the program as if typed. Lines (a list, or a text with line breaks) are a paste: none of them acts as a
---- key, and they arrive as one where the program takes that.
+--- Sends text to the program as if typed. Lines (a list, or a text with line breaks) are a paste: none of them acts as
+--- a key, and they arrive as one where the program takes that.
 ---@param target string
 ---@param text string|string[] lines are joined
 ---@param opts? { enter?: boolean } enter: press <Enter> after it

@@ -1,16 +1,16 @@
 --- |:Termi-history|: the runs that have ended, from the host's memory on disk, to search and to run again.
+local capabilities = require('termi.rpc.capabilities')
 local client = require('termi.rpc.client')
 local columns = require('termi.ui.table')
-local outcome = require('termi.core.outcome')
-local features = require('termi.rpc.capabilities')
+local errors = require('termi.core.errors')
 local format = require('termi.core.format')
-local key_help = require('termi.ui.keymaps')
-local live_input = require('termi.ui.live_prompt')
+local keymaps = require('termi.ui.keymaps')
+local lines_buffer = require('termi.ui.lines_buffer')
+local live_prompt = require('termi.ui.live_prompt')
 local message = require('termi.ui.message')
+local outcome = require('termi.core.outcome')
 local popup = require('termi.ui.popup')
-local sheet = require('termi.ui.lines_buffer')
 local status = require('termi.model.status')
-local wording = require('termi.core.errors')
 
 local api = vim.api
 local M = {}
@@ -102,29 +102,29 @@ local COLUMNS = {
 }
 
 local function draw()
-  local buf = sheet.find(NAME)
-  local wins = buf and sheet.windows(buf) or {}
+  local buf = lines_buffer.find(NAME)
+  local wins = buf and lines_buffer.windows(buf) or {}
   if not buf or #wins == 0 then
     return
   end
-  local width = sheet.width(wins)
+  local width = lines_buffer.width(wins)
   local head, lines, marks = columns.table(COLUMNS, records, width)
   if #records == 0 then
     local line = query == '' and 'Nothing has ended yet.' or ('Nothing matches `%s`.'):format(query)
     head, lines, marks = '', { line }, { { { from = 0, to = #line, group = 'TermiHeader' } } }
   end
-  sheet.draw(buf, lines, marks)
-  sheet.set_hints(buf, M.keys, width)
+  lines_buffer.draw(buf, lines, marks)
+  lines_buffer.set_hints(buf, M.keys, width)
   local note = ('%d of %d'):format(#records, total) .. (query ~= '' and ', search: ' .. query or '')
   note = vim.trim(format.fit(note, math.min(#note, math.max(8, width - 12))))
   local room = math.max(0, width - format.width(note) - 2)
-  local right = '  ' .. sheet.bar_text(note, query ~= '' and 'TermiAttention' or 'TermiDim')
+  local right = '  ' .. lines_buffer.bar_text(note, query ~= '' and 'TermiAttention' or 'TermiDim')
   -- How many there are is not worth a title; what is searched is.
   if query == '' and format.width(head) > room then
     right, room = '', width
   end
   for _, win in ipairs(wins) do
-    sheet.set_bar(win, sheet.bar_text(columns.cut_head(head, room), 'TermiHeader') .. right)
+    lines_buffer.set_bar(win, lines_buffer.bar_text(columns.cut_head(head, room), 'TermiHeader') .. right)
   end
 end
 
@@ -136,7 +136,7 @@ local function refresh()
   client.request('history', { query = query ~= '' and query or nil, limit = LIMIT }, function(err, result)
     vim.schedule(function()
       if err then
-        message.error(wording.of(err))
+        message.error(errors.of(err))
       elseif mine == asked then
         records, total = result.records, result.total or #result.records
         message.guard(draw)
@@ -219,7 +219,7 @@ local function search()
     query = vim.trim(text)
     refresh()
   end
-  narrow(live_input.ask('Search: ', before, narrow) or before)
+  narrow(live_prompt.ask('Search: ', before, narrow) or before)
 end
 
 ---@type termi.Key[]
@@ -256,21 +256,21 @@ M.keys = {
     end,
   },
   { lhs = '<C-l>', desc = 'ask the host again', run = refresh },
-  { lhs = 'q', hint = 'close', desc = 'close it', run = key_help.close },
+  { lhs = 'q', hint = 'close', desc = 'close it', run = keymaps.close },
   {
     lhs = '?',
     hint = 'help',
     desc = 'this help',
     run = function()
-      key_help.show('Termi history', M.keys)
+      keymaps.show('Termi history', M.keys)
     end,
   },
 }
 
 ---@return integer buf
 local function make()
-  local buf = sheet.make(NAME, 'termi-history')
-  key_help.map(buf, M.keys)
+  local buf = lines_buffer.make(NAME, 'termi-history')
+  keymaps.map(buf, M.keys)
   local group = api.nvim_create_augroup('termi.history', {})
   api.nvim_create_autocmd('WinResized', { group = group, callback = draw })
   return buf
@@ -279,10 +279,10 @@ end
 --- Opens the history, of what holds a text.
 ---@param text? string
 function M.open(text)
-  features.need('history', ':Termi history')
+  capabilities.need('history', ':Termi history')
   query = vim.trim(text or '')
-  local buf = sheet.find(NAME) or make()
-  sheet.open(buf, 'Termi history')
+  local buf = lines_buffer.find(NAME) or make()
+  lines_buffer.open(buf, 'Termi history')
   refresh()
 end
 

@@ -1,12 +1,12 @@
 --- |:Termi-stats|: what commands took and how often they failed, from the host's history.
+local capabilities = require('termi.rpc.capabilities')
 local client = require('termi.rpc.client')
 local columns = require('termi.ui.table')
-local features = require('termi.rpc.capabilities')
+local errors = require('termi.core.errors')
 local format = require('termi.core.format')
-local key_help = require('termi.ui.keymaps')
+local keymaps = require('termi.ui.keymaps')
+local lines_buffer = require('termi.ui.lines_buffer')
 local message = require('termi.ui.message')
-local sheet = require('termi.ui.lines_buffer')
-local wording = require('termi.core.errors')
 
 local api = vim.api
 local M = {}
@@ -68,20 +68,20 @@ local COLUMNS = {
 }
 
 local function draw()
-  local buf = sheet.find(NAME)
-  local wins = buf and sheet.windows(buf) or {}
+  local buf = lines_buffer.find(NAME)
+  local wins = buf and lines_buffer.windows(buf) or {}
   if not buf or #wins == 0 then
     return
   end
-  local width = sheet.width(wins)
+  local width = lines_buffer.width(wins)
   local head, lines, marks = columns.table(COLUMNS, rows, width)
   if #rows == 0 then
     head, lines, marks = '', { 'Nothing has ended yet.' }, { {} }
   end
-  sheet.draw(buf, lines, marks)
-  sheet.set_hints(buf, M.keys, width)
+  lines_buffer.draw(buf, lines, marks)
+  lines_buffer.set_hints(buf, M.keys, width)
   for _, win in ipairs(wins) do
-    sheet.set_bar(win, head ~= '' and sheet.bar_text(head, 'TermiHeader') or '')
+    lines_buffer.set_bar(win, head ~= '' and lines_buffer.bar_text(head, 'TermiHeader') or '')
   end
 end
 
@@ -89,7 +89,7 @@ local function refresh()
   client.request('stats', {}, function(err, result)
     vim.schedule(function()
       if err then
-        return message.error(wording.of(err))
+        return message.error(errors.of(err))
       end
       rows = result.rows
       message.guard(draw)
@@ -111,28 +111,28 @@ M.keys = {
     end,
   },
   { lhs = '<C-l>', hint = 'refresh', desc = 'ask the host again', run = refresh },
-  { lhs = 'q', hint = 'close', desc = 'close it', run = key_help.close },
+  { lhs = 'q', hint = 'close', desc = 'close it', run = keymaps.close },
   {
     lhs = '?',
     hint = 'help',
     desc = 'this help',
     run = function()
-      key_help.show('Termi statistics', M.keys)
+      keymaps.show('Termi statistics', M.keys)
     end,
   },
 }
 
 --- Opens the table.
 function M.open()
-  features.need('stats', ':Termi stats')
-  local buf = sheet.find(NAME)
+  capabilities.need('stats', ':Termi stats')
+  local buf = lines_buffer.find(NAME)
   if not buf then
-    buf = sheet.make(NAME, 'termi-stats')
-    key_help.map(buf, M.keys)
+    buf = lines_buffer.make(NAME, 'termi-stats')
+    keymaps.map(buf, M.keys)
     local group = api.nvim_create_augroup('termi.stats', {})
     api.nvim_create_autocmd('WinResized', { group = group, callback = draw })
   end
-  sheet.open(buf, 'Termi statistics')
+  lines_buffer.open(buf, 'Termi statistics')
   refresh()
 end
 

@@ -1,9 +1,9 @@
 --- The text of a run in an ordinary buffer, with its colours: as of now, or kept up to date. And the host's log.
+local ansi_highlights = require('termi.ui.ansi_highlights')
 local client = require('termi.rpc.client')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
 local sessions = require('termi.model.sessions')
-local style = require('termi.ui.ansi_highlights')
 
 local api = vim.api
 local M = {}
@@ -111,7 +111,7 @@ local function write(its, lines)
       -- The person may have changed the text meanwhile.
       pcall(api.nvim_buf_set_extmark, buf, namespace, row, span.start, {
         end_col = span['end'],
-        hl_group = style.group(span),
+        hl_group = ansi_highlights.group(span),
         url = span.link,
         priority = 50,
       })
@@ -166,8 +166,8 @@ local function keep_up(its, row)
   look()
 end
 
---- A directory as an item of 'path'. A program says where it is (OSC 7): what stands there for many directories, such as
---- `**`, upward ones or a variable is left out, for |gf| would search them all.
+--- A directory as an item of 'path'. A program says where it is (OSC 7): what stands there for many directories, such
+--- as `**`, upward ones or a variable is left out, for |gf| would search them all.
 ---@param cwd string
 ---@return string?
 local function searchable(cwd)

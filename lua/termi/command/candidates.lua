@@ -1,8 +1,9 @@
---- Candidates of completion: targets, hosts, options and their values. Finding them never starts the host, and asks a running one only for a moment.
+--- Candidates of completion: targets, hosts, options and their values. Finding them never starts the host, and asks a
+--- running one only for a moment.
 local args = require('termi.run.args')
 local options = require('termi.core.run_options')
-local origin = require('termi.rpc.routing')
 local remote = require('termi.rpc.remote')
+local routing = require('termi.rpc.routing')
 local session_rows = require('termi.model.session_rows')
 local sessions = require('termi.model.sessions')
 
@@ -54,10 +55,10 @@ function M.targets(lead)
   for _, row in ipairs(session_rows.here_first(session_rows.all(found))) do
     if order[#order] ~= row.session_id then
       order[#order + 1] = row.session_id
-      names[#names + 1] = origin.named(row.session.name, row.session.host)
+      names[#names + 1] = routing.named(row.session.name, row.session.host)
     end
     if #row.session.processes > 1 then
-      names[#names + 1] = origin.named(row.session.name, row.session.host) .. ':' .. row.process.run_id:sub(1, 8)
+      names[#names + 1] = routing.named(row.session.name, row.session.host) .. ':' .. row.process.run_id:sub(1, 8)
     end
     if row.session.group and row.session.group ~= '' then
       groups[row.session.group] = true
@@ -91,7 +92,7 @@ local values = {
   session = function(lead)
     local names = {}
     for _, session in pairs(known()) do
-      names[#names + 1] = origin.named(session.name, session.host)
+      names[#names + 1] = routing.named(session.name, session.host)
     end
     table.sort(names)
     return M.starting_with(names, lead)

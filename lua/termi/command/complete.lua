@@ -1,4 +1,4 @@
---- Completion of the command line.
+--- Completion of the command line: finds the subcommand and the word, and asks the subcommand for its candidates.
 local candidates = require('termi.command.candidates')
 local commands = require('termi.command')
 

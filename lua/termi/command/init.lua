@@ -2,15 +2,15 @@
 local actions = require('termi.run.actions')
 local args = require('termi.run.args')
 local attach = require('termi.view.attach')
-local client = require('termi.rpc.client')
 local candidates = require('termi.command.candidates')
+local client = require('termi.rpc.client')
+local errors = require('termi.core.errors')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
 local outcome = require('termi.core.outcome')
-local pick = require('termi.run.picker')
-local registry = require('termi.model.views')
+local picker = require('termi.run.picker')
 local remote = require('termi.rpc.remote')
-local wording = require('termi.core.errors')
+local views = require('termi.model.views')
 
 local M = {}
 
@@ -32,13 +32,13 @@ local M = {}
 ---@param prompt string
 ---@param on_target fun(target: string)
 local function with_target(rest, prompt, on_target)
-  local here = registry.run_of()
+  local here = views.run_of()
   if rest ~= '' then
     on_target(args.only_word(rest))
   elseif here then
     on_target(here.session_id .. ':' .. here.run_id)
   else
-    pick.any(prompt, on_target)
+    picker.any(prompt, on_target)
   end
 end
 
@@ -51,7 +51,7 @@ end
 
 ---@param call termi.CommandCall
 local function kill(call)
-  local here = registry.run_of()
+  local here = views.run_of()
   local target = call.rest ~= '' and args.only_word(call.rest) or here and here.session_id
   if not target then
     message.fail('this buffer shows no session. Name one: :TermiKill {target}, or :TermiKill all.')
@@ -66,7 +66,7 @@ local function show(call)
   if opts.cmd then
     attach.attach(args.only_word(opts.cmd), place)
   else
-    pick.any('Show:', function(target)
+    picker.any('Show:', function(target)
       attach.attach(target, place)
     end)
   end
@@ -80,7 +80,7 @@ local function send(call)
     if call.rest ~= '' then
       actions.send(args.only_word(call.rest), lines, enter)
     else
-      pick.living('Send to:', function(target)
+      picker.living('Send to:', function(target)
         actions.send(target, lines, enter)
       end)
     end
@@ -96,7 +96,7 @@ end
 ---@param call termi.CommandCall
 local function rename(call)
   local first, name = args.take_word(call.rest)
-  local here = registry.run_of()
+  local here = views.run_of()
   if name == '' and here then
     first, name = here.session_id, first
   end
@@ -450,7 +450,7 @@ local function dispatch(name, given)
   end
   local command = M.find(name)
   if not command then
-    local likely = wording.nearest(name, M.names())
+    local likely = errors.nearest(name, M.names())
     local advice = likely and ('Did you mean `%s`?'):format(likely) or ':Termi help lists them.'
     message.fail('`%s` is not a subcommand. %s', name, advice)
   end

@@ -1,18 +1,18 @@
---- What the <Plug> mappings do.
+--- Plug mappings: what each <Plug>(termi-…) does.
 local actions = require('termi.run.actions')
 local attach = require('termi.view.attach')
 local message = require('termi.ui.message')
-local pick = require('termi.run.picker')
-local registry = require('termi.model.views')
+local picker = require('termi.run.picker')
 local run = require('termi.run')
 local toggle = require('termi.run.toggle')
+local views = require('termi.model.views')
 
----@class termi.Plugs
+---@class termi.PlugMappings
 local M = {}
 
 ---@param lines string[]
 local function send(lines)
-  message.guard(pick.living, 'Send to:', function(target)
+  message.guard(picker.living, 'Send to:', function(target)
     actions.send(target, lines, { enter = true })
   end)
 end
@@ -38,18 +38,18 @@ function M.sessions()
 end
 
 function M.pick()
-  message.guard(pick.any, 'Show:', attach.attach)
+  message.guard(picker.any, 'Show:', attach.attach)
 end
 
 --- Calls `fn` with the current buffer's run, or the one that a person chooses.
 ---@param prompt string
 ---@param fn fun(target: string)
 local function with_run(prompt, fn)
-  local here = registry.run_of()
+  local here = views.run_of()
   if here then
     message.guard(fn, here.session_id .. ':' .. here.run_id)
   else
-    message.guard(pick.any, prompt, fn)
+    message.guard(picker.any, prompt, fn)
   end
 end
 

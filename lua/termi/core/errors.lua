@@ -1,5 +1,5 @@
---- Errors: how they are raised, and the host's in this plugin's words. The host speaks to any client, so where it points
---- to a method, a person here is pointed to a command. By the error's code and data, never by its text.
+--- Errors: how they are raised, and the host's in this plugin's words. The host speaks to any client, so where it
+--- points to a method, a person here is pointed to a command. By the error's code and data, never by its text.
 local M = {}
 
 local PREFIX = 'termi: '

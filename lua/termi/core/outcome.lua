@@ -4,8 +4,8 @@ local format = require('termi.core.format')
 
 local M = {}
 
---- Whether a run failed: it ended with another code than 0 or by a signal of its own, timed out, could not be run, or was
---- ended for a limit. One that a person or a program killed did not fail.
+--- Whether a run failed: it ended with another code than 0 or by a signal of its own, timed out, could not be run, or
+--- was ended for a limit. One that a person or a program killed did not fail.
 ---@param run { status?: termi.proto.Status, exit?: termi.proto.Exit, reason?: string }
 ---@return boolean
 function M.failed(run)

@@ -1,5 +1,5 @@
---- Renamed modules: an editor in which the plugin was updated has modules in memory whose names had no directory yet, and
---- that load others by such names. Those lead here to what is in their place now.
+--- Renamed modules: an editor in which the plugin was updated has modules in memory whose names had no directory yet,
+--- and that load others by such names. Those lead here to what is in their place now.
 local M = {}
 
 local RENAMED = {

@@ -1,7 +1,7 @@
 --- The options of a run: one table for what |termi.run()| takes, for the `++` arguments of |:TermiRun| and their
 --- completion, and for the fields of templates. The help and the types of |termi.RunOpts| are held to it by a test.
+local errors = require('termi.core.errors')
 local format = require('termi.core.format')
-local wording = require('termi.core.errors')
 
 local M = {}
 
@@ -36,7 +36,7 @@ end
 local function duration(value, key)
   local ms = format.parse_duration(value)
   if not ms or ms <= 0 then
-    wording.fail('++%s=%s is not a duration. Write 500ms, 30s, 5m or 1h; a plain number is seconds.', key, value)
+    errors.fail('++%s=%s is not a duration. Write 500ms, 30s, 5m or 1h; a plain number is seconds.', key, value)
   end
   return ms --[[@as integer]]
 end
@@ -47,7 +47,7 @@ end
 local function count(value, key)
   local number = value:find('^%d+$') and tonumber(value) or 0
   if number <= 0 then
-    wording.fail('++%s=%s is not a whole number above 0.', key, value)
+    errors.fail('++%s=%s is not a whole number above 0.', key, value)
   end
   return number --[[@as integer]]
 end
@@ -62,7 +62,7 @@ local function size(value, key)
   local digits, unit = value:match('^(%d+%.?%d*)([kMG]?)B?$')
   local number = tonumber(digits) or 0
   if number <= 0 then
-    wording.fail('++%s=%s is not a size. Write 500k, 16M or 2G; a plain number is bytes.', key, value)
+    errors.fail('++%s=%s is not a size. Write 500k, 16M or 2G; a plain number is bytes.', key, value)
   end
   return math.floor(number * (FACTORS[unit] or 1))
 end
@@ -74,7 +74,7 @@ end
 local function variable(value, key)
   local name, its = value:match('^([^=]+)=(.*)$')
   if not name or not its then
-    wording.fail('++%s=%s is not a variable. Write ++%s=NAME=value.', key, value, key)
+    errors.fail('++%s=%s is not a variable. Write ++%s=NAME=value.', key, value, key)
   end
   return tostring(its), tostring(name)
 end
@@ -84,7 +84,7 @@ end
 ---@return string
 local function way(value, key)
   if not vim.tbl_contains(M.OPEN, value) then
-    wording.fail('++%s=%s must be one of %s.', key, value, table.concat(M.OPEN, ', '))
+    errors.fail('++%s=%s must be one of %s.', key, value, table.concat(M.OPEN, ', '))
   end
   return value
 end
@@ -172,7 +172,7 @@ end
 ---@param known string[]
 ---@return string?
 local function unknown(name, known)
-  local likely = wording.nearest(name, known)
+  local likely = errors.nearest(name, known)
   return likely and ('Did you mean `%s`?'):format(likely) or nil
 end
 
@@ -216,16 +216,16 @@ function M.check(opts)
     local option = known[key]
     if not option then
       local advice = unknown(tostring(key), vim.tbl_keys(known)) or 'See :help termi.run()'
-      wording.fail('run(): `%s` is not an option. %s', tostring(key), advice)
+      errors.fail('run(): `%s` is not an option. %s', tostring(key), advice)
     end
     ---@cast option -?
     local complaint = complaint_about(option, value)
     if complaint then
-      wording.fail('run(): %s', complaint)
+      errors.fail('run(): %s', complaint)
     end
   end
   if opts.open and not vim.tbl_contains(M.OPEN, opts.open) then
-    wording.fail('run(): `open` must be one of %s, not %s', table.concat(M.OPEN, ', '), opts.open)
+    errors.fail('run(): `open` must be one of %s, not %s', table.concat(M.OPEN, ', '), opts.open)
   end
 end
 
@@ -292,7 +292,7 @@ function M.take(opts, key, value)
       if argument.key == key then
         if (value ~= '') ~= (argument.read ~= nil) then
           local text_ = value == '' and '++%s needs a value: ++%s=…' or '++%s takes no value: write ++%s'
-          wording.fail(text_, key, key)
+          errors.fail(text_, key, key)
         end
         local read, member = true, nil ---@type any, string?
         if argument.read then
@@ -309,9 +309,9 @@ function M.take(opts, key, value)
       end
     end
   end
-  local likely = wording.nearest(key, M.keys())
+  local likely = errors.nearest(key, M.keys())
   local advice = likely and ('Did you mean ++%s?'):format(likely) or ':help :TermiRun lists them.'
-  wording.fail('++%s is not an option. %s', key, advice)
+  errors.fail('++%s is not an option. %s', key, advice)
 end
 
 return M

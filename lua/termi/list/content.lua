@@ -1,12 +1,12 @@
 --- The content of the session list: the runs that were heard of last, the lines that show them, and how they are drawn.
-local layout = require('termi.list.render')
-local bar = require('termi.list.winbar')
+local lines_buffer = require('termi.ui.lines_buffer')
+local message = require('termi.ui.message')
 local model = require('termi.list.model')
 local preview = require('termi.list.preview')
-local message = require('termi.ui.message')
+local render = require('termi.list.render')
 local session_rows = require('termi.model.session_rows')
 local sessions = require('termi.model.sessions')
-local sheet = require('termi.ui.lines_buffer')
+local winbar = require('termi.list.winbar')
 
 local api = vim.api
 local M = {}
@@ -34,13 +34,13 @@ local answered_at, took_ms = 0, 0
 --- The list's buffer, if there is one.
 ---@return integer? buf
 function M.buffer()
-  return sheet.find(NAME)
+  return lines_buffer.find(NAME)
 end
 
 --- Makes the list's buffer.
 ---@return integer buf
 function M.make()
-  return sheet.make(NAME, 'termi-sessions')
+  return lines_buffer.make(NAME, 'termi-sessions')
 end
 
 --- All runs, whether shown or not.
@@ -121,23 +121,23 @@ end
 --- Draws what is known, without asking the host.
 function M.draw()
   local buf = M.buffer()
-  local wins = buf and sheet.windows(buf) or {}
+  local wins = buf and lines_buffer.windows(buf) or {}
   if not buf or #wins == 0 then
     return
   end
-  local width = sheet.width(wins)
+  local width = lines_buffer.width(wins)
   local under = remember(wins)
   nodes = vim.list_extend(model.unreachable(), model.nodes(rows, M.view))
-  local head, lines, marks = layout.render(nodes, width, M.view)
+  local head, lines, marks = render.render(nodes, width, M.view)
   if #nodes == 0 then
     lines, marks = nothing(width)
   end
-  sheet.draw(buf, lines, marks)
-  sheet.set_hints(buf, M.keys, width)
+  lines_buffer.draw(buf, lines, marks)
+  lines_buffer.set_hints(buf, M.keys, width)
   restore(under)
-  local text = bar.text(head, width, M.view, nodes, rows)
+  local text = winbar.text(head, width, M.view, nodes, rows)
   for _, win in ipairs(wins) do
-    sheet.set_bar(win, text)
+    lines_buffer.set_bar(win, text)
   end
   preview.update()
 end
@@ -165,7 +165,7 @@ end
 --- Asks the host and draws what it says. While an answer is awaited, once more after that.
 function M.refresh()
   local buf = M.buffer()
-  if not buf or #sheet.windows(buf) == 0 then
+  if not buf or #lines_buffer.windows(buf) == 0 then
     return
   elseif asking then
     again = true

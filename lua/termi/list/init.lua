@@ -2,9 +2,9 @@
 local bus = require('termi.rpc.bus')
 local config = require('termi.config')
 local content = require('termi.list.content')
-local keys = require('termi.list.keymaps')
+local keymaps = require('termi.list.keymaps')
+local lines_buffer = require('termi.ui.lines_buffer')
 local preview = require('termi.list.preview')
-local sheet = require('termi.ui.lines_buffer')
 local window = require('termi.ui.window')
 
 local api = vim.api
@@ -12,12 +12,12 @@ local M = {}
 
 local timer ---@type uv.uv_timer_t?
 
-content.keys = keys.keys
+content.keys = keymaps.keys
 
 --- The timer runs only while a person can see the list.
 local function tick()
   local buf = content.buffer()
-  if buf and #sheet.windows(buf) > 0 then
+  if buf and #lines_buffer.windows(buf) > 0 then
     content.refresh_rested()
   elseif timer then
     timer:stop()
@@ -46,7 +46,7 @@ end
 local function make()
   local buf = content.make()
   content.view.sort = config.get().list.sort
-  keys.map(buf)
+  keymaps.map(buf)
   local group = api.nvim_create_augroup('termi.list', {})
   local function on(names, callback, pattern)
     api.nvim_create_autocmd(names, { group = group, buffer = pattern and nil or buf, callback = callback })
@@ -71,13 +71,13 @@ end
 ---@param how? termi.Open
 function M.open(how)
   local buf = content.buffer() or make()
-  local shown = sheet.windows(buf)[1]
+  local shown = lines_buffer.windows(buf)[1]
   if shown then
     api.nvim_set_current_win(shown)
   else
     window.place(buf, how or config.get().list.open, { explicit = true }, config.get().list.size)
   end
-  sheet.set_options()
+  lines_buffer.set_options()
   window.set_title(buf, 'Termi sessions')
   content.draw()
   wake()

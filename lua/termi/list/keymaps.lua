@@ -1,16 +1,16 @@
---- The keys of the session list: one table maps them, hints at them and explains them.
+--- Keymaps of the session list: one table maps them, hints at them and explains them.
 local actions = require('termi.run.actions')
 local attach = require('termi.view.attach')
-local batch = require('termi.run.bulk')
-local key_help = require('termi.ui.keymaps')
-local layout = require('termi.list.render')
+local bulk = require('termi.run.bulk')
 local content = require('termi.list.content')
-local live_input = require('termi.ui.live_prompt')
+local keymaps = require('termi.ui.keymaps')
+local live_prompt = require('termi.ui.live_prompt')
 local message = require('termi.ui.message')
 local model = require('termi.list.model')
 local preview = require('termi.list.preview')
 local remote = require('termi.rpc.remote')
-local select = require('termi.list.selection')
+local render = require('termi.list.render')
+local selection = require('termi.list.selection')
 local sessions = require('termi.model.sessions')
 
 local api = vim.api
@@ -35,7 +35,7 @@ end
 --- The line under the cursor, or for a run of a session the line of the session.
 ---@return termi.ListNode[]
 local function foldable()
-  local node = select.node()
+  local node = selection.node()
   local at = api.nvim_win_get_cursor(0)[1]
   while node.folded == nil and at > 1 do
     at = at - 1
@@ -68,14 +68,14 @@ end
 ---@return fun()
 local function show(open)
   return function()
-    local node = select.node()
+    local node = selection.node()
     if node.kind == 'group' then
       return fold({ node })
     elseif node.kind == 'host' then
       return remote.connect_and_say(node.name)
     end
     local win = api.nvim_get_current_win()
-    attach.attach(sessions.target(layout.leading(node)), { open = open })
+    attach.attach(sessions.target(render.leading(node)), { open = open })
     -- A list in a float would stay in front of what it shows.
     if api.nvim_win_is_valid(win) and vim.w[win].termi_float and api.nvim_get_current_win() ~= win then
       api.nvim_win_close(win, true)
@@ -90,9 +90,9 @@ end
 ---@return fun()
 local function to_selection(verb, act, fitting)
   return function()
-    local selection = select.take()
-    local rows = fitting and fitting(selection.rows) or selection.rows
-    if selection.several and not batch.confirmed(verb, rows) then
+    local selected = selection.take()
+    local rows = fitting and fitting(selected.rows) or selected.rows
+    if selected.several and not bulk.confirmed(verb, rows) then
       return
     end
     act(rows)
@@ -102,8 +102,8 @@ local function to_selection(verb, act, fitting)
 end
 
 local function rename()
-  local row = select.node().rows[1]
-  if select.node().kind == 'group' then
+  local row = selection.node().rows[1]
+  if selection.node().kind == 'group' then
     message.fail('a group takes its name from its sessions; it cannot be renamed.')
   elseif not row then
     message.fail('a host has its name from the option `hosts`.')
@@ -122,7 +122,7 @@ local function filter()
     content.view.filter = vim.trim(text)
     content.draw()
   end
-  local typed = live_input.ask('Filter: ', before, narrow)
+  local typed = live_prompt.ask('Filter: ', before, narrow)
   narrow(typed or before)
   if not typed then
     content.go_to(node)
@@ -166,14 +166,14 @@ M.keys = {
     hint = 'kill',
     desc = 'kill the run and all its processes',
     visual = true,
-    run = to_selection('Kill', batch.kill, batch.killable),
+    run = to_selection('Kill', bulk.kill, bulk.killable),
   },
   {
     lhs = 'R',
     hint = 'restart',
     desc = 'start the program again, in the same buffer',
     visual = true,
-    run = to_selection('Restart', batch.restart),
+    run = to_selection('Restart', bulk.restart),
   },
   { lhs = 'r', hint = 'rename', desc = 'rename the session', run = rename },
   {
@@ -181,7 +181,7 @@ M.keys = {
     hint = 'dismiss',
     desc = 'dismiss a run that has ended; asks first if any of its processes live on',
     visual = true,
-    run = to_selection('Dismiss', batch.dismiss, batch.dismissable),
+    run = to_selection('Dismiss', bulk.dismiss, bulk.dismissable),
   },
   {
     lhs = 'X',
@@ -193,7 +193,7 @@ M.keys = {
       if #ended == 0 then
         message.fail('none has ended.')
       end
-      batch.dismiss(ended)
+      bulk.dismiss(ended)
     end,
   },
   {
@@ -202,9 +202,9 @@ M.keys = {
     hint = 'mark',
     desc = 'mark for K, R and x, or unmark; a selection works too',
     visual = true,
-    run = select.toggle,
+    run = selection.toggle,
   },
-  { lhs = 'U', desc = 'unmark all', run = select.clear },
+  { lhs = 'U', desc = 'unmark all', run = selection.clear },
   { lhs = 'f', hint = 'filter', desc = 'filter by name, command, group, directory, status', run = filter },
   {
     lhs = 'F',
@@ -241,12 +241,12 @@ M.keys = {
     lhs = 'zo',
     desc = 'unfold it',
     run = function()
-      fold({ select.node() }, false)
+      fold({ selection.node() }, false)
     end,
   },
   { lhs = 'zM', desc = 'fold all', run = fold_all(true) },
   { lhs = 'zR', desc = 'unfold all', run = fold_all(false) },
-  { lhs = 'q', hint = 'close', desc = 'close the list', run = key_help.close },
+  { lhs = 'q', hint = 'close', desc = 'close the list', run = keymaps.close },
   {
     lhs = '?',
     hint = 'help',
@@ -258,13 +258,13 @@ M.keys = {
 }
 
 help = function()
-  key_help.show('Termi sessions', M.keys)
+  keymaps.show('Termi sessions', M.keys)
 end
 
 --- Maps the keys in the list's buffer.
 ---@param buf integer
 function M.map(buf)
-  key_help.map(buf, M.keys)
+  keymaps.map(buf, M.keys)
 end
 
 return M

@@ -1,7 +1,7 @@
 --- The session list as a tree of lines: groups, sessions, runs; sorted, filtered, folded. Pure: it touches no buffer.
 local format = require('termi.core.format')
 local remote = require('termi.rpc.remote')
-local state = require('termi.model.run_state')
+local run_state = require('termi.model.run_state')
 local status = require('termi.model.status')
 
 local M = {}
@@ -78,7 +78,7 @@ local keys = {
     descending = true,
     fold = 'most',
     of = function(row)
-      return state.activity(row.process)
+      return run_state.activity(row.process)
     end,
   },
 }
@@ -265,7 +265,7 @@ function M.unreachable()
   for _, name in ipairs(remote.names()) do
     local trouble = remote.trouble(name)
     if trouble then
-      local count = state.count_active(name)
+      local count = run_state.count_active(name)
       local runs = count > 0 and (' (%s there)'):format(format.count(count, 'run', 'runs')) or ''
       nodes[#nodes + 1] = { kind = 'host', id = 'host:' .. name, rows = {}, name = name, trouble = trouble .. runs }
     end

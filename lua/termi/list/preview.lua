@@ -1,11 +1,11 @@
---- A float that shows the end of the screen of the run under the list's cursor. It takes a snapshot of the run and no
---- view of it, and no window changes its size for it: the program notices nothing.
+--- Preview: a float that shows the end of the screen of the run under the list's cursor. It takes a snapshot of the run
+--- and no view of it, and no window changes its size for it: the program notices nothing.
+local ansi_highlights = require('termi.ui.ansi_highlights')
 local client = require('termi.rpc.client')
 local format = require('termi.core.format')
-local layout = require('termi.list.render')
-local origin = require('termi.rpc.routing')
+local render = require('termi.list.render')
+local routing = require('termi.rpc.routing')
 local status = require('termi.model.status')
-local style = require('termi.ui.ansi_highlights')
 
 local api = vim.api
 local M = {}
@@ -103,7 +103,7 @@ local function fill(lines)
   api.nvim_buf_clear_namespace(buf, namespace, 0, -1)
   for index, line in ipairs(visible) do
     for _, span in ipairs(line.spans or {}) do
-      local mark = { end_col = math.min(span['end'], #texts[index]), hl_group = style.group(span) }
+      local mark = { end_col = math.min(span['end'], #texts[index]), hl_group = ansi_highlights.group(span) }
       pcall(api.nvim_buf_set_extmark, buf, namespace, index - 1, span.start, mark)
     end
   end
@@ -116,7 +116,7 @@ local function title_of(row)
   local its = status.of(row.process)
   local room = math.max(8, place().width - 4)
   local text = ('%s  %s %s  %s'):format(
-    origin.named(row.session.name, row.session.host),
+    routing.named(row.session.name, row.session.host),
     its.icon,
     its.word,
     row.process.command
@@ -156,7 +156,7 @@ function M.update()
     opened('nothing to preview')
     return fill({ { text = '', spans = {} } })
   end
-  local row = layout.leading(node)
+  local row = render.leading(node)
   wanted = row.process.run_id
   if not asking then
     show(row)

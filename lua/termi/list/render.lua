@@ -3,7 +3,7 @@ local columns = require('termi.ui.table')
 local config = require('termi.config')
 local format = require('termi.core.format')
 local model = require('termi.list.model')
-local state = require('termi.model.run_state')
+local run_state = require('termi.model.run_state')
 local status = require('termi.model.status')
 
 local M = {}
@@ -116,7 +116,7 @@ local function last_line(node)
     return { text = '' }
   end
   local process = M.leading(node).process
-  local attention = state.attention(process.run_id)
+  local attention = run_state.attention(process.run_id)
   local said = attention and attention ~= 'bell' and attention or process.last_line
   return { text = format.one_line(said or ''), hl = 'TermiDim' }
 end
@@ -218,7 +218,7 @@ local function titles(specs, view)
 end
 
 --- The titles of the columns that fit; where what it is sorted by does not, the names say it.
----@param layout termi.Layout
+---@param layout termi.TableLayout
 ---@param wanted table<string, string>
 ---@param view termi.ListView
 ---@return string
@@ -239,7 +239,7 @@ local function gutter(node, view)
   local marked, unread = #node.rows > 0, false
   for _, row in ipairs(node.rows) do
     marked = marked and view.marked[row.process.run_id] == true
-    unread = unread or state.unread(row.process)
+    unread = unread or run_state.unread(row.process)
   end
   if marked then
     return icons.marked, 'TermiMarked'

@@ -1,4 +1,4 @@
---- Which runs a key of the list is about: those selected, else those marked, else what is under the cursor.
+--- Selection: which runs a key of the list is about: those selected, else those marked, else what is under the cursor.
 local content = require('termi.list.content')
 local message = require('termi.ui.message')
 

@@ -1,8 +1,8 @@
---- The bar above the list: the titles of the columns, and on the right what is marked and filtered.
+--- Winbar of the list: the titles of the columns, and on the right what is marked and filtered.
 local columns = require('termi.ui.table')
 local format = require('termi.core.format')
+local lines_buffer = require('termi.ui.lines_buffer')
 local model = require('termi.list.model')
-local sheet = require('termi.ui.lines_buffer')
 
 local M = {}
 
@@ -46,14 +46,14 @@ function M.text(head, width, view, nodes, rows)
   local chunks = notes(width - 10, view, model.count_sessions(shown), model.count_sessions(rows))
   local right, length = '', 0
   for _, chunk in ipairs(chunks) do
-    right = right .. '%#TermiHeader#  ' .. sheet.bar_text(chunk[1], chunk[2])
+    right = right .. '%#TermiHeader#  ' .. lines_buffer.bar_text(chunk[1], chunk[2])
     length = length + 2 + format.width(chunk[1])
   end
   -- A hint is not worth a title; what a person has set is.
   if view.filter == '' and next(view.marked) == nil and format.width(head) + length > width then
     right, length = '', 0
   end
-  return sheet.bar_text(columns.cut_head(head, math.max(0, width - length)), 'TermiHeader') .. right
+  return lines_buffer.bar_text(columns.cut_head(head, math.max(0, width - length)), 'TermiHeader') .. right
 end
 
 return M

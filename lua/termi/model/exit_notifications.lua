@@ -1,4 +1,5 @@
---- Runs that end by themselves: told one by one, or in one message when several end at about the same time.
+--- Exit notifications of runs that end by themselves: debounced, so that they are told one by one, or in one message
+--- when several end at about the same time.
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
 
@@ -11,17 +12,17 @@ local TOGETHER_MS = 100
 --- How long the first may wait for others.
 local AT_MOST_MS = 1000
 
----@class termi.Ended
+---@class termi.ExitNotification
 ---@field name string
 ---@field text string
 ---@field failed boolean
 
-local endings = {} ---@type termi.Ended[]
+local endings = {} ---@type termi.ExitNotification[]
 local timer ---@type uv.uv_timer_t?
 local first_at = 0
 
 --- `12 runs ended, 3 failed: a, b, c`; who failed is named first, and alone when any did.
----@param all termi.Ended[]
+---@param all termi.ExitNotification[]
 ---@return string
 local function summary(all)
   local failed = vim.tbl_filter(function(ending)

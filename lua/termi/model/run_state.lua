@@ -1,7 +1,7 @@
---- What is known of the runs without asking the host, kept from its events: for the statusline, for completion, and
---- for which run waits for a person or has news.
+--- State of the runs: what is known of them without asking the host, kept from its events: for the statusline, for
+--- completion, and for which run waits for a person or has news.
 local outcome = require('termi.core.outcome')
-local registry = require('termi.model.views')
+local views = require('termi.model.views')
 
 local M = {}
 
@@ -36,7 +36,7 @@ end
 local function in_sight()
   local found = {} ---@type table<string, true>
   for _, win in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
-    local view = registry.of_buf(vim.api.nvim_win_get_buf(win))
+    local view = views.of_buf(vim.api.nvim_win_get_buf(win))
     if view and view.run_id then
       found[view.run_id] = true
     end
@@ -146,7 +146,7 @@ function M.unread(process)
     return true
   end
   -- The host tells what hidden views miss; of a run without a view it is known how much it has printed.
-  local missed = run and run.unread == 'printed' or registry.of_run(process.run_id) == nil
+  local missed = run and run.unread == 'printed' or views.of_run(process.run_id) == nil
   return missed and process.bytes > (seen_bytes[process.run_id] or 0)
 end
 

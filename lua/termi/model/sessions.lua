@@ -1,12 +1,12 @@
---- What runs there are, and which of them a target names.
+--- Sessions of all hosts: fetching them, and resolving a target to the runs that it names.
 local client = require('termi.rpc.client')
 local daemon = require('termi.rpc.daemon')
+local errors = require('termi.core.errors')
 local message = require('termi.ui.message')
-local origin = require('termi.rpc.routing')
 local remote = require('termi.rpc.remote')
+local routing = require('termi.rpc.routing')
+local run_state = require('termi.model.run_state')
 local session_rows = require('termi.model.session_rows')
-local state = require('termi.model.run_state')
-local wording = require('termi.core.errors')
 
 local M = {}
 
@@ -49,9 +49,9 @@ local function take(host, sessions, asked)
     return
   end
   for id, session in pairs(sessions) do
-    local is_its = origin.learn(id, host)
+    local is_its = routing.learn(id, host)
     for _, process in ipairs(session.processes) do
-      is_its = origin.learn(process.run_id, host) and is_its
+      is_its = routing.learn(process.run_id, host) and is_its
     end
     session.host = host ~= '' and host or nil
     sessions[id] = is_its and session or nil
@@ -59,7 +59,7 @@ local function take(host, sessions, asked)
   if host ~= '' then
     last[host] = sessions
   end
-  state.replace(sessions, host, asked)
+  run_state.replace(sessions, host, asked)
 end
 
 --- Asks one host, and takes over what it says.
@@ -67,7 +67,7 @@ end
 ---@param callback fun(sessions?: termi.proto.Sessions)
 ---@param before? fun(sessions?: termi.proto.Sessions) called while all is still as it was known
 function M.ask(host, callback, before)
-  local asked = state.moment()
+  local asked = run_state.moment()
   client.request('sessions', {}, function(err, sessions)
     sessions = not err and sessions or nil
     if before then
@@ -109,7 +109,7 @@ function M.fetch(opts)
   end
   local here ---@type termi.proto.Sessions?
   if may_exist_here() then
-    local asked = state.moment()
+    local asked = run_state.moment()
     here = client.call('sessions', {}, { timeout_ms = opts and opts.timeout_ms, host = '' })
     take('', here, asked)
   end
@@ -158,7 +158,7 @@ end
 ---@return string? host
 local function split_host(target)
   local name, host = target:match('^(.*)@([^@:]+)$')
-  if name and host == origin.LOCAL then
+  if name and host == routing.LOCAL then
     return name, ''
   elseif name and host and remote.is_known(host) then
     return name, host
@@ -174,11 +174,11 @@ function M.checked(target)
     message.fail("a target is a session's id or name, SESSION:RUN, group:NAME or all, not %s", vim.inspect(target))
   end
   local _, host = split_host(target)
-  host = host or origin.of(target:match('^[^:]*'))
+  host = host or routing.of(target:match('^[^:]*'))
   if host ~= '' and not client.running(host) then
     message.fail('%s', remote.sentence(host))
   elseif not M.may_exist() then
-    message.fail('%s', wording.NO_SESSIONS)
+    message.fail('%s', errors.NO_SESSIONS)
   end
   return target
 end
@@ -226,7 +226,7 @@ local function find_session(sessions, name, host)
   local found = #named > 0 and named or prefixed
   if #found > 1 and vim.tbl_count(on) > 1 then
     local names = vim.tbl_map(function(its)
-      return ('%s@%s'):format(name, origin.word(its))
+      return ('%s@%s'):format(name, routing.word(its))
     end, vim.tbl_keys(on))
     table.sort(names)
     return nil, ('`%s` exists on several hosts: %s. Write one of these.'):format(name, table.concat(names, ', '))
@@ -252,9 +252,9 @@ function M.resolve(target, sessions)
       return (not group or row.session.group == group) and (not host or (row.session.host or '') == host)
     end, every)
     if #rows == 0 then
-      local where = host and '@' .. origin.word(host) or ''
-      local none = host and ('there are no sessions on %s.'):format(origin.word(host)) or wording.NO_SESSIONS
-      message.fail('%s', group and wording.none('group', group .. where) or none)
+      local where = host and '@' .. routing.word(host) or ''
+      local none = host and ('there are no sessions on %s.'):format(routing.word(host)) or errors.NO_SESSIONS
+      message.fail('%s', group and errors.none('group', group .. where) or none)
     end
     return rows
   end
@@ -271,7 +271,7 @@ function M.resolve(target, sessions)
     if #rows > 0 then
       return rows
     end
-    complaint = wording.none('run', target)
+    complaint = errors.none('run', target)
   end
   local by_run = vim.tbl_filter(function(row)
     return #target >= ID_PREFIX_DIGITS and vim.startswith(row.process.run_id, target)
@@ -279,7 +279,7 @@ function M.resolve(target, sessions)
   if #by_run == 1 then
     return by_run
   end
-  complaint = complaint or wording.none('session', target)
+  complaint = complaint or errors.none('session', target)
   return message.fail('%s', complaint) --[[@as termi.Row[] ]]
 end
 
@@ -289,7 +289,7 @@ end
 ---@return { host: string, target: string }[]
 function M.route(target)
   target = M.checked(target)
-  local known = origin.of(target:match('^[^:]*'))
+  local known = routing.of(target:match('^[^:]*'))
   local bare, host = split_host(target)
   if known ~= '' or (not host and #remote.ready() == 0) then
     return { { host = known, target = target } }

@@ -1,7 +1,7 @@
---- What a run is doing, in an icon and a word: for the list, for choosing, for filters.
+--- Status of a run: what it is doing, in an icon and a word: for the list, for choosing, for filters.
 local config = require('termi.config')
 local outcome = require('termi.core.outcome')
-local state = require('termi.model.run_state')
+local run_state = require('termi.model.run_state')
 
 local M = {}
 
@@ -49,7 +49,7 @@ end
 function M.of(process)
   local icons = config.get().icons
   local active = process.status == 'active'
-  if state.attention(process.run_id) then
+  if run_state.attention(process.run_id) then
     return made(icons.attention, active and 'waiting' or outcome.text(process), 'TermiAttention', 1)
   elseif active then
     return made(icons.active, 'running', 'TermiActive', 3)

@@ -1,4 +1,4 @@
---- The views that exist, by buffer and by run.
+--- Registry of the views that exist, by buffer and by run.
 local M = {}
 
 ---@class termi.View
@@ -52,8 +52,8 @@ function M.forget_id(view)
   end
 end
 
---- Takes what the host calls a view, by which its frames come: another id once it is attached again. The buffer keeps it
---- for a reload of the plugin.
+--- Takes what the host calls a view, by which its frames come: another id once it is attached again. The buffer keeps
+--- it for a reload of the plugin.
 ---@param view termi.View
 ---@param id? integer
 function M.name(view, id)

@@ -1,4 +1,4 @@
---- What the host that runs can do: the binary may be older than the plugin.
+--- Capabilities: what a host can do, for the binary may be older than the plugin.
 local client = require('termi.rpc.client')
 local message = require('termi.ui.message')
 

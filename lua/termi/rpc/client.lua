@@ -1,14 +1,14 @@
---- The calls to hosts: each goes to the host of the run or session that it names, else to this machine's, which is
---- started when it is needed. Other machines' hosts are connected by |termi.rpc.remote|.
+--- Client: calls and notifications to hosts. Each goes to the host of the run or session that it names, else to this
+--- machine's, which is started when it is needed. Other machines' hosts are connected by |termi.rpc.remote|.
 local config = require('termi.config')
 local connection = require('termi.rpc.connection')
+local errors = require('termi.core.errors')
 local format = require('termi.core.format')
 local handshake = require('termi.rpc.handshake')
 local input_queue = require('termi.rpc.input_queue')
 local message = require('termi.ui.message')
-local origin = require('termi.rpc.routing')
 local remote = require('termi.rpc.remote')
-local wording = require('termi.core.errors')
+local routing = require('termi.rpc.routing')
 
 local M = {}
 
@@ -26,8 +26,8 @@ local on_rejoined = function(on_done)
   on_done()
 end ---@type fun(on_done: fun())
 
---- Calls `fn` when the daemon was joined again after another binary was put in its place. What was typed meanwhile is sent
---- once it calls back.
+--- Calls `fn` when the daemon was joined again after another binary was put in its place. What was typed meanwhile is
+--- sent once it calls back.
 ---@param fn fun(on_done: fun())
 function M.on_rejoined(fn)
   on_rejoined = fn
@@ -126,7 +126,7 @@ end)
 ---@return string
 local function host_of(params)
   local id = params.run_id or params.target
-  return type(id) == 'string' and origin.of(id:match('^[^:]*')) or ''
+  return type(id) == 'string' and routing.of(id:match('^[^:]*')) or ''
 end
 
 ---@param method string
@@ -215,7 +215,7 @@ function M.call(method, params, opts)
   ---@cast its -?
   local result, err = connection.await(its, method, params, timeout_ms, opts.on_result)
   if err then
-    message.fail('%s', wording.of(err))
+    message.fail('%s', errors.of(err))
   end
   return result
 end

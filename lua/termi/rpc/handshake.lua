@@ -1,5 +1,6 @@
---- The start of this machine's host: a process that has answered `initialize`. Nobody calls it before. Waiting for the
---- answer lets the editor's events go on, whose handlers may need the host too: they wait for the same one.
+--- Handshake with this machine's host, which is started for it: it is a process that has answered `initialize`. Nobody
+--- calls it before. Waiting for the answer lets the editor's events go on, whose handlers may need the host too: they
+--- wait for the same one.
 local binary = require('termi.rpc.binary')
 local config = require('termi.config')
 local connection = require('termi.rpc.connection')
@@ -105,8 +106,8 @@ function M.ended(its, code, reason)
   return true
 end
 
---- Starts the host, or waits for the start that is under way. Raises when there is no binary, or one of another version,
---- or when the start fails.
+--- Starts the host, or waits for the start that is under way. Raises when there is no binary, or one of another
+--- version, or when the start fails.
 ---@param on_ready fun(its: termi.Connection) called when it can be called, before anybody who waits goes on
 ---@return termi.Connection
 function M.wait(on_ready)

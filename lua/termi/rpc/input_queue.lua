@@ -1,5 +1,5 @@
---- Input queue: what is typed for a host while the connection to it is made again. It is sent in order once the host can
---- be called, and is bounded.
+--- Input queue: what is typed for a host while the connection to it is made again. It is sent in order once the host
+--- can be called, and is bounded.
 local connection = require('termi.rpc.connection')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')

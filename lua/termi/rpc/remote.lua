@@ -3,10 +3,10 @@
 local bus = require('termi.rpc.bus')
 local config = require('termi.config')
 local connection = require('termi.rpc.connection')
+local errors = require('termi.core.errors')
 local format = require('termi.core.format')
 local input_queue = require('termi.rpc.input_queue')
 local message = require('termi.ui.message')
-local wording = require('termi.core.errors')
 
 local M = {}
 
@@ -80,7 +80,7 @@ end
 function M.settings(name)
   local settings = config.get().hosts[name]
   if not settings then
-    message.fail('%s', wording.none_of('host', name, M.names(), 'termi-hosts'))
+    message.fail('%s', errors.none_of('host', name, M.names(), 'termi-hosts'))
   end
   return settings --[[@as termi.HostConfig]]
 end

@@ -1,4 +1,4 @@
---- Which host a session or a run belongs to. Ids are random, so that one names a thing among all hosts.
+--- Routing: which host a session or a run belongs to. Ids are random, so that one names a thing among all hosts.
 local remote = require('termi.rpc.remote')
 
 local M = {}
@@ -15,9 +15,9 @@ M.LOCAL = 'local'
 
 local hosts = {} ---@type table<string, string> by id of a session or run
 
---- Notes where a session or a run is. This machine's host, or else the first one to name an id, keeps it: what another one
---- says of it is not believed, or it could have keys and answers that are not meant for it. Another name of a host that is
---- not connected any more may be the same machine.
+--- Notes where a session or a run is. This machine's host, or else the first one to name an id, keeps it: what another
+--- one says of it is not believed, or it could have keys and answers that are not meant for it. Another name of a host
+--- that is not connected any more may be the same machine.
 ---@param id any of a session or a run; anything else names nothing
 ---@param host string
 ---@return boolean is_its false: it is another host's

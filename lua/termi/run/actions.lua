@@ -1,11 +1,11 @@
 --- What can be done to sessions and runs, for the API, the commands and the list.
+local capabilities = require('termi.rpc.capabilities')
 local client = require('termi.rpc.client')
 local config = require('termi.config')
-local features = require('termi.rpc.capabilities')
+local errors = require('termi.core.errors')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
 local sessions = require('termi.model.sessions')
-local wording = require('termi.core.errors')
 
 local M = {}
 
@@ -67,7 +67,7 @@ function M.kill_soon(target, opts)
       left = left - 1
       results[#results + 1] = result
       if err then
-        message.error(wording.of(err))
+        message.error(errors.of(err))
       end
       if left == 0 and #results > 0 then
         local all = total(results)
@@ -95,7 +95,7 @@ function M.send(target, text, opts)
   -- and lets nothing in it act.
   local paste = (type(text) == 'table' or data:find('\n') ~= nil) or nil
   local several = is_several(target)
-  if several and features.has('send') then
+  if several and capabilities.has('send') then
     local result = total(call('send', target, { data = data, enter = opts.enter, paste = paste }))
     if result.refused and result.refused > 0 then
       local whom = format.count(result.refused, 'run', 'runs')
@@ -240,7 +240,7 @@ function M.wait(target, opts, on_done)
             result.unsearched_bytes = unsearched
           end
           vim.schedule(function()
-            on_done(err and wording.of(err), result)
+            on_done(err and errors.of(err), result)
           end)
         end
       end, route.host)

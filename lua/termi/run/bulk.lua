@@ -1,17 +1,17 @@
---- Doing one thing to several runs: asked once for all, done without waiting, told in one message.
+--- Bulk actions, one thing done to several runs: asked once for all, done without waiting, told in one message.
 local client = require('termi.rpc.client')
+local errors = require('termi.core.errors')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
-local origin = require('termi.rpc.routing')
+local routing = require('termi.rpc.routing')
 local sessions = require('termi.model.sessions')
-local wording = require('termi.core.errors')
 
 local M = {}
 
 ---@param row termi.Row
 ---@return string
 local function name_of(row)
-  return origin.named(row.session.name, row.session.host)
+  return routing.named(row.session.name, row.session.host)
 end
 
 --- Names of the runs' sessions, each once.
@@ -66,20 +66,20 @@ end
 ---@param method string
 ---@param rows termi.Row[]
 ---@param params fun(row: termi.Row): table
----@param on_done fun(results: any[], errors: termi.proto.Error[])
+---@param on_done fun(results: any[], refusals: termi.proto.Error[])
 local function for_each(method, rows, params, on_done)
-  local results, errors, left = {}, {}, #rows ---@type any[], termi.proto.Error[], integer
+  local results, refusals, left = {}, {}, #rows ---@type any[], termi.proto.Error[], integer
   for _, row in ipairs(rows) do
     client.request(method, params(row), function(err, result)
       left = left - 1
       if err then
-        errors[#errors + 1] = err
+        refusals[#refusals + 1] = err
       else
         results[#results + 1] = result
       end
       if left == 0 then
         vim.schedule(function()
-          message.guard(on_done, results, errors)
+          message.guard(on_done, results, refusals)
         end)
       end
     end)
@@ -94,23 +94,23 @@ end
 
 --- Says what went wrong, as it is for one run, and how often for several.
 ---@param rows termi.Row[]
----@param errors termi.proto.Error[]
-local function complain(rows, errors)
-  local first = errors[1] --[[@as termi.proto.Error]]
-  local text = wording.of(first)
-  message.error(#rows == 1 and text or ('%d of %d: %s'):format(#errors, #rows, text))
+---@param refusals termi.proto.Error[]
+local function complain(rows, refusals)
+  local first = refusals[1] --[[@as termi.proto.Error]]
+  local text = errors.of(first)
+  message.error(#rows == 1 and text or ('%d of %d: %s'):format(#refusals, #rows, text))
 end
 
 --- Kills them and says `Killed 3/3 processes` once they are gone.
 ---@param rows termi.Row[]
 function M.kill(rows)
-  for_each('kill', rows, target, function(results, errors)
+  for_each('kill', rows, target, function(results, refusals)
     local killed, total = 0, 0
     for _, result in ipairs(results) do
       killed, total = killed + result.killed, total + result.total
     end
-    if #errors > 0 then
-      complain(rows, errors)
+    if #refusals > 0 then
+      complain(rows, refusals)
     end
     if #results > 0 then
       message.info(('Killed %d/%d processes'):format(killed, total))
@@ -165,9 +165,9 @@ function M.restart(rows)
     return
   end
   rows = kept
-  for_each('restart', rows, params, function(results, errors)
-    if #errors > 0 then
-      complain(rows, errors)
+  for_each('restart', rows, params, function(results, refusals)
+    if #refusals > 0 then
+      complain(rows, refusals)
     end
     if #results > 0 then
       local what = #rows == 1 and name_of(rows[1]) or format.count(#results, 'run', 'runs')
@@ -199,13 +199,13 @@ function M.dismiss(rows)
     return
   end
   rows = kept
-  for_each('remove', rows, params, function(results, errors)
+  for_each('remove', rows, params, function(results, refusals)
     local ended = 0
     for _, result in ipairs(results) do
       ended = ended + (result.processes or 0)
     end
-    if #errors > 0 then
-      complain(rows, errors)
+    if #refusals > 0 then
+      complain(rows, refusals)
     elseif ended > 0 then
       local runs = format.count(#results, 'run', 'runs')
       message.info(('dismissed %s and ended %s'):format(runs, format.count(ended, 'process', 'processes')))

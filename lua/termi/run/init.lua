@@ -1,14 +1,14 @@
 --- Starting a program in a session and showing it.
 local client = require('termi.rpc.client')
 local config = require('termi.config')
+local errors = require('termi.core.errors')
+local exit_status = require('termi.view.exit_status')
 local message = require('termi.ui.message')
-local ending = require('termi.view.exit_status')
 local options = require('termi.core.run_options')
-local origin = require('termi.rpc.routing')
 local remote = require('termi.rpc.remote')
+local routing = require('termi.rpc.routing')
 local sessions = require('termi.model.sessions')
 local view = require('termi.view')
-local wording = require('termi.core.errors')
 
 local M = {}
 
@@ -58,7 +58,7 @@ local function host_of(opts)
   options.check(opts)
   local host = opts.host
   if host then
-    host = host ~= origin.LOCAL and host or ''
+    host = host ~= routing.LOCAL and host or ''
     if host ~= '' then
       remote.settings(host)
     end
@@ -157,7 +157,7 @@ local function start_soon(opts, host)
   local focus = vim.api.nvim_get_current_win()
   local shown, undo = make_view(opts, host)
   if not client.running(host) then
-    ending.show(shown.buf, ('[Connecting to %s …]'):format(host), false)
+    exit_status.show(shown.buf, ('[Connecting to %s …]'):format(host), false)
   end
   if opts.focus == false then
     place_cursor(opts, shown, focus)
@@ -179,7 +179,7 @@ local function start_soon(opts, host)
     end
     client.request('run', wanted, function(refused, answer)
       if refused then
-        local why = wording.of(refused)
+        local why = errors.of(refused)
         vim.schedule(function()
           give_up(why)
         end)
@@ -187,7 +187,7 @@ local function start_soon(opts, host)
       elseif not vim.api.nvim_buf_is_valid(shown.buf) then
         return client.request('detach', { run_id = answer.run_id }, function() end, host)
       end
-      ending.clear(shown.buf)
+      exit_status.clear(shown.buf)
       view.bind(shown, answer)
       vim.schedule(function()
         if vim.api.nvim_get_current_buf() == shown.buf and opts.focus ~= false then

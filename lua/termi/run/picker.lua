@@ -1,11 +1,11 @@
---- Choosing a run when no target was named.
+--- Picker: choosing a run when no target was named.
+local errors = require('termi.core.errors')
 local message = require('termi.ui.message')
-local origin = require('termi.rpc.routing')
-local registry = require('termi.model.views')
+local routing = require('termi.rpc.routing')
 local session_rows = require('termi.model.session_rows')
 local sessions = require('termi.model.sessions')
+local views = require('termi.model.views')
 local window = require('termi.ui.window')
-local wording = require('termi.core.errors')
 
 local M = {}
 
@@ -15,7 +15,7 @@ local M = {}
 ---@param on_choice fun(row: termi.Row)
 local function ask(prompt, choices, on_choice)
   if #choices == 0 then
-    message.fail('%s', wording.NO_SESSIONS)
+    message.fail('%s', errors.NO_SESSIONS)
   end
   if #choices == 1 then
     return on_choice(choices[1])
@@ -25,7 +25,7 @@ local function ask(prompt, choices, on_choice)
     kind = 'termi',
     format_item = function(row)
       local ended = row.process.status ~= 'active' and (' [%s]'):format(row.process.status) or ''
-      return ('%s: %s%s'):format(origin.named(row.session.name, row.session.host), row.process.command, ended)
+      return ('%s: %s%s'):format(routing.named(row.session.name, row.session.host), row.process.command, ended)
     end,
   }, function(row)
     if row then
@@ -53,7 +53,7 @@ function M.living(prompt, on_choice)
     return row.process.status == 'active'
   end, session_rows.all(sessions.fetch()))
   local win = window.of_tab()
-  local shown = win and registry.run_of(vim.api.nvim_win_get_buf(win))
+  local shown = win and views.run_of(vim.api.nvim_win_get_buf(win))
   for _, row in ipairs(living) do
     if shown and row.process.run_id == shown.run_id then
       return on_choice(sessions.target(row))

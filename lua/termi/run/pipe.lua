@@ -3,14 +3,14 @@
 --- The lines come from the host as plain text, so many at a time, and the next are asked for when the other program
 --- has taken those: a flood waits in the transcript of who prints it, and costs the editor one answer.
 local bus = require('termi.rpc.bus')
+local capabilities = require('termi.rpc.capabilities')
 local client = require('termi.rpc.client')
-local features = require('termi.rpc.capabilities')
+local errors = require('termi.core.errors')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
-local origin = require('termi.rpc.routing')
 local remote = require('termi.rpc.remote')
+local routing = require('termi.rpc.routing')
 local sessions = require('termi.model.sessions')
-local wording = require('termi.core.errors')
 
 local M = {}
 
@@ -56,7 +56,7 @@ end
 ---@param row termi.Row
 ---@return termi.PipeEnd
 local function end_of(row)
-  local name = origin.named(row.session.name, row.session.host)
+  local name = routing.named(row.session.name, row.session.host)
   if #row.session.processes > 1 then
     name = name .. ':' .. row.process.run_id:sub(1, 8)
   end
@@ -131,7 +131,7 @@ local function failed(pipe, of, err, step)
     return go_on(pipe, step, LOST_RETRY_MS)
   end
   local is_gone = err.code == 'not_found'
-  finish(pipe, is_gone and of.name .. ' has ended' or wording.of(err))
+  finish(pipe, is_gone and of.name .. ' has ended' or errors.of(err))
 end
 
 --- One line as it is typed: nothing in it may be a key.
@@ -139,8 +139,8 @@ end
 ---@param line string
 ---@return string
 local function typed(pipe, line)
-  -- In one go over characters, so that none is left or made by what is taken out. A byte from 128 to 159 that is no part
-  -- of a character counts as one.
+  -- In one go over characters, so that none is left or made by what is taken out. A byte from 128 to 159 that is no
+  -- part of a character counts as one.
   local text = vim.fn.substitute(line:gsub('%z', ''), [=[[\x01-\x08\x0a-\x1f\x7f-\u009f]]=], '', 'g')
   if #text > LINE_BYTES then
     pipe.cut = pipe.cut + 1
@@ -226,11 +226,11 @@ function M.start(from, to)
   local rows = { sessions.resolve_one(from), sessions.resolve_one(to) } ---@type termi.Row[]
   for _, row in ipairs(rows) do
     if row.process.status ~= 'active' then
-      local name = origin.named(row.session.name, row.session.host)
+      local name = routing.named(row.session.name, row.session.host)
       message.fail('%s has ended. `:Termi restart %s` starts it again.', name, name)
     end
     local host = row.session.host or ''
-    if not features.has('lines', host) or not features.has('send', host) then
+    if not capabilities.has('lines', host) or not capabilities.has('send', host) then
       message.fail('a pipe needs a newer host. `:Termi build`, then `:Termi stop!`.')
     end
   end

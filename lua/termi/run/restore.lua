@@ -1,4 +1,4 @@
---- Restoring: starts again what ran when the daemon ended without being told to, as by a reboot.
+--- Restore: starts again what ran when the daemon ended without being told to, as by a reboot.
 local client = require('termi.rpc.client')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')

@@ -1,11 +1,11 @@
 --- Templates of runs: those of `setup()`, and those of the project's `.termi.json` when a person trusts that file. The
 --- host keeps and starts them; what is said here of its methods is in this module only.
+local capabilities = require('termi.rpc.capabilities')
 local client = require('termi.rpc.client')
 local config = require('termi.config')
-local features = require('termi.rpc.capabilities')
+local errors = require('termi.core.errors')
 local format = require('termi.core.format')
 local message = require('termi.ui.message')
-local wording = require('termi.core.errors')
 
 local M = {}
 
@@ -78,7 +78,7 @@ end
 ---@return table<string, table>
 ---@return string? distrusted the project's file, when it is left out
 function M.sync()
-  features.need('templates', 'a template')
+  capabilities.need('templates', 'a template')
   local templates = vim.tbl_extend('force', {}, config.get().templates)
   local its, distrusted = of_project()
   for name, template in pairs(its) do
@@ -109,7 +109,7 @@ function M.need(name)
     end
     local names = vim.tbl_keys(templates)
     table.sort(names)
-    message.fail('%s', wording.none_of('template', name, names, 'termi-templates'))
+    message.fail('%s', errors.none_of('template', name, names, 'termi-templates'))
   end
 end
 
@@ -138,7 +138,7 @@ end
 ---@param failed { template: string, error: termi.proto.Error }[]
 local function complain(failed)
   local texts = vim.tbl_map(function(failure)
-    return ('%s was not started: %s'):format(failure.template, wording.of(failure.error))
+    return ('%s was not started: %s'):format(failure.template, errors.of(failure.error))
   end, failed)
   message.error(table.concat(texts, '\n'))
 end
@@ -160,13 +160,13 @@ end
 --- Starts the templates of a group, or all, each after what it is to come after. The editor goes on meanwhile.
 ---@param group? string
 function M.up(group)
-  features.need('up', ':Termi up')
+  capabilities.need('up', ':Termi up')
   local distrusted = some(':Termi up', M.sync())
   message.info('starting …')
   client.request('up', { group = group }, function(err, result)
     vim.schedule(function()
       if err then
-        return message.error(wording.of(err))
+        return message.error(errors.of(err))
       end
       local names = vim.tbl_map(function(started)
         return started.template
@@ -200,14 +200,14 @@ end
 --- Ends the runs of the templates of a group, or of all, the last started first.
 ---@param group? string
 function M.down(group)
-  features.need('down', ':Termi down')
+  capabilities.need('down', ':Termi down')
   if not next(known) then
     some(':Termi down', M.sync())
   end
   client.request('down', { group = group }, function(err, result)
     vim.schedule(function()
       if err then
-        return message.error(wording.of(err))
+        return message.error(errors.of(err))
       elseif result.total == 0 then
         return message.info('none of the templates is running.')
       end

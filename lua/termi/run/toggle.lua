@@ -1,9 +1,9 @@
 --- Showing and hiding the tab page's Termi window.
 local config = require('termi.config')
 local message = require('termi.ui.message')
-local registry = require('termi.model.views')
 local run = require('termi.run')
 local view = require('termi.view')
+local views = require('termi.model.views')
 local window = require('termi.ui.window')
 
 local M = {}
@@ -28,7 +28,7 @@ function M.toggle()
   if M.hide() then
     return false
   end
-  local shown = registry.of_buf(vim.t.termi_buffer or -1) or registry.last()
+  local shown = views.of_buf(vim.t.termi_buffer or -1) or views.last()
   if not shown then
     run.run({})
     return true

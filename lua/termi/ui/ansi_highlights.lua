@@ -1,5 +1,5 @@
---- Highlight groups for how a program's text looks. Neovim never frees a group, and has room for some 20,000 of all
---- plugins together (E849): their number is bounded, whatever a program prints.
+--- Highlight groups for ANSI styles, as a program's text has them. Neovim never frees a group, and has room for some
+--- 20,000 of all plugins together (E849): their number is bounded, whatever a program prints.
 local M = {}
 
 --- The most groups there are, and how many of them are given new looks at once when more are wanted: those that were
@@ -57,12 +57,12 @@ local function color(paint)
   return ('#%02x%02x%02x'):format(rgb[1] or 0, rgb[2] or 0, rgb[3] or 0)
 end
 
----@class termi.Look
+---@class termi.AnsiStyle
 ---@field name string of its group
 ---@field span termi.proto.Span
 ---@field used integer when it was asked for last, in calls
 
-local known = {} ---@type table<string, termi.Look> by look
+local known = {} ---@type table<string, termi.AnsiStyle> by look
 local count, made, calls = 0, 0, 0
 local free = {} ---@type string[] names of groups without a look
 

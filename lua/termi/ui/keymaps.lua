@@ -1,4 +1,4 @@
---- The keys of a buffer: mapped from one table, and explained from it in a float.
+--- Keymaps of a buffer: mapped from one table, and explained from it in a float.
 local message = require('termi.ui.message')
 local popup = require('termi.ui.popup')
 

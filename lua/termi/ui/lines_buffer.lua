@@ -5,11 +5,11 @@ local M = {}
 
 local namespace = api.nvim_create_namespace('termi.sheet')
 
----@class termi.Sheet
+---@class termi.LinesBuffer
 ---@field keys string[] each line with its colours, to see what changed
 ---@field marks termi.Highlight[][]
 
-local sheets = {} ---@type table<integer, termi.Sheet> by buffer
+local sheets = {} ---@type table<integer, termi.LinesBuffer> by buffer
 
 api.nvim_set_decoration_provider(namespace, {
   on_win = function(_, _, buf)

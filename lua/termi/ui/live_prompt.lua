@@ -1,4 +1,4 @@
---- Asking for a text in the command line while something on the screen follows each key.
+--- Live prompt: asks for a text in the command line while something on the screen follows each key.
 local M = {}
 
 --- Returns what was typed; nil when it was cancelled.

@@ -1,10 +1,10 @@
 --- What the plugin says to a person: raised errors and notifications, each beginning with `termi: `.
+local errors = require('termi.core.errors')
 local format = require('termi.core.format')
-local wording = require('termi.core.errors')
 
 local M = {}
 
-M.fail = wording.fail
+M.fail = errors.fail
 
 ---@type table<integer, string>
 local GROUPS = { [vim.log.levels.ERROR] = 'ErrorMsg', [vim.log.levels.WARN] = 'WarningMsg' }
@@ -54,7 +54,7 @@ function M.notify(text, level)
       M.notify(text, level)
     end)
   end
-  text = wording.prefixed(text)
+  text = errors.prefixed(text)
   -- What was said just before is overwritten instead of both asking for <Enter>.
   vim.cmd.redraw()
   if fits(text) or not is_in_command_line() then

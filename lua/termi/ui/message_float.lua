@@ -1,5 +1,5 @@
---- A message that is too long for the command line: whole in a float above it, which the next key takes away. Nobody is
---- asked for <Enter>, and the key does what it always does.
+--- Message float: a message that is too long for the command line: whole in a float above it, which the next key takes
+--- away. Nobody is asked for <Enter>, and the key does what it always does.
 local format = require('termi.core.format')
 local popup = require('termi.ui.popup')
 

@@ -1,4 +1,4 @@
---- Text in columns: which of them fit a width, how wide each is, aligned by display width. Pure: it touches no buffer.
+--- Tables of text: which columns fit a width, how wide each is, aligned by display width. Pure: it touches no buffer.
 local format = require('termi.core.format')
 
 local M = {}
@@ -26,7 +26,7 @@ local M = {}
 ---@field to integer byte
 ---@field group string
 
----@class termi.Layout
+---@class termi.TableLayout
 ---@field names string[] keys of the columns that fit
 ---@field widths table<string, integer>
 ---@field by_key table<string, termi.Column>
@@ -108,7 +108,7 @@ end
 ---@param cells table<string, termi.Cell[]> by column
 ---@param width integer
 ---@param titles? table<string, string> instead of a column's own
----@return termi.Layout
+---@return termi.TableLayout
 function M.choose(columns, cells, width, titles)
   local names, by_key = {}, {} ---@type string[], table<string, termi.Column>
   local widest, natural, least = {}, {}, {} ---@type table<string, integer>, table<string, integer>, table<string, integer>
@@ -143,7 +143,7 @@ function M.choose(columns, cells, width, titles)
 end
 
 --- One line. A cell for `span` covers all columns up to that one.
----@param layout termi.Layout
+---@param layout termi.TableLayout
 ---@param cell_of fun(key: string): termi.Cell
 ---@param span? string key of a column
 ---@return string line
@@ -203,7 +203,7 @@ function M.line(layout, cell_of, span)
 end
 
 --- The titles above the columns.
----@param layout termi.Layout
+---@param layout termi.TableLayout
 ---@param titles? table<string, string> instead of a column's own
 ---@return string
 function M.head(layout, titles)

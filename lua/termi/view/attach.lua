@@ -1,11 +1,11 @@
---- Showing a run that exists: its buffer, or a new one that is attached to it.
+--- Attaching to a run that exists: its buffer, or a new one that is attached to it.
 local client = require('termi.rpc.client')
 local config = require('termi.config')
-local exit = require('termi.view.exited')
+local exited = require('termi.view.exited')
 local outcome = require('termi.core.outcome')
-local registry = require('termi.model.views')
 local sessions = require('termi.model.sessions')
 local view = require('termi.view')
+local views = require('termi.model.views')
 
 local M = {}
 
@@ -33,7 +33,7 @@ function M.make_view(row, how, opts)
     error(why, 0)
   end
   if row.process.status ~= 'active' then
-    exit.mark(row.process.run_id, outcome.line(row.process), outcome.failed(row.process))
+    exited.mark(row.process.run_id, outcome.line(row.process), outcome.failed(row.process))
   end
   return shown
 end
@@ -45,14 +45,14 @@ function M.attach(target, opts)
   opts = opts or {}
   local row = sessions.resolve_one(target)
   local place = { new_window = opts.new_window, explicit = opts.open ~= nil }
-  local shown = registry.of_run(row.process.run_id)
+  local shown = views.of_run(row.process.run_id)
   if shown then
     if shown.lost then
       -- The daemon has kept the run; this view of it went with the host that died.
       local params = { run_id = row.process.run_id, format = 'ansi', size = shown.size }
       client.call('attach', params, {
         on_result = function(result)
-          registry.name(shown, result.view_id)
+          views.name(shown, result.view_id)
           view.restarted(row.process.run_id)
         end,
       })

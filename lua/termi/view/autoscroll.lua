@@ -1,8 +1,8 @@
---- Puts the windows of a Termi buffer where they belong. After each update that Neovim makes of a terminal's buffer,
---- which |api-buffer-updates| tells of, windows that follow the output are put at its end, and those in which a person
---- reads (|lua/termi/view/follow_state.lua|) where they stood.
-local filling = require('termi.view.resync')
-local reading = require('termi.view.follow_state')
+--- Autoscroll: puts the windows of a Termi buffer where they belong. After each update that Neovim makes of a
+--- terminal's buffer, which |api-buffer-updates| tells of, windows that follow the output are put at its end, and those
+--- in which a person reads (`view/follow_state`) where they stood.
+local follow_state = require('termi.view.follow_state')
+local resync = require('termi.view.resync')
 
 local api = vim.api
 local M = {}
@@ -41,10 +41,10 @@ end
 ---@param win integer
 ---@param buf integer
 function M.put_window_at_end(win, buf)
-  local its = reading.standing(win, buf)
+  local its = follow_state.of(win, buf)
   local count = api.nvim_buf_line_count(buf)
   local tail = tails[buf]
-  local last = reading.last_text(buf)
+  local last = follow_state.last_text(buf)
   local lnum = tail and tail.line or last
   if lnum >= count - 1 or lnum == 0 then
     lnum = count
@@ -56,7 +56,7 @@ function M.put_window_at_end(win, buf)
       vim.fn.winrestview({ lnum = lnum, topline = math.min(top, count) })
     end)
   end
-  reading.note(win, its)
+  follow_state.note(win, its)
 end
 
 local rounds = 0
@@ -82,22 +82,22 @@ end
 local function settle(buf)
   local gone = stale[buf] or 0
   stale[buf] = nil
-  local is_filling = filling.of(buf) ~= nil
-  local filled = filling.take_written(buf)
+  local is_filling = resync.of(buf) ~= nil
+  local filled = resync.take_written(buf)
   for _, win in ipairs(vim.fn.win_findbuf(buf)) do
-    local its = reading.standing(win, buf)
-    if reading.in_terminal_mode(win) then
+    local its = follow_state.of(win, buf)
+    if follow_state.in_terminal_mode(win) then
       -- Neovim does it itself.
       local was = its.lnum
-      reading.note(win, its)
+      follow_state.note(win, its)
       if its.lnum ~= was then
         M.place_cursor()
       end
     elseif not its.reading then
       M.put_window_at_end(win, buf)
     elseif filled and filled.anchors[win] then
-      filling.put_at(win, buf, filled.anchors[win])
-      reading.note(win, its)
+      resync.put_at(win, buf, filled.anchors[win])
+      follow_state.note(win, its)
     elseif not is_filling then
       if gone > 0 then
         -- The text has moved up below a window that stays where it is.
@@ -106,7 +106,7 @@ local function settle(buf)
           vim.fn.winrestview({ lnum = lnum, topline = top })
         end)
       end
-      reading.note(win, its)
+      follow_state.note(win, its)
     end
   end
   for _, fn in ipairs(on_update) do
@@ -117,7 +117,7 @@ end
 --- Brings a buffer and its windows up to date with what was written to its terminal.
 ---@param buf integer
 function M.refresh(buf)
-  filling.bring_up_to_date(buf)
+  resync.bring_up_to_date(buf)
   if stale[buf] then
     settle(buf)
   end
@@ -141,11 +141,11 @@ function M.track(buf)
       if not is_in_use() then
         return true
       end
-      if filling.is_clearing() then
+      if resync.is_clearing() then
         return
       end
       local due = stale[buf] == nil
-      local gone = first == 0 and not filling.of(buf) and math.max(0, last - now_last) or 0
+      local gone = first == 0 and not resync.of(buf) and math.max(0, last - now_last) or 0
       stale[buf] = (stale[buf] or 0) + gone
       -- Once Neovim is done with the whole update.
       if due then
@@ -158,7 +158,7 @@ function M.track(buf)
     end,
     on_detach = function()
       tracked[buf], stale[buf], tails[buf] = nil, nil, nil
-      filling.forget(buf)
+      resync.forget(buf)
     end,
   })
 end
@@ -167,8 +167,8 @@ end
 ---@param buf integer
 function M.follow(buf)
   for _, win in ipairs(vim.fn.win_findbuf(buf)) do
-    reading.set(win, buf, false)
-    if not reading.in_terminal_mode(win) then
+    follow_state.set(win, buf, false)
+    if not follow_state.in_terminal_mode(win) then
       M.put_window_at_end(win, buf)
     end
   end
@@ -192,7 +192,7 @@ end
 ---@param buf integer
 function M.put_at_end(buf)
   for _, win in ipairs(vim.fn.win_findbuf(buf)) do
-    if not reading.standing(win, buf).reading and not reading.in_terminal_mode(win) then
+    if not follow_state.of(win, buf).reading and not follow_state.in_terminal_mode(win) then
       M.put_window_at_end(win, buf)
     end
   end
@@ -204,7 +204,7 @@ end
 function M.undisturbed(buf, fn)
   local saved = {} ---@type table<integer, vim.fn.winsaveview.ret>
   for _, win in ipairs(vim.fn.win_findbuf(buf)) do
-    if reading.standing(win, buf).reading then
+    if follow_state.of(win, buf).reading then
       saved[win] = api.nvim_win_call(win, vim.fn.winsaveview)
     end
   end
@@ -214,8 +214,8 @@ function M.undisturbed(buf, fn)
       api.nvim_win_call(win, function()
         vim.fn.winrestview(view)
       end)
-      local its = reading.standing(win, buf)
-      reading.note(win, its)
+      local its = follow_state.of(win, buf)
+      follow_state.note(win, its)
     end
   end
   M.put_at_end(buf)
@@ -231,9 +231,9 @@ end
 ---@param is_first boolean there is nothing yet to be dropped
 ---@return boolean written
 function M.write(buf, chan, frame, is_first)
-  local its = filling.of(buf)
+  local its = resync.of(buf)
   if frame.reset then
-    its = filling.begin(buf)
+    its = resync.begin(buf)
   end
   if not its or its.written then
     local sent = pcall(api.nvim_chan_send, chan, frame.data)
@@ -247,7 +247,7 @@ function M.write(buf, chan, frame, is_first)
     return true
   end
   if not is_first then
-    filling.clear(buf, chan)
+    resync.clear(buf, chan)
   end
   its.written = true
   local sent = pcall(api.nvim_chan_send, chan, table.concat(its.data))

@@ -1,15 +1,15 @@
 --- The clipboard for programs (OSC 52): what they copy goes to a register; whether they may paste, a person says.
 ---
---- A program may ask at any moment, so that its request opens nothing that takes keys: there is a notice, and the person
---- answers with a command. A program that no window shows gets nothing.
+--- A program may ask at any moment, so that its request opens nothing that takes keys: there is a notice, and the
+--- person answers with a command. A program that no window shows gets nothing.
 local client = require('termi.rpc.client')
 local config = require('termi.config')
 local message = require('termi.ui.message')
-local origin = require('termi.rpc.routing')
-local registry = require('termi.model.views')
+local routing = require('termi.rpc.routing')
+local run_state = require('termi.model.run_state')
 local sessions = require('termi.model.sessions')
 local size = require('termi.view.size')
-local state = require('termi.model.run_state')
+local views = require('termi.model.views')
 
 local M = {}
 
@@ -34,7 +34,7 @@ end
 ---@param event termi.proto.RunEvent
 ---@return string
 local function name_of(event)
-  return origin.named(event.session_name or event.session_id, event.host)
+  return routing.named(event.session_name or event.session_id, event.host)
 end
 
 --- A program copies.
@@ -103,7 +103,7 @@ function M.asked(event)
   elseif pending[event.run_id] then
     return answer(event, false)
   end
-  local its = registry.of_run(event.run_id)
+  local its = views.of_run(event.run_id)
   if not its or not size.is_seen(its.buf) then
     return deny_unseen(event)
   end
@@ -118,7 +118,7 @@ function M.asked(event)
   end, M.LIFETIME_MS)
   -- The notice may be overlooked; the list and the status line go on to say that it waits.
   if vim.api.nvim_get_current_buf() ~= its.buf then
-    state.wants_attention(event.run_id, 'wants to read your clipboard')
+    run_state.wants_attention(event.run_id, 'wants to read your clipboard')
   end
   message.aside(('%s wants to read your clipboard; :Termi clipboard answers'):format(name_of(event)))
 end
@@ -160,7 +160,7 @@ local function find(target)
     end
     return nil
   end
-  local here = registry.run_of()
+  local here = views.run_of()
   return here and pending[here.run_id] or pending[order[#order]]
 end
 

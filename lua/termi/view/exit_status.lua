@@ -1,14 +1,14 @@
---- The line that says how a run ended: virtual text below the program's output, so that neither search nor yank
---- takes it for output.
-local follow = require('termi.view.autoscroll')
-local reading = require('termi.view.follow_state')
+--- Exit status: the line that says how a run ended, as virtual text below the program's output, so that neither search
+--- nor yank takes it for output.
+local autoscroll = require('termi.view.autoscroll')
+local follow_state = require('termi.view.follow_state')
 
 local api = vim.api
 local M = {}
 
 local namespace = api.nvim_create_namespace('termi.ending')
 
----@class termi.Ending
+---@class termi.ExitStatus
 ---@field text string
 ---@field hl string
 
@@ -16,7 +16,7 @@ local namespace = api.nvim_create_namespace('termi.ending')
 --- then, whether they changed anything or not.
 local UP_TO_DATE_MS = 20
 
-local shown = {} ---@type table<integer, termi.Ending> by buffer
+local shown = {} ---@type table<integer, termi.ExitStatus> by buffer
 
 ---@param buf integer
 local function place(buf)
@@ -26,25 +26,25 @@ local function place(buf)
   end
   api.nvim_buf_clear_namespace(buf, namespace, 0, -1)
   local chunks = { { ended.text, ended.hl } }
-  local below = reading.last_text(buf)
+  local below = follow_state.last_text(buf)
   local count = api.nvim_buf_line_count(buf)
   if below < count then
     api.nvim_buf_set_extmark(buf, namespace, below, 0, { virt_text = chunks, virt_text_pos = 'overlay' })
-    follow.set_tail(buf, { line = below + 1, below = 0 })
+    autoscroll.set_tail(buf, { line = below + 1, below = 0 })
   else
     -- The screen is full: a line of its own under the last, which windows at the end are scrolled to show.
     api.nvim_buf_set_extmark(buf, namespace, below - 1, 0, { virt_lines = { chunks } })
-    follow.set_tail(buf, { below = 1 })
+    autoscroll.set_tail(buf, { below = 1 })
     vim.defer_fn(function()
       if shown[buf] and api.nvim_buf_is_loaded(buf) then
-        follow.put_at_end(buf)
+        autoscroll.put_at_end(buf)
       end
     end, UP_TO_DATE_MS)
   end
-  follow.put_at_end(buf)
+  autoscroll.put_at_end(buf)
 end
 
-follow.on_update(place)
+autoscroll.on_update(place)
 
 --- Shows the line, and keeps it below the text when that changes (the last words, a resize).
 ---@param buf integer
@@ -55,7 +55,7 @@ function M.show(buf, text, failed)
   vim.b[buf].termi_held_ending = nil
   require('termi.ui.highlights').define()
   -- The last words may have been written just now.
-  follow.refresh(buf)
+  autoscroll.refresh(buf)
   place(buf)
 end
 
@@ -90,7 +90,7 @@ function M.clear(buf)
   shown[buf] = nil
   vim.b[buf].termi_held_ending = nil
   api.nvim_buf_clear_namespace(buf, namespace, 0, -1)
-  follow.set_tail(buf)
+  autoscroll.set_tail(buf)
 end
 
 --- The buffer is going away.

@@ -1,7 +1,7 @@
 --- The end of a run in its view: its buffer stays to be read, says how the run ended, and takes no more keys.
-local ending = require('termi.view.exit_status')
-local registry = require('termi.model.views')
-local waiting = require('termi.view.new_output_badge')
+local exit_status = require('termi.view.exit_status')
+local new_output_badge = require('termi.view.new_output_badge')
+local views = require('termi.model.views')
 
 local M = {}
 
@@ -10,20 +10,20 @@ local M = {}
 ---@param text string the line that says how
 ---@param has_failed boolean
 function M.mark(run_id, text, has_failed)
-  local view = registry.of_run(run_id)
+  local view = views.of_run(run_id)
   if not view then
     return
   end
   view.ended = true
   if view.held then
     -- Its place is below text that is not there yet.
-    ending.hold(view.buf, text, has_failed)
-    waiting.show(view)
+    exit_status.hold(view.buf, text, has_failed)
+    new_output_badge.show(view)
   else
-    ending.show(view.buf, text, has_failed)
+    exit_status.show(view.buf, text, has_failed)
   end
   if vim.api.nvim_get_current_buf() == view.buf then
-    ending.leave_terminal_mode()
+    exit_status.leave_terminal_mode()
   end
 end
 

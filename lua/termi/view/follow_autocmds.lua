@@ -1,7 +1,8 @@
---- What the person does in the windows of Termi buffers, and whether they follow or are read in afterwards.
-local filling = require('termi.view.resync')
-local follow = require('termi.view.autoscroll')
-local reading = require('termi.view.follow_state')
+--- Autocommands of the follow state: what a person does in the windows of Termi buffers decides whether these follow
+--- the output or are read in.
+local autoscroll = require('termi.view.autoscroll')
+local follow_state = require('termi.view.follow_state')
+local resync = require('termi.view.resync')
 
 local api = vim.api
 
@@ -9,31 +10,31 @@ local api = vim.api
 ---@param win integer
 ---@param buf integer
 local function cursor_moved(win, buf)
-  local its = reading.standing(win, buf)
-  local lnum, top = reading.place_of(win)
+  local its = follow_state.of(win, buf)
+  local lnum, top = follow_state.place_of(win)
   local was = its.lnum
-  if lnum == was or reading.in_terminal_mode(win) then
+  if lnum == was or follow_state.in_terminal_mode(win) then
     return
   end
-  if its.reading and filling.of(buf) then
+  if its.reading and resync.of(buf) then
     return
   end
   its.lnum, its.top = lnum, top
   local count = api.nvim_buf_line_count(buf)
-  if follow.is_stale(buf) and not its.reading and lnum == count then
+  if autoscroll.is_stale(buf) and not its.reading and lnum == count then
     -- Neovim's own following, or G.
     return
   end
-  local last = reading.last_text(buf)
+  local last = follow_state.last_text(buf)
   local is_at_end = lnum >= last
   if lnum < was and not its.reading and last >= count - 1 then
     -- On a full screen the cursor follows in the last row, often an empty one: up from there is away.
     is_at_end = lnum > last
   end
   if is_at_end then
-    reading.set(win, buf, false)
+    follow_state.set(win, buf, false)
   elseif lnum < was then
-    reading.set(win, buf, true)
+    follow_state.set(win, buf, true)
   end
 end
 
@@ -42,27 +43,27 @@ end
 ---@param buf integer
 ---@param change { topline: integer, height: integer, width: integer }
 local function scrolled(win, buf, change)
-  local its = reading.standing(win, buf)
-  local lnum, top = reading.place_of(win)
-  if reading.in_terminal_mode(win) then
+  local its = follow_state.of(win, buf)
+  local lnum, top = follow_state.place_of(win)
+  if follow_state.in_terminal_mode(win) then
     return
   elseif change.height ~= 0 or change.width ~= 0 then
     if its.reading then
       its.lnum, its.top = lnum, top
     else
-      follow.put_window_at_end(win, buf)
+      autoscroll.put_window_at_end(win, buf)
     end
-  elseif top ~= its.top and not follow.is_stale(buf) and not filling.of(buf) then
-    local sees_end = vim.fn.line('w$', win) >= reading.last_text(buf)
+  elseif top ~= its.top and not autoscroll.is_stale(buf) and not resync.of(buf) then
+    local sees_end = vim.fn.line('w$', win) >= follow_state.last_text(buf)
     its.top = top
     local is_current = win == api.nvim_get_current_win()
     if not is_current then
       its.lnum = lnum
     end
     if not sees_end then
-      reading.set(win, buf, true)
+      follow_state.set(win, buf, true)
     elseif not is_current and change.topline > 0 then
-      reading.set(win, buf, false)
+      follow_state.set(win, buf, false)
     end
   end
 end
@@ -74,10 +75,10 @@ local function judge(win)
     return
   end
   local buf = api.nvim_win_get_buf(win)
-  if follow.is_tracked(buf) then
-    local its = reading.standing(win, buf)
-    reading.note(win, its)
-    reading.set(win, buf, its.lnum < reading.last_text(buf))
+  if autoscroll.is_tracked(buf) then
+    local its = follow_state.of(win, buf)
+    follow_state.note(win, its)
+    follow_state.set(win, buf, its.lnum < follow_state.last_text(buf))
   end
 end
 
@@ -87,7 +88,7 @@ end
 local function current()
   local win = api.nvim_get_current_win()
   local buf = api.nvim_win_get_buf(win)
-  return follow.is_tracked(buf) and win or nil, buf
+  return autoscroll.is_tracked(buf) and win or nil, buf
 end
 
 local group = api.nvim_create_augroup('termi.person', {})
@@ -118,7 +119,7 @@ on('WinScrolled', nil, function()
     pairs(vim.v.event --[[@as table<string, { topline: integer, height: integer, width: integer }>]])
   do
     local win = tonumber(id)
-    if win and api.nvim_win_is_valid(win) and follow.is_tracked(api.nvim_win_get_buf(win)) then
+    if win and api.nvim_win_is_valid(win) and autoscroll.is_tracked(api.nvim_win_get_buf(win)) then
       scrolled(win, api.nvim_win_get_buf(win), change)
     end
   end
@@ -127,8 +128,8 @@ end)
 on('TermEnter', nil, function()
   local win, buf = current()
   if win then
-    reading.set(win, buf, false)
-    follow.place_cursor()
+    follow_state.set(win, buf, false)
+    autoscroll.place_cursor()
   end
 end)
 
@@ -136,12 +137,12 @@ end)
 on('TermLeave', nil, function()
   local win, buf = current()
   if win then
-    local its = reading.standing(win, buf)
-    reading.note(win, its)
-    if follow.has_tail(buf) then
+    local its = follow_state.of(win, buf)
+    follow_state.note(win, its)
+    if autoscroll.has_tail(buf) then
       vim.schedule(function()
-        if follow.is_tracked(buf) then
-          follow.put_at_end(buf)
+        if autoscroll.is_tracked(buf) then
+          autoscroll.put_at_end(buf)
         end
       end)
     end
@@ -150,19 +151,19 @@ end)
 
 on({ 'BufWinEnter', 'WinNew' }, nil, function()
   local win, buf = current()
-  if win and not reading.standing(win, buf).reading then
-    follow.put_window_at_end(win, buf)
+  if win and not follow_state.of(win, buf).reading then
+    autoscroll.put_window_at_end(win, buf)
   end
 end)
 
 on('WinClosed', nil, function()
-  reading.forget_closed()
+  follow_state.forget_closed()
 end)
 
 local function begin_reading()
   local win, buf = current()
   if win then
-    reading.set(win, buf, true)
+    follow_state.set(win, buf, true)
   end
 end
 

@@ -1,4 +1,4 @@
---- Whether a window of a Termi buffer *follows* the output, or a person *reads* there.
+--- Follow state of windows: whether a window of a Termi buffer *follows* the output, or a person *reads* there.
 ---
 --- It is a flag of the window that only the person changes: terminal mode, or the cursor on or below the last line
 --- with text, and it follows; the cursor moved up from there, a scroll away, a selection or a search, and it is
@@ -6,13 +6,13 @@
 local api = vim.api
 local M = {}
 
----@class termi.Standing where a window stands, as far as the person or this plugin has put it there
+---@class termi.WindowState where a window stands, as far as the person or this plugin has put it there
 ---@field buf integer
 ---@field reading boolean
 ---@field lnum integer
 ---@field top integer
 
-local standings = {} ---@type table<integer, termi.Standing> by window
+local states = {} ---@type table<integer, termi.WindowState> by window
 local on_change = {} ---@type fun(win: integer, buf: integer)[]
 
 --- Calls `fn` when a window has begun or ceased to follow.
@@ -30,7 +30,7 @@ end
 
 --- Notes where a window has been put.
 ---@param win integer
----@param its termi.Standing
+---@param its termi.WindowState
 function M.note(win, its)
   its.lnum, its.top = M.place_of(win)
 end
@@ -60,21 +60,21 @@ end
 
 ---@param win integer
 ---@param buf integer
----@return termi.Standing
-function M.standing(win, buf)
-  local known = standings[win]
+---@return termi.WindowState
+function M.of(win, buf)
+  local known = states[win]
   if known and known.buf == buf then
     return known
   end
   local lnum, top = M.place_of(win)
   local new = { buf = buf, lnum = lnum, top = top, reading = vim.w[win].termi_reading == buf }
   -- A split of a window in which a person reads is one, too.
-  for other, its in pairs(standings) do
+  for other, its in pairs(states) do
     if its.buf == buf and its.reading and its.lnum == lnum and api.nvim_win_is_valid(other) then
       new.reading = true
     end
   end
-  standings[win] = new
+  states[win] = new
   return new
 end
 
@@ -82,7 +82,7 @@ end
 ---@param buf integer
 ---@param reading boolean
 function M.set(win, buf, reading)
-  local its = M.standing(win, buf)
+  local its = M.of(win, buf)
   if its.reading == reading then
     return
   end
@@ -101,7 +101,7 @@ function M.readers(buf)
   local wins = {} ---@type integer[]
   for _, win in ipairs(api.nvim_tabpage_list_wins(0)) do
     if api.nvim_win_get_buf(win) == buf then
-      if not M.standing(win, buf).reading then
+      if not M.of(win, buf).reading then
         return {}
       end
       wins[#wins + 1] = win
@@ -112,9 +112,9 @@ end
 
 --- Windows that are closed stand nowhere.
 function M.forget_closed()
-  for win in pairs(standings) do
+  for win in pairs(states) do
     if not api.nvim_win_is_valid(win) then
-      standings[win] = nil
+      states[win] = nil
     end
   end
 end

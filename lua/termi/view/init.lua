@@ -1,20 +1,20 @@
---- The buffers that show runs. One view is one buffer with one |nvim_open_term()| terminal in it; the host writes
---- frames into it, keys typed in it go to the host.
-local aids = require('termi.view.shell_integration')
+--- Views: the buffers that show runs. One view is one buffer with one |nvim_open_term()| terminal in it; the host
+--- writes frames into it, keys typed in it go to the host.
+local autoscroll = require('termi.view.autoscroll')
 local client = require('termi.rpc.client')
 local config = require('termi.config')
-local ending = require('termi.view.exit_status')
-local exit = require('termi.view.exited')
-local follow = require('termi.view.autoscroll')
+local exit_status = require('termi.view.exit_status')
+local exited = require('termi.view.exited')
 local message = require('termi.ui.message')
-local origin = require('termi.rpc.routing')
+local new_output_badge = require('termi.view.new_output_badge')
 local paste = require('termi.view.paste')
 local reattach = require('termi.view.reattach')
-local registry = require('termi.model.views')
+local routing = require('termi.rpc.routing')
+local run_state = require('termi.model.run_state')
+local shell_integration = require('termi.view.shell_integration')
 local size = require('termi.view.size')
-local state = require('termi.model.run_state')
 local sync = require('termi.view.sync')
-local waiting = require('termi.view.new_output_badge')
+local views = require('termi.model.views')
 local window = require('termi.ui.window')
 require('termi.view.follow_autocmds')
 
@@ -26,7 +26,7 @@ local group = api.nvim_create_augroup('termi.view', {})
 ---@param buf integer
 ---@param data string
 function M.input(buf, data)
-  local view = registry.of_buf(buf)
+  local view = views.of_buf(buf)
   if view and view.run_id and not view.ended and not paste.take(buf, data) then
     client.notify('input', { run_id = view.run_id, data = data })
   end
@@ -35,10 +35,10 @@ end
 --- Forgets a view whose buffer is going away.
 ---@param view termi.View
 local function gone(view)
-  local current = registry.of_run(view.run_id) == view
-  registry.remove(view)
-  ending.forget(view.buf)
-  waiting.close(view.buf)
+  local current = views.of_run(view.run_id) == view
+  views.remove(view)
+  exit_status.forget(view.buf)
+  new_output_badge.close(view.buf)
   if not current or vim.v.exiting ~= vim.NIL or not client.running(view.host) then
     return
   end
@@ -51,9 +51,9 @@ end
 
 ---@param view termi.View
 local function watch(view)
-  registry.add(view)
-  follow.track(view.buf)
-  aids.map(view.buf)
+  views.add(view)
+  autoscroll.track(view.buf)
+  shell_integration.map(view.buf)
   local function on(events, callback)
     api.nvim_create_autocmd(events, { group = group, buffer = view.buf, callback = callback })
   end
@@ -64,15 +64,15 @@ local function watch(view)
     end
   end)
   on('BufEnter', function()
-    registry.used(view)
+    views.used(view)
     window.remember(view.buf)
-    state.seen(view.run_id)
+    run_state.seen(view.run_id)
   end)
   on('TermEnter', function()
-    state.seen(view.run_id)
+    run_state.seen(view.run_id)
     sync.soon()
     if view.ended then
-      vim.schedule(ending.leave_terminal_mode)
+      vim.schedule(exit_status.leave_terminal_mode)
     end
   end)
   on({ 'BufUnload', 'BufWipeout' }, function()
@@ -122,7 +122,7 @@ function M.create(how, opts)
     ended = false,
   }
   watch(view)
-  follow.follow(buf)
+  autoscroll.follow(buf)
   return view, function()
     put_back()
     discard()
@@ -132,7 +132,7 @@ end
 ---@param view termi.View
 ---@param name string of the session
 local function set_name(view, name)
-  name = origin.named(name, view.host)
+  name = routing.named(name, view.host)
   window.set_title(view.buf, name)
   local old = api.nvim_buf_get_name(view.buf)
   local wanted = ('termi://%s/%s'):format(name, (view.run_id or ''):sub(1, 8))
@@ -152,20 +152,20 @@ end
 ---@param view termi.View
 ---@param run { run_id: string, session_id: string, session_name: string, view_id?: integer }
 function M.bind(view, run)
-  if not (origin.learn(run.session_id, view.host) and origin.learn(run.run_id, view.host)) then
-    message.fail('%s answered with a run that is not its own', origin.word(view.host))
+  if not (routing.learn(run.session_id, view.host) and routing.learn(run.run_id, view.host)) then
+    message.fail('%s answered with a run that is not its own', routing.word(view.host))
   end
-  local before = registry.of_run(run.run_id)
+  local before = views.of_run(run.run_id)
   view.run_id, view.session_id, view.session_name = run.run_id, run.session_id, run.session_name
-  registry.name(view, run.view_id)
-  registry.used(view)
+  views.name(view, run.view_id)
+  views.used(view)
   local host = view.host ~= '' and view.host or nil
   vim.b[view.buf].termi = { session_id = run.session_id, run_id = run.run_id, host = host }
   if before and before ~= view then
     api.nvim_buf_delete(before.buf, { force = true })
   end
   set_name(view, run.session_name)
-  vim.b[view.buf].term_title = vim.b[view.buf].term_title or origin.named(run.session_name, view.host)
+  vim.b[view.buf].term_title = vim.b[view.buf].term_title or routing.named(run.session_name, view.host)
   vim.bo[view.buf].filetype = 'termi'
   if not view.seen then
     client.notify('visible', { run_id = run.run_id, visible = false })
@@ -178,19 +178,19 @@ end
 ---@param host string
 ---@return boolean written false: there is no such view any more
 function M.frame(frame, host)
-  local view = registry.of_frame(frame, host)
+  local view = views.of_frame(frame, host)
   if not view then
     return false
   end
   local is_first = not view.written
   view.written = true
-  return follow.write(view.buf, view.chan, frame, is_first)
+  return autoscroll.write(view.buf, view.chan, frame, is_first)
 end
 
 --- Closes the windows of a run and wipes its buffer.
 ---@param run_id string
 function M.close(run_id)
-  local view = registry.of_run(run_id)
+  local view = views.of_run(run_id)
   if view then
     window.close_all(view.buf)
     pcall(api.nvim_buf_delete, view.buf, { force = true })
@@ -200,11 +200,11 @@ end
 --- The run has been started again in its buffer.
 ---@param run_id string
 function M.restarted(run_id)
-  local view = registry.of_run(run_id)
+  local view = views.of_run(run_id)
   if view then
     view.ended, view.lost = false, nil
-    ending.clear(view.buf)
-    follow.follow(view.buf)
+    exit_status.clear(view.buf)
+    autoscroll.follow(view.buf)
     if view.unattached then
       reattach.restarted(view)
     end
@@ -214,7 +214,7 @@ end
 ---@param session_id string
 ---@param name string
 function M.renamed(session_id, name)
-  for _, view in ipairs(registry.all()) do
+  for _, view in ipairs(views.all()) do
     if view.session_id == session_id and api.nvim_buf_is_valid(view.buf) then
       view.session_name = name
       set_name(view, name)
@@ -234,7 +234,7 @@ function M.show(view, how, opts)
   else
     window.place(view.buf, how or config.get().open, opts)
   end
-  window.set_title(view.buf, origin.named(view.session_name or '', view.host))
+  window.set_title(view.buf, routing.named(view.session_name or '', view.host))
   window.remember(view.buf)
   M.start_insert(view)
 end
@@ -257,8 +257,8 @@ local function adopt()
       if name and host ~= '' and vim.endswith(name, '@' .. host) then
         name = name:sub(1, -#host - 2)
       end
-      origin.learn(run.session_id, host)
-      origin.learn(run.run_id, host)
+      routing.learn(run.session_id, host)
+      routing.learn(run.run_id, host)
       watch({
         buf = buf,
         host = host,
@@ -270,7 +270,7 @@ local function adopt()
         -- Not what the host knows: it is told anew.
         size = { rows = 0, cols = 0 },
         seen = not size.is_seen(buf),
-        ended = ending.adopt(buf),
+        ended = exit_status.adopt(buf),
         written = true,
       })
     end
@@ -279,11 +279,11 @@ local function adopt()
 end
 
 client.on_death(function(reason, wanted)
-  for _, view in ipairs(registry.all()) do
+  for _, view in ipairs(views.all()) do
     if view.host == '' and view.run_id and not view.ended and api.nvim_buf_is_valid(view.buf) then
       view.lost = true
       local fate = config.get().persist and ':Termi attach shows it if it is still running' or 'this program is gone'
-      exit.mark(view.run_id, ('[The Termi host ended: %s]'):format(fate), true)
+      exited.mark(view.run_id, ('[The Termi host ended: %s]'):format(fate), true)
     end
   end
   -- Once terminal mode is left: Neovim holds the screen for seconds when its mode changes below an error message.

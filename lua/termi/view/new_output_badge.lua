@@ -1,19 +1,19 @@
---- The notice in the lower right corner of a window in which a person reads: how many lines wait at the end.
-local ending = require('termi.view.exit_status')
+--- Badge of new output: in the lower right corner of a window in which a person reads, how many lines wait at the end.
+local exit_status = require('termi.view.exit_status')
+local follow_state = require('termi.view.follow_state')
 local format = require('termi.core.format')
-local reading = require('termi.view.follow_state')
 
 local api = vim.api
 local M = {}
 
----@class termi.Notice
+---@class termi.OutputBadge
 ---@field float integer
 ---@field buf integer that the window shows
 ---@field text? string
 ---@field width? integer of the window
 ---@field row? integer
 
-local notices = {} ---@type table<integer, termi.Notice> by the window it is in
+local notices = {} ---@type table<integer, termi.OutputBadge> by the window it is in
 
 --- What is to be said, the longest first.
 ---@param view termi.View
@@ -21,7 +21,7 @@ local notices = {} ---@type table<integer, termi.Notice> by the window it is in
 local function wordings(view)
   local rows = view.waiting_rows
   local texts = {} ---@type string[]
-  local held = ending.held(view.buf)
+  local held = exit_status.held(view.buf)
   local ended = held and held.text
   -- A new size changes what an ended run shows, and is no output.
   local news = rows == 0 and not view.ended and '↓ new output' or nil
@@ -114,8 +114,8 @@ function M.show(view)
     return
   end
   local readers = {} ---@type table<integer, boolean>
-  if view.held and api.nvim_buf_is_valid(view.buf) and (view.waiting_rows or ending.held(view.buf)) then
-    for _, win in ipairs(reading.readers(view.buf)) do
+  if view.held and api.nvim_buf_is_valid(view.buf) and (view.waiting_rows or exit_status.held(view.buf)) then
+    for _, win in ipairs(follow_state.readers(view.buf)) do
       readers[win] = true
       show(win, view)
     end

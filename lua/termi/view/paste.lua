@@ -1,8 +1,8 @@
---- Text that Neovim puts into a run's terminal: a terminal UI's paste (|vim.paste()|), `p`, |nvim_put()|. Neovim gives
---- it in parts, as if each were a key; it goes to the host as one paste, which brackets it where the program asked for
---- that and in which no control character can act.
+--- Paste: text that Neovim puts into a run's terminal: a terminal UI's paste (|vim.paste()|), `p`, |nvim_put()|. Neovim
+--- gives it in parts, as if each were a key; it goes to the host as one paste, which brackets it where the program
+--- asked for that and in which no control character can act.
 local client = require('termi.rpc.client')
-local registry = require('termi.model.views')
+local views = require('termi.model.views')
 
 local api = vim.api
 local M = {}
@@ -30,7 +30,7 @@ local is_open = false
 function M.flush()
   local its = pending
   pending = nil
-  local view = its and registry.of_buf(its.buf)
+  local view = its and views.of_buf(its.buf)
   if its and view and view.run_id and not view.ended and its.bytes > 0 then
     client.notify('input', { run_id = view.run_id, data = table.concat(its.parts), paste = true })
   end
@@ -76,7 +76,7 @@ end
 ---@param phase integer
 ---@return boolean
 function M.handle(overridden, lines, phase)
-  if not registry.of_buf(api.nvim_get_current_buf()) then
+  if not views.of_buf(api.nvim_get_current_buf()) then
     return overridden(lines, phase)
   end
   in_handler, is_streaming = true, phase == 1 or phase == 2

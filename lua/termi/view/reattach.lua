@@ -1,10 +1,10 @@
 --- Reattaching: views whose connection was lost, or whose daemon was given another binary, are attached to their runs
 --- again once the host can be called.
 local client = require('termi.rpc.client')
-local exit = require('termi.view.exited')
-local registry = require('termi.model.views')
+local exited = require('termi.view.exited')
 local size = require('termi.view.size')
 local sync = require('termi.view.sync')
+local views = require('termi.model.views')
 
 local M = {}
 
@@ -20,9 +20,9 @@ function M.attach(view, on_done)
       -- The next connection attaches it.
       view.away = true
     elseif err and view.run_id then
-      exit.mark(view.run_id, ('[Termi: %s]'):format(err.message), true)
+      exited.mark(view.run_id, ('[Termi: %s]'):format(err.message), true)
     elseif not err then
-      registry.name(view, result.view_id)
+      views.name(view, result.view_id)
       -- Of a view that has just been attached the host knows that it is seen, and not yet that it is read in.
       view.seen, view.held, view.waiting_rows = true, false, nil
       sync.soon()
@@ -56,11 +56,11 @@ function M.all(host, on_done)
       on_done()
     end
   end
-  for _, view in ipairs(registry.all()) do
+  for _, view in ipairs(views.all()) do
     local is_there = view.host == host and vim.api.nvim_buf_is_valid(view.buf)
     if is_there then
       -- The other binary counts views anew.
-      registry.name(view, nil)
+      views.name(view, nil)
     end
     if view.run_id and view.ended and is_there then
       -- Its text stays. The next frames are those of a restart.

@@ -2,32 +2,32 @@
 --- meanwhile once it is there again.
 local bus = require('termi.rpc.bus')
 local client = require('termi.rpc.client')
-local ending = require('termi.view.exit_status')
-local exit = require('termi.view.exited')
+local exit_status = require('termi.view.exit_status')
+local exited = require('termi.view.exited')
 local input_queue = require('termi.rpc.input_queue')
 local reattach = require('termi.view.reattach')
-local registry = require('termi.model.views')
 local remote = require('termi.rpc.remote')
+local run_state = require('termi.model.run_state')
 local sessions = require('termi.model.sessions')
-local state = require('termi.model.run_state')
+local views = require('termi.model.views')
 
 ---@param host string
 ---@return termi.View[] of runs that live, as far as is known
-local function views(host)
+local function living_views(host)
   return vim.tbl_filter(function(view)
     return view.host == host and view.run_id ~= nil and not view.ended and vim.api.nvim_buf_is_valid(view.buf)
-  end, registry.all())
+  end, views.all())
 end
 
 --- Writes below the text of each view what has become of its host; nothing takes it away.
 ---@param host string
 ---@param text? string
 local function write(host, text)
-  for _, view in ipairs(views(host)) do
+  for _, view in ipairs(living_views(host)) do
     if text then
-      ending.show(view.buf, text, true)
+      exit_status.show(view.buf, text, true)
     else
-      ending.clear(view.buf)
+      exit_status.clear(view.buf)
     end
   end
 end
@@ -63,15 +63,15 @@ local function catch_up(host, found, on_done)
   for session_id, session in pairs(found) do
     for _, process in ipairs(session.processes) do
       there[process.run_id] = true
-      local known = state.runs()[process.run_id]
+      local known = run_state.runs()[process.run_id]
       if known and known.active and process.status ~= 'active' then
         ended[#ended + 1] = exit_of(host, session_id, session, process)
       end
     end
   end
-  for _, view in ipairs(views(host)) do
+  for _, view in ipairs(living_views(host)) do
     if view.run_id and not there[view.run_id] then
-      exit.mark(view.run_id, ('[%s no longer has this run]'):format(host), true)
+      exited.mark(view.run_id, ('[%s no longer has this run]'):format(host), true)
     end
   end
   reattach.all(host, function()

@@ -1,5 +1,6 @@
---- Filling a view anew: its frames are collected, and what is read in its windows is found again afterwards.
-local reading = require('termi.view.follow_state')
+--- Resync of a view, which is filled anew: its frames are collected, and what is read in its windows is found again
+--- afterwards.
+local follow_state = require('termi.view.follow_state')
 local size = require('termi.view.size')
 
 local api = vim.api
@@ -19,17 +20,17 @@ local CONTEXT = 2
 ---@field lines string[] around the cursor's
 ---@field offset integer of the cursor's line in them
 
----@class termi.Filling
+---@class termi.Resync
 ---@field anchors table<integer, termi.Anchor> by window
 ---@field data string[] frames that wait for the last one
 ---@field written boolean all of it has been written to the terminal
 
-local fillings = {} ---@type table<integer, termi.Filling> by buffer
+local fillings = {} ---@type table<integer, termi.Resync> by buffer
 local clearing = false
 
 --- What a buffer is filled with, if it is.
 ---@param buf integer
----@return termi.Filling?
+---@return termi.Resync?
 function M.of(buf)
   return fillings[buf]
 end
@@ -46,7 +47,7 @@ end
 local function anchors_of(buf)
   local anchors = {} ---@type table<integer, termi.Anchor>
   for _, win in ipairs(vim.fn.win_findbuf(buf)) do
-    if reading.standing(win, buf).reading then
+    if follow_state.of(win, buf).reading then
       local view = api.nvim_win_call(win, vim.fn.winsaveview)
       local lnum = view.lnum --[[@as integer]]
       local first = math.max(1, lnum - CONTEXT)
@@ -59,7 +60,7 @@ end
 
 --- A buffer is filled anew, from its next frame on.
 ---@param buf integer
----@return termi.Filling
+---@return termi.Resync
 function M.begin(buf)
   local before = fillings[buf]
   local filling = { anchors = before and before.anchors or anchors_of(buf), data = {}, written = false }
@@ -69,7 +70,7 @@ end
 
 --- Ends the filling of a buffer when all of it has been written; returns it then.
 ---@param buf integer
----@return termi.Filling?
+---@return termi.Resync?
 function M.take_written(buf)
   local filling = fillings[buf]
   if filling and filling.written then
@@ -151,7 +152,7 @@ function M.clear(buf, chan)
   clearing = false
 end
 
-reading.on_change(function(win, buf)
+follow_state.on_change(function(win, buf)
   if fillings[buf] then
     fillings[buf].anchors[win] = nil
   end

@@ -1,8 +1,8 @@
---- Aids for reading in a run's buffer: `[[` and `]]` go from prompt to prompt, `gx` opens the link under the cursor.
+--- Shell integration in a run's buffer: `[[` and `]]` go from prompt to prompt, `gx` opens the link under the cursor.
+local capabilities = require('termi.rpc.capabilities')
 local client = require('termi.rpc.client')
-local features = require('termi.rpc.capabilities')
 local message = require('termi.ui.message')
-local registry = require('termi.model.views')
+local views = require('termi.model.views')
 
 local api = vim.api
 local M = {}
@@ -44,9 +44,9 @@ end
 ---@param direction -1|1
 ---@param default string the keys, for a host that knows no prompts
 local function prompt(direction, default)
-  local view = registry.of_buf(api.nvim_get_current_buf())
+  local view = views.of_buf(api.nvim_get_current_buf())
   local count = vim.v.count1
-  if view and view.run_id and features.has('prompts', view.host) then
+  if view and view.run_id and capabilities.has('prompts', view.host) then
     go(view, direction, count)
   else
     vim.cmd.normal({ args = { count .. default }, bang = true })
@@ -68,8 +68,8 @@ end
 
 local function open_link()
   local buf = api.nvim_get_current_buf()
-  local view = registry.of_buf(buf)
-  if not view or not view.run_id or not features.has('link', view.host) then
+  local view = views.of_buf(buf)
+  if not view or not view.run_id or not capabilities.has('link', view.host) then
     return default_gx()
   end
   local lnum, byte = unpack(api.nvim_win_get_cursor(0))

@@ -1,5 +1,5 @@
---- Where a view in which someone reads lacks rows: in a flood its screen is of now, and what has left it may be of long
---- ago. When it is let go, it is filled again.
+--- Marker of skipped rows: where a view in which someone reads lacks rows: in a flood its screen is of now, and what
+--- has left it may be of long ago. When it is let go, it is filled again.
 local api = vim.api
 local M = {}
 

@@ -1,11 +1,12 @@
---- Keeps the host informed of each view's size and of whether a window shows it.
+--- Resizes and visibility: keeps the host informed of each view's size and of whether a window shows it. What happens
+--- in one turn of the event loop is coalesced.
+local autoscroll = require('termi.view.autoscroll')
 local client = require('termi.rpc.client')
-local ending = require('termi.view.exit_status')
-local follow = require('termi.view.autoscroll')
-local reading = require('termi.view.follow_state')
-local registry = require('termi.model.views')
+local exit_status = require('termi.view.exit_status')
+local follow_state = require('termi.view.follow_state')
+local new_output_badge = require('termi.view.new_output_badge')
 local size = require('termi.view.size')
-local waiting = require('termi.view.new_output_badge')
+local views = require('termi.model.views')
 
 local api = vim.api
 local M = {}
@@ -20,7 +21,7 @@ local function sync(view)
   if now and (now.rows ~= view.size.rows or now.cols ~= view.size.cols) then
     -- A view of an earlier load of the plugin has its size; only what the host knows is not known.
     if view.size.rows > 0 then
-      follow.undisturbed(view.buf, function()
+      autoscroll.undisturbed(view.buf, function()
         size.recompute(view.buf)
       end)
     end
@@ -29,17 +30,17 @@ local function sync(view)
   end
   local seen = size.is_seen(view.buf)
   -- Held before it is seen, so that nothing moves when a person comes back to what they read.
-  local held = seen and #reading.readers(view.buf) > 0
+  local held = seen and #follow_state.readers(view.buf) > 0
   if seen and held ~= view.held then
     view.held = held
     client.notify('hold', { run_id = view.run_id, hold = held })
     if not held then
       view.waiting_rows, view.skipped_rows = nil, nil
       require('termi.view.skipped_marker').clear(view.buf)
-      ending.release(view.buf)
+      exit_status.release(view.buf)
     end
   end
-  waiting.show(view)
+  new_output_badge.show(view)
   if seen ~= view.seen then
     view.seen = seen
     client.notify('visible', { run_id = view.run_id, visible = seen })
@@ -50,7 +51,7 @@ local due = false
 
 --- Looks at all views once the editor is done with what it does now: several events make one look.
 function M.soon()
-  if due or not registry.last() then
+  if due or not views.last() then
     return
   end
   due = true
@@ -59,13 +60,13 @@ function M.soon()
     if package.loaded['termi.view.sync'] ~= M then
       return
     end
-    for _, view in ipairs(registry.all()) do
+    for _, view in ipairs(views.all()) do
       sync(view)
     end
   end)
 end
 
-reading.on_change(M.soon)
+follow_state.on_change(M.soon)
 
 local group = api.nvim_create_augroup('termi.sync', {})
 api.nvim_create_autocmd(

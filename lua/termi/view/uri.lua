@@ -1,7 +1,7 @@
 --- `:edit termi://{target}`, and the buffers `termi://{session}/{run}` that a restored :mksession names.
 local attach = require('termi.view.attach')
-local registry = require('termi.model.views')
 local sessions = require('termi.model.sessions')
+local views = require('termi.model.views')
 
 local M = {}
 
@@ -18,7 +18,7 @@ end
 ---@param uri string
 function M.read(buf, uri)
   local ok, row = pcall(resolve, uri)
-  local other = ok and registry.of_run(row.process.run_id)
+  local other = ok and views.of_run(row.process.run_id)
   if other and other.buf ~= buf then
     vim.api.nvim_win_set_buf(0, other.buf)
     return vim.schedule(function()
