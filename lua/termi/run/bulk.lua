@@ -132,45 +132,43 @@ local function living(rows)
   return found, sum
 end
 
---- Asks whether processes that live on are to be ended, where there are any.
+--- Calls a method for each run, and asks first whether processes that live on are to be ended, where there are any. With
+--- an answer "no", those runs stay as they are.
+---@param method string
 ---@param rows termi.Row[]
----@return termi.Row[] those that may go on: with an answer "no", those of which none live on
----@return fun(row: termi.Row): table params of a call for one of them
-local function to_end(rows)
+---@param on_done fun(kept: termi.Row[], results: any[], refusals: termi.proto.Error[]) not called when no run is left
+local function for_each_to_end(method, rows, on_done)
   local with_tree, count = living(rows)
-  local force = #with_tree > 0
-    and ask(
-      (count == 1 and '1 process of %s lives on. End it' or count .. ' processes of %s live on. End them'):format(
-        table.concat(names(with_tree), ', ')
-      )
-    )
+  local question = count == 1 and '1 process of %s lives on. End it' or count .. ' processes of %s live on. End them'
+  local force = #with_tree > 0 and ask(question:format(table.concat(names(with_tree), ', ')))
+  local kept = rows
   if #with_tree > 0 and not force then
-    rows = vim.tbl_filter(function(row)
+    kept = vim.tbl_filter(function(row)
       return not vim.tbl_contains(with_tree, row)
     end, rows)
   end
-  return rows,
-    function(row)
-      local its_tree = force and vim.tbl_contains(with_tree, row) or nil
-      return { target = sessions.target(row), force = its_tree }
-    end
+  if #kept == 0 then
+    return
+  end
+  local function params(row)
+    local its_tree = force and vim.tbl_contains(with_tree, row) or nil
+    return { target = sessions.target(row), force = its_tree }
+  end
+  for_each(method, kept, params, function(results, refusals)
+    on_done(kept, results, refusals)
+  end)
 end
 
 --- Starts their programs again. Whether processes that live on are to be ended is asked; runs of an answer "no" stay as
 --- they are.
 ---@param rows termi.Row[]
 function M.restart(rows)
-  local kept, params = to_end(rows)
-  if #kept == 0 then
-    return
-  end
-  rows = kept
-  for_each('restart', rows, params, function(results, refusals)
+  for_each_to_end('restart', rows, function(kept, results, refusals)
     if #refusals > 0 then
-      complain(rows, refusals)
+      complain(kept, refusals)
     end
     if #results > 0 then
-      local what = #rows == 1 and name_of(rows[1]) or format.count(#results, 'run', 'runs')
+      local what = #kept == 1 and name_of(kept[1]) or format.count(#results, 'run', 'runs')
       message.info('restarted ' .. what)
     end
   end)
@@ -194,18 +192,13 @@ end
 --- kept.
 ---@param rows termi.Row[]
 function M.dismiss(rows)
-  local kept, params = to_end(rows)
-  if #kept == 0 then
-    return
-  end
-  rows = kept
-  for_each('remove', rows, params, function(results, refusals)
+  for_each_to_end('remove', rows, function(kept, results, refusals)
     local ended = 0
     for _, result in ipairs(results) do
       ended = ended + (result.processes or 0)
     end
     if #refusals > 0 then
-      complain(rows, refusals)
+      complain(kept, refusals)
     elseif ended > 0 then
       local runs = format.count(#results, 'run', 'runs')
       message.info(('dismissed %s and ended %s'):format(runs, format.count(ended, 'process', 'processes')))
