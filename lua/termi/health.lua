@@ -149,7 +149,7 @@ local function check_hosts()
   health.start('Other machines')
   for _, name in ipairs(names) do
     local settings = config.get().hosts[name]
-    local info, trouble = remote.running(name) and client.info(name), remote.trouble(name)
+    local info, trouble = remote.running(name) and client.info(name), remote.status_text(name)
     if info then
       health.ok(('%s: connected: version %s, pid %d'):format(name, info.server.version, info.pid))
     elseif settings and vim.fn.executable(settings.cmd[1]) == 0 then

@@ -154,7 +154,7 @@ in_each_neovim! {
             "troubles = {}
              require('termi.rpc.bus').on_any(function(event)
                if event.type == 'host_lost' then
-                 table.insert(troubles, require('termi.rpc.remote').trouble('gpu'))
+                 table.insert(troubles, require('termi.rpc.remote').status_text('gpu'))
                end
              end)",
         );

@@ -263,7 +263,7 @@ end
 function M.unreachable()
   local nodes = {} ---@type termi.ListNode[]
   for _, name in ipairs(remote.names()) do
-    local trouble = remote.trouble(name)
+    local trouble = remote.status_text(name)
     if trouble then
       local count = run_state.count_active(name)
       local runs = count > 0 and (' (%s there)'):format(format.count(count, 'run', 'runs')) or ''

@@ -176,7 +176,7 @@ function M.checked(target)
   local _, host = split_host(target)
   host = host or routing.of(target:match('^[^:]*'))
   if host ~= '' and not client.running(host) then
-    message.fail('%s', remote.sentence(host))
+    message.fail('%s', remote.error_text(host))
   elseif not M.may_exist() then
     message.fail('%s', errors.NO_SESSIONS)
   end

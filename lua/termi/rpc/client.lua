@@ -193,7 +193,7 @@ function M.request(method, params, callback, host)
   host = host or host_of(params)
   local its = host == '' and M.ensure() or M.running(host)
   if not its then
-    return callback({ code = 'host_lost', message = remote.sentence(host) })
+    return callback({ code = 'host_lost', message = remote.error_text(host) })
   end
   connection.post(its, method, params, callback)
 end
@@ -210,7 +210,7 @@ function M.call(method, params, opts)
   local host = opts.host or host_of(params)
   local its = host == '' and M.ensure() or M.running(host)
   if not its then
-    message.fail('%s', remote.sentence(host))
+    message.fail('%s', remote.error_text(host))
   end
   ---@cast its -?
   local result, err = connection.await(its, method, params, timeout_ms, opts.on_result)
