@@ -58,5 +58,6 @@ mod reading;
 mod run;
 mod screen;
 mod snippets;
+mod specs;
 mod starting;
 mod typing;
