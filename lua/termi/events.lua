@@ -1,7 +1,6 @@
 --- What the host's events do here: buffers, what is known of the runs, User autocommands, notifications.
 local bus = require('termi.rpc.bus')
 local client = require('termi.rpc.client')
-local clipboard = require('termi.view.clipboard')
 local config = require('termi.config')
 local exit_notifications = require('termi.model.exit_notifications')
 local exited = require('termi.view.exited')
@@ -14,7 +13,6 @@ local routing = require('termi.rpc.routing')
 local run_state = require('termi.model.run_state')
 local sessions = require('termi.model.sessions')
 local size = require('termi.view.size')
-local skipped_marker = require('termi.view.skipped_marker')
 local view = require('termi.view')
 local views = require('termi.model.views')
 -- Acts on what becomes of connections.
@@ -54,7 +52,7 @@ local handlers = {
     end
     if its and its.held and event.skipped_rows and its.skipped_rows ~= event.skipped_rows then
       its.skipped_rows = event.skipped_rows
-      skipped_marker.show(its.buf, its.size.rows, event.skipped_rows)
+      require('termi.view.skipped_marker').show(its.buf, its.size.rows, event.skipped_rows)
     end
   end,
   run_started = function(event)
@@ -68,7 +66,7 @@ local handlers = {
   end,
   run_exited = function(event)
     run_state.ended(event)
-    clipboard.ended(event.run_id)
+    require('termi.view.clipboard').ended(event.run_id)
     local policy = config.get().notify.exit
     -- Who kills a run is told so by the kill itself.
     local failed = outcome.failed(event)
@@ -99,15 +97,15 @@ local handlers = {
     autocommand('TermiAttention', event)
   end,
   clipboard = function(event)
-    clipboard.copy(event)
+    require('termi.view.clipboard').copy(event)
   end,
   clipboard_request = function(event)
-    clipboard.asked(event)
+    require('termi.view.clipboard').asked(event)
   end,
   session_removed = function(event)
     run_state.removed(event.session_id, event.run_id)
     if event.run_id then
-      clipboard.forget(event.run_id)
+      require('termi.view.clipboard').forget(event.run_id)
     end
     routing.forget(event.run_id or event.session_id)
   end,
