@@ -1,0 +1,39 @@
+local config = require('termi.config')
+local status = require('termi.model.status')
+
+---@param run table
+---@return string
+local function word(run)
+  return status.of_ended(run --[[@as termi.proto.Process]]).word
+end
+
+---@param expect termi.spec.Expect
+return function(expect)
+  return {
+    ['an end has one word, and what lives on is counted'] = function()
+      expect.equal(word({ status = 'exited', exit = { code = 0 } }), 'done')
+      expect.equal(word({ status = 'exited', exit = { code = 2 } }), 'exited 2')
+      expect.equal(word({ status = 'exited', exit = { signal = 11 } }), 'SIGSEGV')
+      expect.equal(word({ status = 'killed', exit = { signal = 15 } }), 'killed')
+      expect.equal(word({ status = 'timed_out' }), 'timed out')
+      expect.equal(word({ status = 'exited', exit = { code = 0 }, left_running = 2 }), 'done, 2 live on')
+    end,
+    ['a kill for a limit looks like a failure'] = function()
+      local killed =
+        status.of_ended({ status = 'killed', reason = 'used too much memory' } --[[@as termi.proto.Process]])
+      expect.equal({ killed.icon, killed.hl }, { config.get().icons.killed, 'TermiFailure' })
+    end,
+    ['what runs and what failed is counted'] = function()
+      local rows = vim.tbl_map(function(process)
+        return { process = process }
+      end, {
+        { run_id = 'a', status = 'active' },
+        { run_id = 'b', status = 'exited', exit = { code = 1 } },
+        { run_id = 'c', status = 'exited', exit = { code = 0 } },
+      }) --[[@as termi.Row[] ]]
+      expect.equal(status.summary(rows), '1 running, 1 failed')
+      expect.equal(status.of_all(rows).word, 'running')
+      expect.equal(status.summary({}), '')
+    end,
+  }
+end
