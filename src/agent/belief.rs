@@ -147,25 +147,20 @@ pub struct Explained {
 }
 
 /// A run as an agent; of one that is none, nothing but that.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Agent {
-    rules: Arc<Rules>,
+    /// A user's rules; none for those in the binary.
+    rules: Option<Arc<Rules>>,
     saved: SavedAgent,
     /// What is to be believed once it has stood for its time.
     pending: Option<(AgentState, Instant)>,
 }
 
 impl Agent {
-    /// Nothing is known yet.
-    #[must_use]
-    pub fn new(rules: Arc<Rules>) -> Self {
-        Self { rules, saved: SavedAgent::default(), pending: None }
-    }
-
     /// One that another process has saved.
     #[must_use]
-    pub fn restore(rules: Arc<Rules>, saved: SavedAgent) -> Self {
-        Self { rules, saved, pending: None }
+    pub fn restore(saved: SavedAgent) -> Self {
+        Self { rules: None, saved, pending: None }
     }
 
     /// What is to outlive this process.
@@ -176,7 +171,11 @@ impl Agent {
 
     /// Other rules hold from now on.
     pub fn set_rules(&mut self, rules: Arc<Rules>) {
-        self.rules = rules;
+        self.rules = Some(rules);
+    }
+
+    fn rules(&self) -> &Rules {
+        self.rules.as_deref().unwrap_or_else(|| Rules::built_in())
     }
 
     /// Which agent it is: its own reports say so, else its program's name.
@@ -191,9 +190,9 @@ impl Agent {
         self.app().is_some()
     }
 
-    /// The program in the terminal's foreground is this one; none when it is none that is known.
-    pub fn on_program(&mut self, name: Option<&str>, now: Now) {
-        let program = name.and_then(|name| self.rules.agent_of_program(name)).map(str::to_owned);
+    /// The program in the terminal's foreground has these names.
+    pub fn on_program(&mut self, names: &[String], now: Now) {
+        let program = names.iter().find_map(|name| self.rules().agent_of_program(name)).map(str::to_owned);
         if program == self.saved.program {
             return;
         }
@@ -210,7 +209,7 @@ impl Agent {
     pub fn on_status(&mut self, status: &ProgramStatus, now: Now) {
         let records = status.records();
         if let Some(app) = records.iter().find_map(|record| record.app.as_deref()) {
-            let known = self.rules.agent_of_program(app).unwrap_or(app);
+            let known = self.rules().agent_of_program(app).unwrap_or(app);
             self.saved.reported = Some(cut(known, APP_MAX));
         } else if records.is_empty() && !self.saved.evidence.contains_key(&AgentSource::Hook) {
             self.saved.reported = None;
@@ -239,13 +238,13 @@ impl Agent {
 
     /// Its title is this one.
     pub fn on_title(&mut self, title: &str, now: Now) {
-        let found = self.app().and_then(|app| self.rules.of_title(app, title));
+        let found = self.app().and_then(|app| self.rules().of_title(app, title));
         self.set(AgentSource::Title, found.map(|found| Evidence::of_match(found, now)), now);
     }
 
     /// Its screen ends in these lines.
     pub fn on_screen(&mut self, lines: &[String], now: Now) {
-        let found = self.app().and_then(|app| self.rules.of_screen(app, lines));
+        let found = self.app().and_then(|app| self.rules().of_screen(app, lines));
         self.set(AgentSource::Screen, found.map(|found| Evidence::of_match(found, now)), now);
     }
 

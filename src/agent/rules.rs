@@ -2,7 +2,10 @@
 //!
 //! One file is in the binary, `rules.toml`; a user's own replaces agents of it by name, and adds others.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
@@ -131,13 +134,14 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Those in the binary.
+    /// Those in the binary. They are compiled when they are first used, which takes some milliseconds.
     #[must_use]
-    pub fn built_in() -> Arc<Self> {
-        // A test reads them.
-        Self::parse(BUILT_IN)
-            .unwrap_or_else(|_| Self { generic: AgentRules::default(), agents: BTreeMap::new() })
-            .into()
+    pub fn built_in() -> &'static Self {
+        static RULES: LazyLock<Rules> = LazyLock::new(|| {
+            // A test reads them.
+            Rules::parse(BUILT_IN).unwrap_or_else(|_| Rules { generic: AgentRules::default(), agents: BTreeMap::new() })
+        });
+        &RULES
     }
 
     /// Those in the binary with a user's own: an agent of the same name is replaced, generic rules come before.

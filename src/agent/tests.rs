@@ -49,9 +49,9 @@ struct Player {
 
 impl Player {
     fn new(app: &str, size: Size, without: Without) -> Self {
-        let mut agent = Agent::new(Rules::built_in());
+        let mut agent = Agent::default();
         let began = Instant::now();
-        agent.on_program(Some(app), Now { instant: began, unix_ms: 0 });
+        agent.on_program(&[app.to_owned()], Now { instant: began, unix_ms: 0 });
         Self { terminal: Terminal::new(size, 1 << 20), agent, began, without, looked: (-1.0, 0) }
     }
 
@@ -205,7 +205,10 @@ fn reports_are_right_at_any_size() {
     for (rows, cols) in [(24, 80), (10, 20)] {
         for name in ["claude2-visible-b", "codex-visible"] {
             let (right, all, longest) = judge(name, Size { rows, cols }, Without::default(), 0.0);
-            assert!(right * 100 >= all * 98 && longest <= 1.0, "{name} at {rows}x{cols}: {right} of {all}, {longest:.2} s");
+            assert!(
+                right * 100 >= all * 98 && longest <= 1.0,
+                "{name} at {rows}x{cols}: {right} of {all}, {longest:.2} s"
+            );
         }
     }
 }

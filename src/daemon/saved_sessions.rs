@@ -348,6 +348,7 @@ fn is_news(event: &Event) -> bool {
         event,
         Event::Output { .. }
             | Event::Attention { .. }
+            | Event::AgentState { .. }
             | Event::Progress { .. }
             | Event::Clipboard { .. }
             | Event::ClipboardRequest { .. }

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Exit, JsonLine, RunId, Secret, SessionId, Status};
+use super::{AgentInfo, AgentState, Exit, JsonLine, RunId, Secret, SessionId, Status};
 
 /// Something that happened, most often to a session or run: then it carries the session's id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -124,6 +124,19 @@ pub enum Event {
         /// The text of the notification.
         message: Option<String>,
     },
+    /// What a coding agent is doing has changed. Sent at most ten times a second for a run; the last state always is.
+    AgentState {
+        /// The session.
+        session_id: SessionId,
+        /// Its name.
+        session_name: String,
+        /// The run.
+        run_id: RunId,
+        /// The agent; none when the run is no agent any more.
+        agent: Option<AgentInfo>,
+        /// What it was doing before; none when it was no agent.
+        was: Option<AgentState>,
+    },
     /// A program reports its progress (OSC 9;4). Sent when it changes, at most ten times a second.
     Progress {
         /// The session.
@@ -222,6 +235,7 @@ impl Event {
             | Self::LeftRunning { session_id, run_id, .. }
             | Self::Json { session_id, run_id, .. }
             | Self::Attention { session_id, run_id, .. }
+            | Self::AgentState { session_id, run_id, .. }
             | Self::Progress { session_id, run_id, .. }
             | Self::Clipboard { session_id, run_id, .. }
             | Self::ClipboardRequest { session_id, run_id, .. }

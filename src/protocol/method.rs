@@ -125,7 +125,8 @@ macro_rules! for_each_method {
         $callback! {
             Initialize, Run, Sessions, Kill, Input, Resize, Attach, Detach, Visible, Hold, Snapshot, Lines, Prompts,
             Link, Clipboard, Wait, Rename, Restart, Remove, SendInput, Configure, SetColors, History, Stats, Subscribe,
-            Unsubscribe, Health, Templates, ParseTemplates, Up, Down, Shutdown, Join, Replace, Restorable, Restore
+            Unsubscribe, Health, Templates, ParseTemplates, Up, Down, Shutdown, Join, Replace, Restorable, Restore,
+            Seen, Evidence
         }
     };
 }

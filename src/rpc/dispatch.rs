@@ -177,6 +177,8 @@ impl Connection {
             Hold => |p, permit| sessions.hold(p, client.id(), permit),
             Snapshot => |p, permit| sessions.snapshot(p, permit),
             Lines => |p, permit| sessions.lines(p, permit),
+            Seen => |p, permit| sessions.seen(p.run_id, permit),
+            Evidence => |p, permit| sessions.agent_evidence(p.run_id, permit),
             Prompts => |p, permit| sessions.prompts(p.run_id, client.id(), permit),
             Link => |p, permit| sessions.link(p, client.id(), permit),
             Clipboard => |p, permit| async {

@@ -7,8 +7,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     protocol::{
-        AttachReply, LinesReply, LinkReply, PromptsReply, Result, RunId, RunInfo, SessionId, Size, SnapshotFormat,
-        SnapshotReply, WaitReply,
+        AgentEvidenceReply, AttachReply, LinesReply, LinkReply, PromptsReply, Result, RunId, RunInfo, SessionId, Size,
+        SnapshotFormat, SnapshotReply, WaitReply,
     },
     pty::Spawn,
     session::{
@@ -95,6 +95,14 @@ pub enum RunMessage {
         request: u64,
         data: Option<Vec<u8>>,
         reply: oneshot::Sender<Result<()>>,
+    },
+    /// A client has looked at its state as an agent.
+    Seen(oneshot::Sender<()>),
+    AgentEvidence(oneshot::Sender<AgentEvidenceReply>),
+    /// The names of the program of a process group that is in its terminal's foreground.
+    Foreground {
+        group: i32,
+        names: Vec<String>,
     },
     Kill {
         kill: Kill,

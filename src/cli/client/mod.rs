@@ -4,6 +4,7 @@
 //! starts. Exit codes: 0, or the program's own where a command is about one program; [`TIMED_OUT`] when the time was
 //! up; [`FAILED`] for all that Termi could not do, arguments that make no sense among them, as timeout(1) and env(1) say it.
 
+mod agents;
 mod attach;
 pub(super) mod candidates;
 mod connection;
@@ -53,6 +54,8 @@ pub enum Command {
     Run(run::Args),
     /// Lists sessions and their runs
     Ls(ls::Args),
+    /// Lists coding agents and what each is doing, those that wait for you first
+    Agents(agents::Args),
     /// Ends runs, whole process trees, and says how many
     Kill(kill::Args),
     /// Shows a run on this terminal and types into it
@@ -163,6 +166,7 @@ pub fn main(command: Command) -> ExitCode {
     match command {
         Command::Run(args) => block_on(run::run(args)),
         Command::Ls(args) => block_on(ls::run(args)),
+        Command::Agents(args) => block_on(agents::run(args)),
         Command::Kill(args) => block_on(kill::run(args)),
         Command::Attach(args) => block_on(attach::run(args)),
         Command::Send(args) => block_on(send::run(args)),

@@ -178,6 +178,15 @@ pub const PAGES: &[Page] = &[
         ],
     ),
     page(
+        "agents",
+        PLAIN,
+        &[
+            ("termi agents", "Lists coding agents, those that wait for you first."),
+            ("termi agents --watch", "Prints a line for each change."),
+            ("termi agents --explain claude", "Who says what of the session claude, and who is believed."),
+        ],
+    ),
+    page(
         "kill",
         EACH,
         &[

@@ -20,6 +20,7 @@ macro_rules! method {
     };
 }
 
+mod agent;
 mod connect;
 mod daemon;
 mod follow;
@@ -37,6 +38,7 @@ mod terminal;
 mod view;
 mod wait;
 
+pub use agent::*;
 pub use connect::*;
 pub use daemon::*;
 pub use follow::*;

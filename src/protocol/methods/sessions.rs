@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{CommandSpec, Empty, Limits, ReplySize, RunId, SessionId, Stream, Target};
+use crate::protocol::{AgentInfo, CommandSpec, Empty, Limits, ReplySize, RunId, SessionId, Stream, Target};
 
 method!(
     /// All sessions with their runs.
@@ -116,6 +116,9 @@ pub struct RunInfo {
     pub last_line: String,
     /// The title it set.
     pub title: String,
+    /// What is known of it as a coding agent; absent of what is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentInfo>,
     /// Its working directory now, while it runs: the one that it reports (OSC 7), else the program's own.
     pub cwd: String,
     /// Resident memory of its process tree in bytes, while it runs.

@@ -204,6 +204,7 @@ impl Run {
             bytes: self.bytes,
             last_line: self.terminal.last_line(),
             title: self.terminal.title().to_owned(),
+            agent: self.agent.info(),
             cwd: cwd.map(|cwd| cwd.to_string_lossy().into_owned()).unwrap_or_default(),
             memory_bytes: None,
             cpu_percent: None,

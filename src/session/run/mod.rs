@@ -1,5 +1,6 @@
 //! One run: a program on a PTY, its terminal, and who looks at it. One task owns it all.
 
+mod agent;
 mod desired;
 mod focus;
 mod info;
@@ -21,9 +22,11 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
+use agent::WatchedAgent;
 use notifications::Heard;
 
 use crate::{
+    agent::Agent,
     history::{KeptPath, Output},
     protocol::{CommandSpec, Event, Exit, Limits, RunId, SessionId, Size, Status, Stream},
     pty::{Master, ShimLink, Spawn, Spawned},
@@ -197,6 +200,7 @@ pub struct Run {
     last_output: Instant,
     last_activity: Instant,
     heard: Heard,
+    agent: WatchedAgent,
     focus: Focus,
     /// Until when its clients of before a replacement may be on their way back.
     rejoined_until: Option<Instant>,
@@ -272,6 +276,7 @@ impl Run {
             last_output: now,
             last_activity: now,
             heard: Heard::default(),
+            agent: WatchedAgent::new(Agent::default()),
             focus: Focus::default(),
             rejoined_until: None,
             bytes: 0,
@@ -379,6 +384,7 @@ impl Run {
         if self.heard.due().is_some_and(|due| now >= due) {
             self.tell_paced();
         }
+        self.check_agent();
         if std::mem::take(&mut self.rest_goes) {
             let reason = self.reason.clone();
             self.begin_kill(Kill { signal: None, grace: DEFAULT_GRACE }, Status::Killed, reason, None).await;
@@ -459,6 +465,7 @@ impl Run {
             self.input.stall_deadline(),
             self.resync_due(),
             self.heard.due(),
+            self.agent.deadline(),
             self.timeout().map(|(deadline, _)| deadline),
             self.rejoined_until,
             self.waits.lags().then_some(self.last_output),

@@ -147,6 +147,7 @@ impl Run {
             self.terminal.flush();
         }
         let effects = self.terminal.take_effects();
+        self.agent_prints(&effects);
         self.hear(effects);
         let cuts = self.terminal.transcript_cuts();
         if cuts > self.cuts {
@@ -342,6 +343,7 @@ impl Run {
         self.remember(exit, at, lasted);
         self.changed();
         self.stop_hearing();
+        self.agent_ends();
         self.viewers.iter_mut().for_each(Viewer::end);
         let event = self.exit_event(exit, lasted);
         // Who has a view is told once it shows everything, who follows its lines once it has them all.

@@ -66,6 +66,12 @@ impl Run {
             RunMessage::Clipboard { request, data, reply } => {
                 let _ = reply.send(self.answer_clipboard(request, data.as_deref()));
             }
+            RunMessage::Seen(reply) => {
+                self.agent_is_seen();
+                let _ = reply.send(());
+            }
+            RunMessage::AgentEvidence(reply) => _ = reply.send(self.agent_evidence()),
+            RunMessage::Foreground { group, names } => self.agent_is(group, &names),
             RunMessage::Kill { kill, reply } => self.begin_kill(kill, Status::Killed, None, Some(reply)).await,
             RunMessage::Wait { condition, reply } => self.wait(condition, reply),
             RunMessage::Info(reply) => _ = reply.send(self.publish()),
@@ -104,6 +110,7 @@ impl Run {
     fn as_typed(&mut self, client: ClientId, data: Vec<u8>, paste: bool) -> Vec<u8> {
         // A report of the focus is no key.
         if paste || !focus::is_report(&data) {
+            self.agent_is_typed_to();
             self.typed_by(client);
         }
         // The program has the size before it has the key.
@@ -273,6 +280,7 @@ impl Run {
         (self.started, self.started_at, self.last_output, self.last_activity) = (now, SystemTime::now(), now, now);
         self.output = begin_output(&self.services, &self.identity, self.started_at);
         self.output_path = self.output.as_ref().map(crate::history::Output::path);
+        self.agent_begins();
         self.changed();
         let (session_id, session_name, run_id) = self.who();
         let pid = self.pid.unsigned_abs();

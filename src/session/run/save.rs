@@ -8,8 +8,9 @@ use std::{
 use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 
-use super::{Flow, Heard, Identity, Life, Run, watch_limits};
+use super::{Flow, Heard, Identity, Life, Run, WatchedAgent, watch_limits};
 use crate::{
+    agent::Agent,
     history::{KeptPath, Output},
     process::handed_down,
     protocol::SessionId,
@@ -97,6 +98,7 @@ impl Run {
             started_at_ms: unix_ms(self.started_at),
             last_output: self.last_output.elapsed(),
             last_activity: self.last_activity.elapsed(),
+            agent: self.agent.save(),
             cwd: self.heard.cwd().map(|cwd| cwd.as_os_str().to_owned()),
             focus: self.focus,
             bytes: self.bytes,
@@ -198,6 +200,7 @@ impl Run {
             last_output: ago(saved.last_output),
             last_activity: ago(saved.last_activity),
             heard: Heard::resumed(saved.cwd.map(Into::into)),
+            agent: WatchedAgent::new(Agent::restore(saved.agent)),
             focus: saved.focus,
             rejoined_until: Some(now + REJOIN_PATIENCE),
             bytes: saved.bytes,

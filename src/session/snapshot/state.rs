@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::time::unix_ms;
 use crate::{
+    agent::SavedAgent,
     history::SavedOutput,
     protocol::{CommandSpec, ConfigureReply, Exit, Keep, Limits, RunId, SessionId, Size, Status, Stream, Template},
     session::{client::json_lines::Lines, program::command::Command},
@@ -159,6 +160,9 @@ pub struct SavedRun {
     pub started_at_ms: u64,
     pub last_output: Duration,
     pub last_activity: Duration,
+    /// What is known of it as a coding agent.
+    #[serde(default)]
+    pub agent: SavedAgent,
     /// Where its program says that it works.
     pub cwd: Option<OsString>,
     pub focus: Focus,

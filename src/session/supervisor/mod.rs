@@ -37,11 +37,11 @@ use crate::{
     history::HistoryStore,
     process,
     protocol::{
-        AttachParams, AttachReply, Bytes, ClipboardParams, Code, ColorsParams, CrossSession, Empty, Error, Event,
-        HoldParams, InputParams, KillParams, KillReply, LinesParams, LinesReply, LinkParams, LinkReply, PromptsReply,
-        RemoveParams, RemoveReply, RenameParams, RenameReply, ResizeParams, Result, RunId, SessionId, SessionInfo,
-        SessionsReply, SignalSpec, SnapshotParams, SnapshotReply, Status, SubscribeReply, Target, VisibleParams,
-        WaitParams, WaitReason, WaitReply,
+        AgentEvidenceReply, AttachParams, AttachReply, Bytes, ClipboardParams, Code, ColorsParams, CrossSession, Empty,
+        Error, Event, HoldParams, InputParams, KillParams, KillReply, LinesParams, LinesReply, LinkParams, LinkReply,
+        PromptsReply, RemoveParams, RemoveReply, RenameParams, RenameReply, ResizeParams, Result, RunId, SessionId,
+        SessionInfo, SessionsReply, SignalSpec, SnapshotParams, SnapshotReply, Status, SubscribeReply, Target,
+        VisibleParams, WaitParams, WaitReason, WaitReply,
     },
     session::{
         client::{Client, ClientId, viewer::AttachWish},
@@ -349,6 +349,18 @@ impl Supervisor {
     pub async fn prompts(&self, run_id: RunId, client: ClientId, permit: &Permit) -> Result<PromptsReply> {
         let run = self.one(run_id, permit).await?;
         run.call(|reply| RunMessage::Prompts { client, reply }).await.ok_or_else(run_gone)
+    }
+
+    /// Notes that a client has looked at an agent's state.
+    pub async fn seen(&self, run_id: RunId, permit: &Permit) -> Result<Empty> {
+        let run = self.one(run_id, permit).await?;
+        run.call(RunMessage::Seen).await.ok_or_else(run_gone).map(|()| Empty {})
+    }
+
+    /// What each source says of a run as an agent.
+    pub async fn agent_evidence(&self, run_id: RunId, permit: &Permit) -> Result<AgentEvidenceReply> {
+        let run = self.one(run_id, permit).await?;
+        run.call(RunMessage::AgentEvidence).await.ok_or_else(run_gone)
     }
 
     /// The link in a cell of a client's view of a run.

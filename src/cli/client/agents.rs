@@ -1,0 +1,207 @@
+//! `termi agents`: which coding agents there are, what each is doing, and who says so.
+
+use std::{
+    cmp::Reverse,
+    process::ExitCode,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::{Failure, Outcome, candidates, connection::Connection, output, target};
+use crate::{
+    client::Message,
+    protocol::{
+        AgentInfo, AgentKind, AgentSource, AgentState, Empty, Event, Evidence, RunInfo, RunTarget, SessionInfo,
+        Sessions, SessionsReply, Target,
+    },
+    units,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "States: blocked (it waits for an answer), error, done (your turn), working, ready, starting, \
+    unknown. Those that have waited longest come first.")]
+pub struct Args {
+    /// Print a line for each change from now on
+    #[arg(long, short, conflicts_with = "explain")]
+    watch: bool,
+    /// Print what each source says of this run, since when, and which is believed
+    #[arg(long, value_name = "TARGET", add = candidates::active_targets())]
+    explain: Option<Target>,
+    /// Print JSON: a list of {session_id, session_name, run_id, agent}; with --watch an event a line; with --explain
+    /// {agent, evidence}
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: Args) -> Outcome {
+    let mut connection = match Connection::open().await {
+        Ok(connection) => connection,
+        // Where there is no daemon there are no agents.
+        Err(Failure::NobodyThere(_)) if args.explain.is_none() && !args.watch => {
+            return list(&SessionsReply::new(), args.json);
+        }
+        Err(error) => return Err(error),
+    };
+    match args.explain {
+        Some(target) => explain(&mut connection, &target, args.json).await,
+        None if args.watch => watch(connection, args.json).await,
+        None => list(&connection.read::<Sessions>(|| Empty {}).await?, args.json),
+    }
+}
+
+/// Who is to be looked at first: whoever waits, and of these who has waited longest.
+fn urgency(agent: &AgentInfo) -> (u8, Reverse<bool>, u64) {
+    let rank = match agent.state {
+        AgentState::Blocked => 0,
+        AgentState::Error => 1,
+        AgentState::Done => 2,
+        AgentState::Working => 3,
+        AgentState::Ready => 4,
+        AgentState::Starting => 5,
+        AgentState::Unknown => 6,
+    };
+    // What was seen is not urgent, but for a question.
+    (rank, Reverse(!agent.seen), agent.since)
+}
+
+fn list(sessions: &SessionsReply, json: bool) -> Outcome {
+    let mut agents: Vec<(&SessionInfo, &RunInfo, &AgentInfo, String)> = Vec::new();
+    for (id, session) in sessions {
+        for run in &session.processes {
+            agents.extend(run.agent.as_ref().map(|agent| (session, run, agent, id.to_string())));
+        }
+    }
+    agents.sort_by_key(|(_, _, agent, _)| urgency(agent));
+    if json {
+        let rows = agents.iter().map(|(session, run, agent, id)| {
+            serde_json::json!({
+                "session_id": id, "session_name": session.name, "run_id": run.run_id, "agent": agent,
+            })
+        });
+        output::json(&rows.collect::<Vec<_>>())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if agents.is_empty() {
+        output::line("no coding agents are running")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, units::millis);
+    let rows: Vec<[String; 6]> = agents
+        .into_iter()
+        .map(|(session, run, agent, _)| {
+            [
+                session.name.clone(),
+                run.run_id.short().to_owned(),
+                output::one_line(&agent.app),
+                described(agent),
+                units::age(now.saturating_sub(agent.since)),
+                output::one_line(agent.message.as_deref().or(agent.title.as_deref()).unwrap_or_default()),
+            ]
+        })
+        .collect();
+    output::table(["SESSION", "RUN", "AGENT", "STATE", "FOR", "MESSAGE"], &rows)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `blocked (permission)`, `working 40%`.
+fn described(agent: &AgentInfo) -> String {
+    let mut text = word(agent.state).to_owned();
+    if let Some(kind) = agent.kind.filter(|_| agent.state == AgentState::Blocked) {
+        let kind = match kind {
+            AgentKind::Permission => "permission",
+            AgentKind::Question => "question",
+            AgentKind::Auth => "login",
+            AgentKind::Dialog => "dialog",
+        };
+        text.push_str(&format!(" ({kind})"));
+    }
+    if let Some(percent) = agent.progress.filter(|_| agent.state == AgentState::Working) {
+        text.push_str(&format!(" {percent}%"));
+    }
+    text
+}
+
+/// A state's word, as in the protocol.
+pub fn word(state: AgentState) -> &'static str {
+    match state {
+        AgentState::Starting => "starting",
+        AgentState::Ready => "ready",
+        AgentState::Working => "working",
+        AgentState::Blocked => "blocked",
+        AgentState::Done => "done",
+        AgentState::Error => "error",
+        AgentState::Unknown => "unknown",
+    }
+}
+
+async fn watch(connection: Connection, json: bool) -> Outcome {
+    let (client, mut inbox) = connection.into_parts();
+    client.initialize("termi-agents").await?;
+    while let Some(message) = inbox.next().await {
+        let Message::Event(event) = message else { continue };
+        let Event::AgentState { session_name, run_id, agent, was, .. } = &event else { continue };
+        if json {
+            output::json(&event)?;
+            continue;
+        }
+        let (name, run) = (output::one_line(session_name), run_id.short());
+        let was = was.map_or("", word);
+        let line = match agent {
+            None => format!("{name}:{run}  {was} -> no agent"),
+            Some(agent) => {
+                let message = output::one_line(agent.message.as_deref().unwrap_or_default());
+                format!("{name}:{run}  {}  {}  {message}", output::one_line(&agent.app), described(agent))
+            }
+        };
+        output::line(line.trim_end())?;
+    }
+    Err(Failure::HostEnded)
+}
+
+async fn explain(connection: &mut Connection, target: &Target, json: bool) -> Outcome {
+    let found = target::one_run(connection, target).await?;
+    let run_id = found.run.run_id.clone();
+    let reply = connection.read::<Evidence>(|| RunTarget { run_id: run_id.clone() }).await?;
+    if json {
+        output::json(&reply)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let name = format!("{}:{}", found.session.name, run_id.short());
+    match &reply.agent {
+        None => output::line(&format!("{name} is no coding agent that Termi knows"))?,
+        Some(agent) => {
+            output::line(&format!("{name} is {}: {}", output::one_line(&agent.app), described(agent)))?;
+        }
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, units::millis);
+    let rows: Vec<[String; 6]> = reply
+        .evidence
+        .iter()
+        .map(|evidence| {
+            [
+                if evidence.believed { "*" } else { "" }.to_owned(),
+                source(evidence.source).to_owned(),
+                word(evidence.state).to_owned(),
+                units::age(now.saturating_sub(evidence.since)),
+                evidence.rule.clone(),
+                output::one_line(evidence.message.as_deref().unwrap_or(&evidence.text)),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        output::line("no source says anything of it")?;
+    } else {
+        output::table(["", "SOURCE", "STATE", "FOR", "RULE", "TEXT"], &rows)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn source(source: AgentSource) -> &'static str {
+    match source {
+        AgentSource::Osc => "osc",
+        AgentSource::Hook => "hook",
+        AgentSource::Json => "json",
+        AgentSource::Screen => "screen",
+        AgentSource::Title => "title",
+        AgentSource::Bell => "bell",
+    }
+}

@@ -1,0 +1,250 @@
+//! A run as a coding agent: when its program, its title and its screen are looked at, and who is sent its state.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Run;
+use crate::{
+    agent::{Agent, LINES_MAX, Now, SavedAgent},
+    process,
+    protocol::{AgentEvidence, AgentEvidenceReply, AgentInfo, Event},
+    pty::Master,
+    session::{message::RunMessage, snapshot::time::unix_ms},
+    term::Effects,
+};
+
+/// A screen that changes is looked at this often. Most of what agents draw are spinners.
+const SCREEN_INTERVAL: Duration = Duration::from_millis(150);
+
+/// The program in the foreground is looked for this often at first, and then, while there is output, this often: what
+/// a shell starts without a group of its own is seen by that alone.
+const PROGRAM_INTERVAL: Duration = Duration::from_millis(500);
+const PROGRAM_INTERVAL_LATER: Duration = Duration::from_secs(10);
+const PROGRAM_LOOKS: u32 = 4;
+
+/// A state is sent at most this often; the last always is.
+const EVENT_THROTTLE: Duration = Duration::from_millis(100);
+
+/// What is known of a run as an agent, and when to look again.
+pub(super) struct WatchedAgent {
+    agent: Agent,
+    title: String,
+    /// The change of the screen that was looked at last, and when that was.
+    looked: (u64, Option<Instant>),
+    /// Its screen has changed since.
+    is_changed: bool,
+    /// The group in the foreground, how often its program was looked for, and when that was last.
+    group: Option<i32>,
+    looks: u32,
+    looked_for: Option<Instant>,
+    /// When the group in the foreground was looked at, and whether there was output since.
+    looked_at_group: Option<Instant>,
+    has_printed: bool,
+    /// What clients were sent last, and when.
+    sent: Option<AgentInfo>,
+    sent_at: Option<Instant>,
+}
+
+impl WatchedAgent {
+    pub(super) fn new(agent: Agent) -> Self {
+        Self {
+            sent: agent.info(),
+            agent,
+            title: String::new(),
+            looked: (0, None),
+            is_changed: false,
+            group: None,
+            looks: 0,
+            looked_for: None,
+            looked_at_group: None,
+            has_printed: false,
+            sent_at: None,
+        }
+    }
+
+    pub(super) fn save(&self) -> SavedAgent {
+        self.agent.save()
+    }
+
+    pub(super) fn info(&self) -> Option<AgentInfo> {
+        self.agent.info()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let look = self.is_changed.then(|| self.looked.1.map_or_else(Instant::now, |last| last + SCREEN_INTERVAL));
+        let send = (self.agent.info() != self.sent)
+            .then(|| self.sent_at.map_or_else(Instant::now, |last| last + EVENT_THROTTLE));
+        let foreground =
+            self.has_printed.then(|| self.looked_at_group.map_or_else(Instant::now, |last| last + PROGRAM_INTERVAL));
+        [look, send, foreground, self.agent.deadline()].into_iter().flatten().min()
+    }
+
+    /// Whether it is time to look which group is in the foreground.
+    fn looks_at_group(&mut self, now: Instant) -> bool {
+        let is_due = self.looked_at_group.is_none_or(|last| now >= last + PROGRAM_INTERVAL);
+        if is_due {
+            self.looked_at_group = Some(now);
+        }
+        is_due
+    }
+
+    /// Whether the program of that group is to be looked for.
+    fn looks_for_program(&mut self, group: i32, now: Instant) -> bool {
+        if self.group != Some(group) {
+            (self.group, self.looks) = (Some(group), 0);
+        }
+        if self.looks >= PROGRAM_LOOKS && self.looked_for.is_some_and(|last| now < last + PROGRAM_INTERVAL_LATER) {
+            return false;
+        }
+        self.looks += 1;
+        self.looked_for = Some(now);
+        true
+    }
+}
+
+fn now() -> Now {
+    Now { instant: Instant::now(), unix_ms: unix_ms(SystemTime::now()) }
+}
+
+impl Run {
+    /// Takes in what output brought about.
+    pub(super) fn agent_prints(&mut self, effects: &Effects) {
+        let now = now();
+        self.agent.has_printed = true;
+        self.look_at_foreground(now.instant);
+        if effects.status_changed {
+            self.agent.agent.on_status(self.terminal.program_status(), now);
+        }
+        if !self.agent.agent.is_watched() {
+            return;
+        }
+        if self.agent.title != self.terminal.title() {
+            self.terminal.title().clone_into(&mut self.agent.title);
+            self.agent.agent.on_title(&self.agent.title, now);
+        }
+        if let Some(notification) = effects.notifications.last() {
+            self.agent.agent.on_attention(Some(&notification.text()), now);
+        } else if effects.bell {
+            self.agent.agent.on_attention(None, now);
+        }
+        self.agent.is_changed = true;
+    }
+
+    /// Looks which group is in the foreground, if there was output since the last look and that is long enough ago.
+    fn look_at_foreground(&mut self, now: Instant) {
+        if !self.agent.has_printed || !self.agent.looks_at_group(now) {
+            return;
+        }
+        self.agent.has_printed = false;
+        let Some(group) = self.master.as_ref().and_then(Master::foreground) else { return };
+        if self.agent.looks_for_program(group, now) {
+            self.look_for_program(group);
+        }
+    }
+
+    /// Reads of processes may wait with one that waits for a disk.
+    fn look_for_program(&self, group: i32) {
+        let own = self.own.clone();
+        tokio::task::spawn_blocking(move || {
+            let names = process::program_names(group);
+            if let Some(own) = own.upgrade() {
+                // A mailbox that is full is one that a later look finds empty.
+                let _ = own.try_send(RunMessage::Foreground { group, names });
+            }
+        });
+    }
+
+    /// The program of a group that is, or was, in the foreground has these names.
+    pub(super) fn agent_is(&mut self, group: i32, names: &[String]) {
+        if self.agent.group != Some(group) || self.exit().is_some() {
+            return;
+        }
+        let (was, now) = (self.agent.agent.is_watched(), now());
+        self.agent.agent.on_program(names, now);
+        if !was && self.agent.agent.is_watched() {
+            self.agent.agent.on_title(self.terminal.title(), now);
+            self.terminal.title().clone_into(&mut self.agent.title);
+            self.agent.is_changed = true;
+        }
+    }
+
+    /// Somebody typed.
+    pub(super) fn agent_is_typed_to(&mut self) {
+        if self.agent.agent.is_watched() {
+            self.agent.agent.on_input(now());
+        }
+    }
+
+    /// A client has looked at its state.
+    pub(super) fn agent_is_seen(&mut self) {
+        if self.agent.agent.on_seen() {
+            self.send_agent();
+        }
+    }
+
+    /// What time alone brings about: looks, what has stood for its time, and events that were held back.
+    pub(super) fn check_agent(&mut self) {
+        let now = now();
+        self.look_at_foreground(now.instant);
+        let is_due = self.agent.looked.1.is_none_or(|last| now.instant >= last + SCREEN_INTERVAL);
+        // Half of a synchronized update is not to be seen.
+        if self.agent.is_changed && is_due && self.terminal.sync_deadline().is_none() {
+            self.terminal.flush();
+            let change = self.terminal.change();
+            if change != self.agent.looked.0 || self.agent.looked.1.is_none() {
+                self.agent.agent.on_screen(&self.terminal.bottom_lines(LINES_MAX), now);
+            }
+            self.agent.looked = (change, Some(now.instant));
+            self.agent.is_changed = false;
+        }
+        if self.agent.agent.deadline().is_some_and(|due| now.instant >= due) {
+            self.agent.agent.on_deadline(now);
+        }
+        if self.agent.sent_at.is_none_or(|last| now.instant >= last + EVENT_THROTTLE) {
+            self.send_agent();
+        }
+    }
+
+    fn send_agent(&mut self) {
+        let agent = self.agent.agent.info();
+        if agent == self.agent.sent {
+            return;
+        }
+        let was = self.agent.sent.take().map(|info| info.state);
+        self.agent.sent.clone_from(&agent);
+        self.agent.sent_at = Some(Instant::now());
+        let (session_id, session_name, run_id) = self.who();
+        self.announce(Event::AgentState { session_id, session_name, run_id, agent, was });
+    }
+
+    /// The program has ended: what it reported of that stays.
+    pub(super) fn agent_ends(&mut self) {
+        self.terminal.end_program_status();
+        self.agent.agent.on_exit(self.terminal.program_status(), now());
+        self.agent.is_changed = false;
+        self.send_agent();
+    }
+
+    /// Another program begins in its place.
+    pub(super) fn agent_begins(&mut self) {
+        let agent = Agent::default();
+        let sent = self.agent.sent.take();
+        self.agent = WatchedAgent { sent, ..WatchedAgent::new(agent) };
+        self.send_agent();
+    }
+
+    /// What each source says of it.
+    pub(super) fn agent_evidence(&self) -> AgentEvidenceReply {
+        let explained = self.agent.agent.explain().into_iter();
+        let evidence = explained.map(|explained| AgentEvidence {
+            source: explained.source,
+            state: explained.evidence.state,
+            kind: explained.evidence.kind,
+            message: explained.evidence.message,
+            since: explained.evidence.since,
+            rule: explained.evidence.rule,
+            text: explained.evidence.text,
+            believed: explained.believed,
+        });
+        AgentEvidenceReply { agent: self.agent.info(), evidence: evidence.collect() }
+    }
+}
