@@ -12,7 +12,7 @@ use crate::{
     },
     pty::Spawn,
     session::{
-        client::{Client, ClientId, caller::Caller, viewer::AttachWish},
+        client::{Client, ClientId, caller::Caller, viewer::AttachOptions},
         program::{kill::Kill, limits::Limit},
         snapshot::{outline::RunOutline, state::SavedRun},
         waits::waiter::Condition,
@@ -53,7 +53,7 @@ pub enum RunMessage {
     Attach {
         client: Client,
         caller: Caller,
-        wish: AttachWish,
+        options: AttachOptions,
         reply: oneshot::Sender<AttachReply>,
     },
     /// The shim that watches over its program, while there is one.
@@ -61,12 +61,12 @@ pub enum RunMessage {
     Detach(ClientId),
     /// Sends a client its lines; answered with the number of the next, or nothing when it has no lines. Not answered
     /// when the caller may no longer read the run.
-    Follow {
+    Subscribe {
         client: Client,
         caller: Caller,
         reply: oneshot::Sender<Option<u64>>,
     },
-    Unfollow(ClientId),
+    Unsubscribe(ClientId),
     Visible {
         client: ClientId,
         visible: bool,
@@ -80,7 +80,7 @@ pub enum RunMessage {
         scrollback: usize,
         reply: oneshot::Sender<SnapshotReply>,
     },
-    Lines(LinesWish),
+    Lines(LinesRequest),
     Prompts {
         client: ClientId,
         reply: oneshot::Sender<PromptsReply>,
@@ -150,8 +150,8 @@ pub struct Restarted {
     pub process_name: String,
 }
 
-/// Somebody who wants lines from a place on.
-pub struct LinesWish {
+/// A request for lines from a place on; `waits` is a long poll.
+pub struct LinesRequest {
     pub from: Option<u64>,
     pub last: Option<usize>,
     pub partial: bool,

@@ -43,8 +43,8 @@ impl Announcer {
 pub struct Services {
     pub announcer: Announcer,
     pub watcher: limits::Watcher,
-    pub floods: output_gate::Gate,
-    pub memory: heap_trim::Memory,
+    pub floods: output_gate::OutputGate,
+    pub heap_trim: heap_trim::HeapTrim,
     /// What programs inside a session may do to others.
     pub cross_session: watch::Receiver<CrossSession>,
     /// What is kept on disk; none where nothing is.

@@ -2,7 +2,7 @@
 //! who follow it, at their pace.
 //!
 //! Nothing here grows with what a program prints: a line is held to the limit of the run's transcript, and what
-//! waits for a slow follower to a little more than that; what goes beyond is dropped, and how much is told.
+//! waits for a slow subscriber to a little more than that; what goes beyond is dropped, and how much is told.
 
 use std::{
     collections::VecDeque,
@@ -24,12 +24,12 @@ const RETRY: Duration = Duration::from_millis(50);
 /// The most values that a line may hold to be parsed: a value of a few bytes takes hundreds.
 const MOST_VALUES: u64 = 100_000;
 
-/// What even a small limit lets wait for a follower.
+/// What even a small limit lets wait for a subscriber.
 const LEAST_BACKLOG: usize = 1 << 20;
 
-/// Puts lines together.
+/// Splits output into lines, whatever reads cut.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Lines {
+pub struct LineSplitter {
     pending: Vec<u8>,
     /// Bytes of the line under way that are beyond the limit.
     beyond: u64,
@@ -37,7 +37,7 @@ pub struct Lines {
     seq: u64,
 }
 
-impl Lines {
+impl LineSplitter {
     /// Lines are held to `limit` bytes.
     pub fn new(limit: usize) -> Self {
         Self { pending: Vec::new(), beyond: 0, limit, seq: 0 }
@@ -51,11 +51,11 @@ impl Lines {
     /// Takes output in; gives the lines that it ends.
     pub fn push(&mut self, mut bytes: &[u8], mut take: impl FnMut(JsonLine)) {
         while let Some(at) = bytes.iter().position(|&byte| byte == b'\n') {
-            self.hold(&bytes[..at]);
+            self.collect(&bytes[..at]);
             take(self.line());
             bytes = &bytes[at + 1..];
         }
-        self.hold(bytes);
+        self.collect(bytes);
     }
 
     /// The program has ended: what stands there without a line end is a line too.
@@ -63,7 +63,7 @@ impl Lines {
         (!self.pending.is_empty()).then(|| self.line())
     }
 
-    fn hold(&mut self, bytes: &[u8]) {
+    fn collect(&mut self, bytes: &[u8]) {
         let fits = bytes.len().min(self.limit - self.pending.len());
         self.pending.extend_from_slice(&bytes[..fits]);
         self.beyond += (bytes.len() - fits) as u64;
@@ -97,7 +97,7 @@ fn cost(line: &JsonLine) -> usize {
 }
 
 /// One client that gets a run's lines: one in flight, the others wait.
-pub struct Follower {
+pub struct Subscriber {
     pub id: ViewId,
     pub client: Client,
     waiting: VecDeque<Arc<JsonLine>>,
@@ -110,7 +110,7 @@ pub struct Follower {
     pub exit_due: bool,
 }
 
-impl Follower {
+impl Subscriber {
     pub fn new(id: ViewId, client: Client, limit: usize) -> Self {
         Self {
             id,
@@ -139,7 +139,7 @@ impl Follower {
     }
 
     /// The client has every line there is.
-    pub fn is_settled(&self) -> bool {
+    pub fn is_drained(&self) -> bool {
         self.waiting.is_empty() && !self.in_flight
     }
 
@@ -189,7 +189,7 @@ pub fn for_terminal(bytes: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn lines_of(lines: &mut Lines, bytes: &[u8]) -> Vec<JsonLine> {
+    fn lines_of(lines: &mut LineSplitter, bytes: &[u8]) -> Vec<JsonLine> {
         let mut found = Vec::new();
         lines.push(bytes, |line| found.push(line));
         found
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn lines_are_the_same_wherever_reads_cut_them() {
         let stream = "{\"a\": [1, \"\u{e9}\\n\"]}\nnot json \u{1b}[1m\r\n\n[1e400]\n{\"half\": tru\nlast".as_bytes();
-        let mut whole = Lines::new(1000);
+        let mut whole = LineSplitter::new(1000);
         let mut expected = lines_of(&mut whole, stream);
         expected.extend(whole.end());
         assert_eq!(expected.len(), 6);
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(expected[1].text.as_deref(), Some("not json \u{1b}[1m"));
         assert_eq!((expected[5].seq, expected[5].text.as_deref()), (5, Some("last")));
         for cut in 0..stream.len() {
-            let mut lines = Lines::new(1000);
+            let mut lines = LineSplitter::new(1000);
             let mut found = lines_of(&mut lines, &stream[..cut]);
             found.extend(lines_of(&mut lines, &stream[cut..]));
             found.extend(lines.end());
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_line_beyond_the_limit_is_cut_and_says_by_how_much() {
-        let mut lines = Lines::new(100);
+        let mut lines = LineSplitter::new(100);
         for _ in 0..1000 {
             assert!(lines_of(&mut lines, &[b'x'; 1000]).is_empty());
             assert!(lines.pending.capacity() <= 200, "held to the limit");
@@ -227,20 +227,20 @@ mod tests {
         assert_eq!(found[0].text.as_deref(), Some("x".repeat(100).as_str()));
         assert_eq!(found[1].value, Some(serde_json::json!({})), "and finds its way back");
         let deep = [vec![b'['; 5000], b"\n".to_vec()].concat();
-        let mut lines = Lines::new(10_000);
+        let mut lines = LineSplitter::new(10_000);
         assert!(lines_of(&mut lines, &deep)[0].text.is_some(), "too deep to be parsed");
     }
 
     #[test]
-    fn what_waits_for_a_slow_follower_is_bounded_and_what_is_dropped_counted() {
+    fn what_waits_for_a_slow_subscriber_is_bounded_and_what_is_dropped_counted() {
         let (client, _outbox) = Client::new();
-        let mut follower = Follower::new(ViewId(1), client, 1000);
+        let mut subscriber = Subscriber::new(ViewId(1), client, 1000);
         let line = Arc::new(JsonLine { text: Some("x".repeat(1000)), ..JsonLine::default() });
         for _ in 0..5000 {
-            follower.push(&line);
-            assert!(follower.bytes <= LEAST_BACKLOG);
+            subscriber.push(&line);
+            assert!(subscriber.bytes <= LEAST_BACKLOG);
         }
-        assert_eq!(follower.lost + follower.waiting.len() as u64, 5000);
-        assert!(follower.lost > 0);
+        assert_eq!(subscriber.lost + subscriber.waiting.len() as u64, 5000);
+        assert!(subscriber.lost > 0);
     }
 }

@@ -149,18 +149,18 @@ impl Client {
         (Self { id, frames, events, lost, synchronized_output: Arc::default(), gone: Arc::default(), pace }, outbox)
     }
 
-    /// Gives a frame that can wait its turn among those of all the client's views: when it may be sent.
-    pub(super) fn turn(&self, now: Instant) -> Instant {
+    /// Throttles the frames of all the client's views together: reserves the slot of one that can wait, and says when it is.
+    pub(super) fn reserve_slot(&self, now: Instant) -> Instant {
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        let turn = pace.next.max(now);
-        pace.next = turn + (pace.needs * Pace::SHARE).clamp(Pace::LEAST, Pace::MOST);
-        turn
+        let slot = pace.next.max(now);
+        pace.next = slot + (pace.needs * Pace::SHARE).clamp(Pace::LEAST, Pace::MOST);
+        slot
     }
 
-    /// The client took so long for a frame that had its turn.
-    pub(super) fn took(&self, time: Duration) {
+    /// Takes the latency of an acknowledgement of a frame that had a slot into the moving average.
+    pub(super) fn record_latency(&self, latency: Duration) {
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        pace.needs = (pace.needs * 7 + time) / 8;
+        pace.needs = (pace.needs * 7 + latency) / 8;
     }
 
     /// Which connection it is.

@@ -1,4 +1,5 @@
-//! When a view's next frame is due: one is in flight at a time, and those that can wait leave the client time for itself.
+//! Frame pacing: when a view's next frame is due. One frame is in flight at a time; under load the next is delayed to
+//! twice the latency of the last acknowledgement, so that the client has as much time for itself as it needs for frames.
 
 use std::time::{Duration, Instant};
 
@@ -14,29 +15,30 @@ const QUIET: Duration = Duration::from_millis(200);
 pub(super) const FIRST_FRAMES: u32 = 4;
 pub(super) const FIRST_INTERVAL: Duration = Duration::from_millis(1);
 
-pub(super) struct Tempo {
+/// Paces the frames of one view.
+pub(super) struct FramePacer {
     pub in_flight: Option<(u64, Instant)>,
     /// When the next frame may go out.
     pub next: Instant,
-    /// The next frame has its turn among those of the client's other views: it is at `next`.
-    pub has_turn: bool,
+    /// The next frame has its slot among those of the client's other views: it is at `next`.
+    pub has_slot: bool,
     /// When the last frame went out, and how many did since it was quiet.
     last_sent: Instant,
-    pub streak: u32,
+    pub frames_since_quiet: u32,
     /// Something was typed since: what comes next may be its echo.
     typed: bool,
 }
 
-impl Tempo {
+impl FramePacer {
     pub fn new() -> Self {
         let now = Instant::now();
-        Self { in_flight: None, next: now, has_turn: false, last_sent: now, streak: 0, typed: false }
+        Self { in_flight: None, next: now, has_slot: false, last_sent: now, frames_since_quiet: 0, typed: false }
     }
 
     /// There is something to send, after there was nothing.
     pub fn wake(&mut self) {
         if self.last_sent.elapsed() > QUIET {
-            self.streak = 0;
+            self.frames_since_quiet = 0;
         }
     }
 
@@ -56,20 +58,20 @@ impl Tempo {
         if self.in_flight.is_some() || now < self.next {
             return false;
         }
-        if self.typed || self.streak < FIRST_FRAMES || self.has_turn {
+        if self.typed || self.frames_since_quiet < FIRST_FRAMES || self.has_slot {
             return true;
         }
-        self.next = client.turn(now);
-        self.has_turn = self.next > now;
-        !self.has_turn
+        self.next = client.reserve_slot(now);
+        self.has_slot = self.next > now;
+        !self.has_slot
     }
 
     /// A frame goes out. What fills a view piece by piece is one turn: it keeps it while more `follows`.
     pub fn sent(&mut self, seq: u64, now: Instant, follows: bool) {
         self.in_flight = Some((seq, now));
-        self.streak = self.streak.saturating_add(1);
+        self.frames_since_quiet = self.frames_since_quiet.saturating_add(1);
         self.last_sent = now;
-        (self.typed, self.has_turn) = (false, follows);
+        (self.typed, self.has_slot) = (false, follows);
     }
 
     /// Takes an acknowledgement. One that comes twice or out of turn is not of the frame in flight and changes nothing.
@@ -77,11 +79,11 @@ impl Tempo {
     pub fn acked(&mut self, seq: u64, client: &Client, ended: bool) {
         let Some((_, sent)) = self.in_flight.take_if(|(in_flight, _)| *in_flight == seq) else { return };
         let took = sent.elapsed();
-        if self.streak > FIRST_FRAMES {
-            client.took(took);
+        if self.frames_since_quiet > FIRST_FRAMES {
+            client.record_latency(took);
         }
         // An editor that takes its time gets that much time for itself between frames.
-        let is_soon = self.streak <= FIRST_FRAMES || self.has_turn || ended;
+        let is_soon = self.frames_since_quiet <= FIRST_FRAMES || self.has_slot || ended;
         let least = if is_soon { FIRST_INTERVAL } else { MIN_INTERVAL };
         let wait = if self.typed { Duration::ZERO } else { (took * 2).clamp(least, MAX_INTERVAL) };
         self.next = sent + wait;

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{Ack, Acked, Client, FrameJob, pacing::Tempo};
+use super::{Ack, Acked, Client, FrameJob, pacing::FramePacer};
 use crate::{
     protocol::{Event, Format, Frame, RunId, SessionId, Size, ViewId},
     term::Terminal,
@@ -47,7 +47,7 @@ struct Held {
 
 /// How a client wants to look at a run.
 #[derive(Debug, Clone, Copy)]
-pub struct AttachWish {
+pub struct AttachOptions {
     pub format: Format,
     pub size: Option<Size>,
     pub read_only: bool,
@@ -71,7 +71,7 @@ pub struct Viewer {
     hold: bool,
     held: Option<Held>,
     shown: Option<Shown>,
-    tempo: Tempo,
+    pacer: FramePacer,
     /// The client waits to be told of the run's end.
     pub exit_due: bool,
 }
@@ -83,8 +83,8 @@ impl Viewer {
         ViewId(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub fn new(id: ViewId, client: Client, wish: AttachWish, terminal: &Terminal) -> Self {
-        let AttachWish { format, read_only, scrollback, size: _ } = wish;
+    pub fn new(id: ViewId, client: Client, options: AttachOptions, terminal: &Terminal) -> Self {
+        let AttachOptions { format, read_only, scrollback, size: _ } = options;
         let mut view = match scrollback {
             None => View::new(format, terminal),
             Some(rows) => View::with_scrollback(format, rows, terminal),
@@ -102,14 +102,14 @@ impl Viewer {
             hold: false,
             held: None,
             shown: None,
-            tempo: Tempo::new(),
+            pacer: FramePacer::new(),
             exit_due: false,
         }
     }
 
     pub fn mark(&mut self) {
         if !std::mem::replace(&mut self.dirty, true) {
-            self.tempo.wake();
+            self.pacer.wake();
         }
         if let Some(held) = &mut self.held {
             held.untold = true;
@@ -118,7 +118,7 @@ impl Viewer {
 
     /// The program was typed something: its echo does not wait, however much was shown just before.
     pub fn expect_echo(&mut self) {
-        self.tempo.expect_echo();
+        self.pacer.expect_echo();
     }
 
     /// It fell behind and could be filled again, were it quiet.
@@ -172,7 +172,7 @@ impl Viewer {
     /// will come after it.
     pub fn end(&mut self) {
         self.exit_due = true;
-        self.tempo.hurry();
+        self.pacer.hurry();
     }
 
     /// Tells the client of the run's end.
@@ -184,8 +184,8 @@ impl Viewer {
     /// Whether the client is to be told of the run's end: it has everything there is, or does not look, or only at
     /// what it has, or does not acknowledge what it was sent.
     pub fn is_exit_due(&self) -> bool {
-        let settled = !self.visible || self.held.is_some() || (!self.dirty && self.tempo.in_flight.is_none());
-        self.exit_due && (settled || self.tempo.in_flight.is_some_and(|(_, sent)| sent.elapsed() >= ACK_PATIENCE))
+        let is_drained = !self.visible || self.held.is_some() || (!self.dirty && self.pacer.in_flight.is_none());
+        self.exit_due && (is_drained || self.pacer.in_flight.is_some_and(|(_, sent)| sent.elapsed() >= ACK_PATIENCE))
     }
 
     /// Whether it can be seen.
@@ -208,9 +208,9 @@ impl Viewer {
         if let Some(held) = &self.held {
             return (self.visible && held.untold).then_some(held.next_tell);
         }
-        match self.tempo.in_flight {
+        match self.pacer.in_flight {
             Some((_, sent)) => self.exit_due.then(|| sent + ACK_PATIENCE),
-            None => (self.dirty && self.visible).then_some(self.tempo.next),
+            None => (self.dirty && self.visible).then_some(self.pacer.next),
         }
     }
 
@@ -253,7 +253,7 @@ impl Viewer {
             }
             return;
         }
-        if !self.tempo.is_due(now, &self.client) {
+        if !self.pacer.is_due(now, &self.client) {
             return;
         }
         let Some(NextFrame { seq, reset, body, is_current, next_row, is_filling }) = self.view.next_frame(terminal)
@@ -267,7 +267,7 @@ impl Viewer {
             alternate_screen: terminal.modes().alternate_screen,
             is_filling,
         });
-        self.tempo.sent(seq, now, is_filling && !is_current);
+        self.pacer.sent(seq, now, is_filling && !is_current);
         // What does not change but with a reset is told with it; the first frame is one.
         let size = reset.then(|| terminal.size());
         let frame = Frame {
@@ -286,7 +286,7 @@ impl Viewer {
 
     /// Takes an acknowledgement.
     pub fn acked(&mut self, seq: u64) {
-        self.tempo.acked(seq, &self.client, self.exit_due);
+        self.pacer.acked(seq, &self.client, self.exit_due);
     }
 }
 
@@ -316,8 +316,8 @@ mod tests {
         fn new() -> Self {
             let (client, outbox) = Client::new();
             let terminal = Terminal::new(Size { rows: 5, cols: 20 }, 1000);
-            let wish = AttachWish { format: Format::Ansi, size: None, read_only: false, scrollback: None };
-            let viewer = Viewer::new(Viewer::next_id(), client, wish, &terminal);
+            let options = AttachOptions { format: Format::Ansi, size: None, read_only: false, scrollback: None };
+            let viewer = Viewer::new(Viewer::next_id(), client, options, &terminal);
             let mut seen = Self { viewer, terminal, outbox, acks: mpsc::unbounded_channel().0 };
             assert_eq!(seen.frame(), Some(1), "the first comes at once");
             seen.viewer.acked(1);
@@ -340,13 +340,13 @@ mod tests {
     fn what_was_typed_is_echoed_at_once_however_busy_the_view_is() {
         let mut seen = Seen::new();
         let busy = Instant::now() + MAX_INTERVAL * 1000;
-        seen.viewer.tempo.next = busy;
+        seen.viewer.pacer.next = busy;
         seen.print("flood");
         assert_eq!((seen.frame(), seen.viewer.due()), (None, Some(busy)), "others wait their time");
         seen.viewer.expect_echo();
         assert_eq!(seen.frame(), Some(2));
         // Typed while a frame is in flight, it is shown when that is acknowledged.
-        seen.viewer.tempo.streak = 100;
+        seen.viewer.pacer.frames_since_quiet = 100;
         seen.viewer.expect_echo();
         seen.print("echo");
         assert_eq!(seen.frame(), None);
@@ -358,11 +358,11 @@ mod tests {
     /// Sends a frame and acknowledges it; whether the next one comes as soon as a machine of this speed allows.
     fn is_followed_at_once(seen: &mut Seen) -> bool {
         let before = Instant::now();
-        seen.viewer.tempo.next = before;
+        seen.viewer.pacer.next = before;
         let seq = seen.frame().unwrap();
         seen.viewer.acked(seq);
         let after = Instant::now();
-        seen.viewer.tempo.next <= after + FIRST_INTERVAL.max(after - before)
+        seen.viewer.pacer.next <= after + FIRST_INTERVAL.max(after - before)
     }
 
     #[test]
@@ -373,23 +373,23 @@ mod tests {
             seen.terminal.feed(format!("{number}\r\n").as_bytes());
         }
         seen.viewer.start_over(&seen.terminal);
-        seen.viewer.tempo.streak = 100;
-        seen.viewer.client.turn(Instant::now());
-        seen.viewer.tempo.has_turn = true;
+        seen.viewer.pacer.frames_since_quiet = 100;
+        seen.viewer.client.reserve_slot(Instant::now());
+        seen.viewer.pacer.has_slot = true;
         let mut at_once = Vec::new();
         while seen.viewer.dirty {
             at_once.push(is_followed_at_once(&mut seen));
         }
         assert!(at_once.len() > 2, "there are several pieces");
         assert!(at_once[..at_once.len() - 1].iter().all(|at_once| *at_once), "{at_once:?}");
-        assert!(!seen.viewer.tempo.has_turn, "the next change waits for its turn again");
+        assert!(!seen.viewer.pacer.has_slot, "the next change waits for its turn again");
     }
 
     #[test]
     fn what_an_ended_run_leaves_does_not_wait() {
         let mut seen = Seen::new();
         let busy = Instant::now() + MAX_INTERVAL * 1000;
-        (seen.viewer.tempo.next, seen.viewer.tempo.has_turn) = (busy, true);
+        (seen.viewer.pacer.next, seen.viewer.pacer.has_slot) = (busy, true);
         seen.print("the end");
         assert_eq!((seen.frame(), seen.viewer.due()), (None, Some(busy)));
         seen.viewer.end();
@@ -410,7 +410,7 @@ mod tests {
     fn of_acknowledgements_only_that_of_the_frame_in_flight_counts() {
         let mut seen = Seen::new();
         seen.print("a");
-        seen.viewer.tempo.next = Instant::now();
+        seen.viewer.pacer.next = Instant::now();
         assert_eq!(seen.frame(), Some(2));
         seen.print("b");
         for seq in [1, 3, 99] {
@@ -418,7 +418,7 @@ mod tests {
             assert_eq!(seen.frame(), None);
         }
         seen.viewer.acked(2);
-        seen.viewer.tempo.next = Instant::now();
+        seen.viewer.pacer.next = Instant::now();
         assert_eq!(seen.frame(), Some(3));
     }
 
@@ -428,13 +428,13 @@ mod tests {
         seen.print("the end");
         seen.viewer.end();
         assert!(!seen.viewer.is_exit_due());
-        seen.viewer.tempo.next = Instant::now();
+        seen.viewer.pacer.next = Instant::now();
         assert_eq!(seen.frame(), Some(2));
         assert!(!seen.viewer.is_exit_due() && seen.viewer.due().is_some());
         let Some(long_ago) = Instant::now().checked_sub(ACK_PATIENCE * 2) else { return };
-        seen.viewer.tempo.in_flight = Some((2, long_ago));
+        seen.viewer.pacer.in_flight = Some((2, long_ago));
         assert!(seen.viewer.is_exit_due());
-        seen.viewer.tempo.in_flight = Some((2, Instant::now()));
+        seen.viewer.pacer.in_flight = Some((2, Instant::now()));
         seen.viewer.acked(2);
         assert!(seen.viewer.is_exit_due());
     }

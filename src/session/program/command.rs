@@ -49,7 +49,7 @@ pub struct Command {
 }
 
 impl Command {
-    /// Reads a wish: a line goes to the user's shell, none at all is the shell itself.
+    /// Reads a command: a line goes to the user's shell, none at all is the shell itself.
     ///
     /// # Errors
     /// `invalid_params` when it is empty or holds a NUL.
@@ -99,8 +99,8 @@ impl Command {
         self.shell.is_some() && self.argv.len() == 1
     }
 
-    /// The wish it was made from; none when its arguments cannot be told, as they are not UTF-8.
-    #[allow(clippy::option_option, reason = "no wish at all is one: an interactive shell")]
+    /// The command of the parameters that it was made from; none when its arguments cannot be told, as they are not UTF-8.
+    #[allow(clippy::option_option, reason = "none at all is one: an interactive shell")]
     pub fn spec(&self) -> Option<Option<CommandSpec>> {
         if self.is_shell() {
             return Some(None);

@@ -1,4 +1,4 @@
-//! Memory that was given up goes back to the system.
+//! Heap trim (malloc_trim): a while after much was freed, memory goes back to the system.
 //!
 //! The allocator keeps what was freed for whoever comes next, in a heap for each thread that works: after a flood, or
 //! after many sessions, that is more than what the sessions take which are left.
@@ -13,7 +13,7 @@ use std::{
 
 use tracing::debug;
 
-/// Memory is given back when none was given up for so long.
+/// Debounce: the heap is trimmed when nothing was freed for so long.
 const QUIET: Duration = Duration::from_secs(2);
 
 /// And at last so long after the first was, whatever goes on.
@@ -22,44 +22,44 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// Output of so many bytes has left behind what it was kept and shown in.
 const MUCH: usize = 1 << 20;
 
-/// Gives memory back, a while after it was given up.
+/// Trims the heap, a while after memory was freed.
 #[derive(Debug, Clone)]
-pub struct Memory(Arc<State>);
+pub struct HeapTrim(Arc<State>);
 
 #[derive(Debug)]
 struct State {
     started: Instant,
-    /// When memory was given up last, in milliseconds since the start.
-    given_up_ms: AtomicU64,
+    /// When memory was freed last, in milliseconds since the start.
+    last_freed_ms: AtomicU64,
     /// Output since then.
     passed: AtomicUsize,
     /// Somebody waits to give it back.
     is_due: AtomicBool,
 }
 
-impl Memory {
+impl HeapTrim {
     pub fn new() -> Self {
         Self(Arc::new(State {
             started: Instant::now(),
-            given_up_ms: AtomicU64::new(0),
+            last_freed_ms: AtomicU64::new(0),
             passed: AtomicUsize::new(0),
             is_due: AtomicBool::new(false),
         }))
     }
 
     /// So much output has been taken in.
-    pub fn passed(&self, bytes: usize) {
+    pub fn note_output(&self, bytes: usize) {
         if self.0.passed.fetch_add(bytes, Ordering::Relaxed) + bytes >= MUCH {
             self.0.passed.store(0, Ordering::Relaxed);
-            self.given_up();
+            self.note_freed();
         }
     }
 
-    /// Much memory has been given up, or is about to be.
-    pub fn given_up(&self) {
-        self.0.given_up_ms.store(self.0.now_ms(), Ordering::Release);
+    /// Much memory has been freed, or is about to be.
+    pub fn note_freed(&self) {
+        self.0.last_freed_ms.store(self.0.now_ms(), Ordering::Release);
         if !self.0.is_due.swap(true, Ordering::AcqRel) {
-            tokio::spawn(Arc::clone(&self.0).give_back());
+            tokio::spawn(Arc::clone(&self.0).trim());
         }
     }
 }
@@ -69,12 +69,12 @@ impl State {
         crate::units::millis(self.started.elapsed())
     }
 
-    /// How long nothing was given up.
+    /// How long nothing was freed.
     fn quiet(&self) -> Duration {
-        Duration::from_millis(self.now_ms().saturating_sub(self.given_up_ms.load(Ordering::Acquire)))
+        Duration::from_millis(self.now_ms().saturating_sub(self.last_freed_ms.load(Ordering::Acquire)))
     }
 
-    async fn give_back(self: Arc<Self>) {
+    async fn trim(self: Arc<Self>) {
         let first = Instant::now();
         while first.elapsed() < LONGEST
             && let Some(rest) = QUIET.checked_sub(self.quiet()).filter(|rest| !rest.is_zero())
@@ -83,11 +83,11 @@ impl State {
         }
         self.is_due.store(false, Ordering::Release);
         // It takes milliseconds, which no run is to wait for.
-        let _ = tokio::task::spawn_blocking(give_back).await;
+        let _ = tokio::task::spawn_blocking(trim).await;
     }
 }
 
-fn give_back() {
+fn trim() {
     let begun = Instant::now();
     #[cfg(target_env = "gnu")]
     // SAFETY: it may be called at any time from any thread.

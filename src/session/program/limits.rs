@@ -37,7 +37,7 @@ const LONGEST_QUIET: Duration = Duration::from_millis(500);
 /// After a limit was passed the tree is being ended: how long before it is told again, should it live on.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Checks what a client wishes.
+/// Checks the limits of a request.
 ///
 /// # Errors
 /// `invalid_params` with the key and the rule.

@@ -1,4 +1,4 @@
-//! Floods: runs whose programs print as fast as they can.
+//! The output gate: limits how many flooding runs are read at a time, and measures the rate of output that tells them.
 
 use std::{
     sync::Arc,
@@ -11,22 +11,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const MUCH: usize = 64 << 10;
 const SHORT: Duration = Duration::from_millis(10);
 
-/// Lets as many floods be taken in at a time as leaves half of the processors to everybody else: to the editor, and to
+/// Limits the floods that are read concurrently to half of the processors. The other half is left to the editor, and to
 /// sessions whose output somebody waits for. A program whose output is not taken in waits.
 #[derive(Debug, Clone)]
-pub struct Gate(Arc<Semaphore>);
+pub struct OutputGate(Arc<Semaphore>);
 
-/// A place among the floods that are taken in, given back when it is dropped.
-pub type Place = Option<OwnedSemaphorePermit>;
+/// A permit to read a flood, given back when it is dropped.
+pub type FloodPermit = Option<OwnedSemaphorePermit>;
 
-impl Gate {
+impl OutputGate {
     pub fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self(Arc::new(Semaphore::new((processors / 2).max(1))))
     }
 
     /// Waits for a place, in the order of coming.
-    pub async fn enter(&self) -> Place {
+    pub async fn enter(&self) -> FloodPermit {
         // It is never closed.
         Arc::clone(&self.0).acquire_owned().await.ok()
     }
@@ -34,13 +34,13 @@ impl Gate {
 
 /// How fast output comes.
 #[derive(Debug, Default)]
-pub struct Flow {
+pub struct RateMeter {
     since: Option<Instant>,
     bytes: usize,
     is_flood: bool,
 }
 
-impl Flow {
+impl RateMeter {
     /// So much has come.
     pub fn add(&mut self, bytes: usize, now: Instant) {
         self.bytes += bytes;

@@ -212,7 +212,7 @@ impl Run {
         let was = self.agent.sent.take().map(|info| info.state);
         self.agent.sent.clone_from(&agent);
         self.agent.sent_at = Some(Instant::now());
-        let (session_id, session_name, run_id) = self.who();
+        let (session_id, session_name, run_id) = self.ids();
         self.announce(Event::AgentState { session_id, session_name, run_id, agent, was });
     }
 

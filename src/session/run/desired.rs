@@ -16,7 +16,7 @@ impl Run {
             self.terminal.set_colors(colors);
         }
         self.drop_viewers(|viewer| viewer.client.is_gone());
-        self.drop_followers(|follower| follower.client.is_gone());
+        self.drop_subscribers(|subscriber| subscriber.client.is_gone());
         is_dismissed
     }
 }

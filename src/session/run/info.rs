@@ -1,4 +1,4 @@
-//! How a run looks from outside.
+//! Replies about a run: its row in `sessions`, a snapshot of its screen, the event of its exit, its history record.
 
 use std::{
     path::Path,
@@ -36,7 +36,8 @@ impl Run {
         }
     }
 
-    pub(super) fn who(&self) -> (SessionId, String, RunId) {
+    /// What its events begin with: session, the session's name, run.
+    pub(super) fn ids(&self) -> (SessionId, String, RunId) {
         (self.identity.session_id.clone(), self.session_name.clone(), self.identity.run_id.clone())
     }
 
@@ -44,12 +45,12 @@ impl Run {
         self.services.announcer.announce(Announcement::Event { event, except: Vec::new() });
     }
 
-    /// The event that tells of the run's end, once it has ended and while a client may not know.
-    pub(super) fn told_exit(&self) -> Option<Event> {
+    /// The exit event, while a client is still to get it.
+    pub(super) fn pending_exit_event(&self) -> Option<Event> {
         match self.life {
             Life::Ended { exit, lasted, .. }
                 if self.viewers.iter().any(|viewer| viewer.exit_due)
-                    || self.followers.iter().any(|follower| follower.exit_due) =>
+                    || self.subscribers.iter().any(|subscriber| subscriber.exit_due) =>
             {
                 Some(self.exit_event(exit, lasted))
             }
@@ -58,7 +59,7 @@ impl Run {
     }
 
     pub(super) fn exit_event(&self, exit: Exit, lasted: Duration) -> Event {
-        let (session_id, session_name, run_id) = self.who();
+        let (session_id, session_name, run_id) = self.ids();
         Event::RunExited {
             session_id,
             session_name,
@@ -72,7 +73,7 @@ impl Run {
     }
 
     /// Writes this end into the history, and closes the file of the whole output.
-    pub(super) fn remember(&mut self, exit: Exit, at: SystemTime, lasted: Duration) {
+    pub(super) fn record_history(&mut self, exit: Exit, at: SystemTime, lasted: Duration) {
         self.output = None;
         let Some(disk) = &self.services.disk else { return };
         let Identity { session_id, run_id, command, spawn, group, label, .. } = &self.identity;
@@ -186,7 +187,7 @@ impl Run {
             _ => (None, self.started.elapsed()),
         };
         // What the program says of itself counts more: a shell's folder, not that of what started it.
-        let said = self.heard.cwd().map(Path::to_path_buf);
+        let said = self.notifications.cwd().map(Path::to_path_buf);
         let cwd = said.or_else(|| process::cwd(self.pid)).filter(|_| active);
         RunInfo {
             run_id: self.identity.run_id.clone(),

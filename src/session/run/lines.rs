@@ -1,41 +1,41 @@
 //! A run's output as lines of text, and who waits for the next one.
 
 use super::Run;
-use crate::{protocol::LinesReply, session::message::LinesWish, term::Terminal};
+use crate::{protocol::LinesReply, session::message::LinesRequest, term::Terminal};
 
 /// Lines that one answer holds at the most: with `next` the rest is had.
 const MOST: usize = 10_000;
 
 impl Run {
     /// Answers at once, or when there is something to answer.
-    pub(super) fn give_lines(&mut self, wish: LinesWish) {
-        self.line_wishes.retain(|wish| !wish.reply.is_closed());
-        if let Some(wish) = serve(&self.terminal, self.exit().is_some(), wish) {
-            self.line_wishes.push(wish);
+    pub(super) fn request_lines(&mut self, request: LinesRequest) {
+        self.line_requests.retain(|request| !request.reply.is_closed());
+        if let Some(request) = serve(&self.terminal, self.exit().is_some(), request) {
+            self.line_requests.push(request);
         }
     }
 
     /// After output, or the end: whoever waits may have lines now.
-    pub(super) fn check_line_wishes(&mut self) {
+    pub(super) fn answer_line_requests(&mut self) {
         let ended = self.exit().is_some();
-        let wishes = std::mem::take(&mut self.line_wishes);
-        self.line_wishes = wishes
+        let requests = std::mem::take(&mut self.line_requests);
+        self.line_requests = requests
             .into_iter()
-            .filter(|wish| !wish.reply.is_closed())
-            .filter_map(|wish| serve(&self.terminal, ended, wish))
+            .filter(|request| !request.reply.is_closed())
+            .filter_map(|request| serve(&self.terminal, ended, request))
             .collect();
     }
 }
 
-/// Answers a wish; gives it back when it is to wait.
-fn serve(terminal: &Terminal, ended: bool, wish: LinesWish) -> Option<LinesWish> {
-    let answer = read(terminal, ended, wish.partial, wish.from, wish.last);
-    if answer.lines.is_empty() && wish.waits && !ended {
+/// Answers a request; gives it back when it is to wait.
+fn serve(terminal: &Terminal, ended: bool, request: LinesRequest) -> Option<LinesRequest> {
+    let answer = read(terminal, ended, request.partial, request.from, request.last);
+    if answer.lines.is_empty() && request.waits && !ended {
         // From here on; `next` is behind `from` where the screen was cleared meanwhile.
-        return Some(LinesWish { from: Some(answer.next), ..wish });
+        return Some(LinesRequest { from: Some(answer.next), ..request });
     }
     // Who gave up waiting needs no answer.
-    let _ = wish.reply.send(answer);
+    let _ = request.reply.send(answer);
     None
 }
 

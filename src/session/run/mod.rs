@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
 use agent::WatchedAgent;
-use notifications::Heard;
+use notifications::Notifications;
 
 use crate::{
     agent::Agent,
@@ -33,18 +33,18 @@ use crate::{
     session::{
         client::{
             Acked, ClientId,
-            json_lines::{Follower, Lines},
+            json_lines::{LineSplitter, Subscriber},
             viewer::Viewer,
         },
         deadline::sleep_until,
-        message::{Desired, KillOutcome, LinesWish, Published, RunMessage},
+        message::{Desired, KillOutcome, LinesRequest, Published, RunMessage},
         program::{
             cgroup::Cgroup,
             command::Command,
             input::InputQueue,
             kill::{DEFAULT_GRACE, Kill},
             limits::Watch,
-            output_gate::{Flow, Gate, Place},
+            output_gate::{FloodPermit, OutputGate, RateMeter},
         },
         services::Services,
         snapshot::{state::Focus, time::unix_ms},
@@ -66,8 +66,8 @@ const REOPEN_INTERVAL: Duration = Duration::from_millis(250);
 /// How long after a program's end its terminal may be held open by others before the end is told anyway.
 const DRAIN_PATIENCE: Duration = Duration::from_millis(1500);
 
-/// Output has settled when there was none for so long: views that fell behind are filled again.
-const SETTLED: Duration = Duration::from_millis(100);
+/// Debounce of the resync: views that fell behind are filled again when there was no output for so long.
+const OUTPUT_QUIET: Duration = Duration::from_millis(100);
 
 /// A shim that has not answered a kill this long after the grace is given up on.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
@@ -114,7 +114,7 @@ enum Wake {
     Message(Option<RunMessage>),
     Acked(Acked),
     Reported(Option<Report>),
-    Readable(Option<Place>),
+    Readable(Option<FloodPermit>),
     Writable,
     TranscriptLimit,
     Desired,
@@ -166,14 +166,14 @@ pub struct Run {
     reason: Option<String>,
     killing: Option<Killing>,
     /// The kernel ended the program for a limit: what it started is to go too.
-    rest_goes: bool,
+    kill_leftovers: bool,
     left_running: usize,
     /// The number is that after its end.
     is_left_known: bool,
     /// Who wants to know it once it is.
     left_asks: Vec<oneshot::Sender<usize>>,
     /// The shim has said that nothing is left below it.
-    settled: bool,
+    tree_gone: bool,
     /// Read, and not yet taken in.
     unfed: Vec<u8>,
     /// How much of it has been.
@@ -190,22 +190,22 @@ pub struct Run {
     refit: bool,
     viewers: Vec<Viewer>,
     /// Puts its lines together, where its output is JSON lines.
-    lines: Option<Lines>,
-    followers: Vec<Follower>,
+    lines: Option<LineSplitter>,
+    subscribers: Vec<Subscriber>,
     acks: (mpsc::UnboundedSender<Acked>, mpsc::UnboundedReceiver<Acked>),
     waits: Waits,
-    line_wishes: Vec<LinesWish>,
+    line_requests: Vec<LinesRequest>,
     started: Instant,
     started_at: SystemTime,
     last_output: Instant,
     last_activity: Instant,
-    heard: Heard,
+    notifications: Notifications,
     agent: WatchedAgent,
     focus: Focus,
     /// Until when its clients of before a replacement may be on their way back.
     rejoined_until: Option<Instant>,
     bytes: u64,
-    flow: Flow,
+    rate: RateMeter,
     /// Keeps its whole output.
     output: Option<Output>,
     /// Where it is kept, after its end too.
@@ -230,7 +230,7 @@ impl Run {
         let transcript_limit = *identity.transcript_limit.borrow_and_update();
         let mut terminal = Terminal::new(identity.spawn.size, transcript_limit);
         terminal.set_colors(colors);
-        let lines = (identity.stream == Stream::Json).then(|| Lines::new(transcript_limit));
+        let lines = (identity.stream == Stream::Json).then(|| LineSplitter::new(transcript_limit));
         let output = begin_output(&services, &identity, started_at);
         Self {
             output_path: output.as_ref().map(Output::path),
@@ -252,11 +252,11 @@ impl Run {
             status: Status::Active,
             reason: None,
             killing: None,
-            rest_goes: false,
+            kill_leftovers: false,
             left_running: 0,
             is_left_known: false,
             left_asks: Vec::new(),
-            settled: false,
+            tree_gone: false,
             unfed: Vec::new(),
             fed: 0,
             slice: 4096,
@@ -267,20 +267,20 @@ impl Run {
             refit: false,
             viewers: Vec::new(),
             lines,
-            followers: Vec::new(),
+            subscribers: Vec::new(),
             acks: mpsc::unbounded_channel(),
             waits: Waits::default(),
-            line_wishes: Vec::new(),
+            line_requests: Vec::new(),
             started: now,
             started_at,
             last_output: now,
             last_activity: now,
-            heard: Heard::default(),
+            notifications: Notifications::default(),
             agent: WatchedAgent::new(Agent::default()),
             focus: Focus::default(),
             rejoined_until: None,
             bytes: 0,
-            flow: Flow::default(),
+            rate: RateMeter::default(),
             cuts: 0,
         }
     }
@@ -305,7 +305,7 @@ impl Run {
         }
         loop {
             let clock = self.next_deadline();
-            let floods = self.flow.is_flood().then_some(&self.services.floods);
+            let floods = self.rate.is_flood().then_some(&self.services.floods);
             let wake = tokio::select! {
                 message = mailbox.recv() => Wake::Message(message),
                 Some(acked) = self.acks.1.recv() => Wake::Acked(acked),
@@ -345,28 +345,28 @@ impl Run {
             if mailbox.is_empty() {
                 self.apply_size();
             }
-            self.check_clock().await;
+            self.on_deadline().await;
             if self.published.borrow().as_ref().is_none_or(|copy| copy.info.status != self.status()) {
                 self.publish();
             }
             self.report_focus();
             self.send_lines();
-            self.look_around();
+            self.send_due_frames();
             if flooded || self.waits.lags() {
                 // A program that never stops printing leaves its run always ready: everybody else has a turn
                 // after each batch, this worker's timers and the tasks this run has just woken among them.
                 tokio::task::yield_now().await;
             }
         }
-        self.services.memory.given_up();
+        self.services.heap_trim.note_freed();
     }
 
     /// What time alone brings about.
-    async fn check_clock(&mut self) {
+    async fn on_deadline(&mut self) {
         let now = Instant::now();
         if self.terminal.sync_deadline().is_some_and(|deadline| now >= deadline) {
             self.terminal.end_sync();
-            self.changed();
+            self.after_output();
         }
         if let Life::Draining { until, .. } = self.life
             && now >= until
@@ -381,11 +381,11 @@ impl Run {
             self.end_orphans().await;
             self.answer_killing(0, 1);
         }
-        if self.heard.due().is_some_and(|due| now >= due) {
-            self.tell_paced();
+        if self.notifications.due().is_some_and(|due| now >= due) {
+            self.flush_throttled();
         }
         self.check_agent();
-        if std::mem::take(&mut self.rest_goes) {
+        if std::mem::take(&mut self.kill_leftovers) {
             let reason = self.reason.clone();
             self.begin_kill(Kill { signal: None, grace: DEFAULT_GRACE }, Status::Killed, reason, None).await;
         }
@@ -396,7 +396,7 @@ impl Run {
             }
         }
         if let Some(pending_bytes) = self.input.stalled() {
-            let (session_id, session_name, run_id) = self.who();
+            let (session_id, session_name, run_id) = self.ids();
             self.announce(Event::InputStalled { session_id, session_name, run_id, pending_bytes });
         }
         if let Some((deadline, reason)) = self.timeout()
@@ -414,8 +414,8 @@ impl Run {
     }
 
     /// Frames that are due, and ends that can be told.
-    fn look_around(&mut self) {
-        let exit_event = self.told_exit();
+    fn send_due_frames(&mut self) {
+        let exit_event = self.pending_exit_event();
         // Half of a synchronized update is not to be seen.
         let whole = self.terminal.sync_deadline().is_none();
         let now = Instant::now();
@@ -424,10 +424,11 @@ impl Run {
         }
         for viewer in self.viewers.iter_mut().filter(|_| whole) {
             viewer.send(&self.identity.run_id, &self.identity.session_id, &self.terminal, &self.acks.0);
-            let reads_on = |follower: &Follower| follower.client.id() == viewer.client.id() && !follower.is_settled();
+            let reads_on =
+                |subscriber: &Subscriber| subscriber.client.id() == viewer.client.id() && !subscriber.is_drained();
             if let Some(event) = &exit_event
                 && viewer.is_exit_due()
-                && !self.followers.iter().any(reads_on)
+                && !self.subscribers.iter().any(reads_on)
             {
                 viewer.tell_end(event);
             }
@@ -436,18 +437,18 @@ impl Run {
 
     /// Lines that can go out, and ends that can be told to those who wait for lines alone.
     fn send_lines(&mut self) {
-        if self.followers.is_empty() {
+        if self.subscribers.is_empty() {
             return;
         }
-        let (who, exit_event) = (self.who(), self.told_exit());
-        for follower in &mut self.followers {
-            follower.send(&who, &self.acks.0);
+        let (who, exit_event) = (self.ids(), self.pending_exit_event());
+        for subscriber in &mut self.subscribers {
+            subscriber.send(&who, &self.acks.0);
             if let Some(event) = &exit_event
-                && follower.exit_due
-                && follower.is_settled()
+                && subscriber.exit_due
+                && subscriber.is_drained()
             {
-                follower.exit_due = false;
-                follower.client.event(event.clone());
+                subscriber.exit_due = false;
+                subscriber.client.event(event.clone());
             }
         }
     }
@@ -464,7 +465,7 @@ impl Run {
             self.killing.as_ref().map(|killing| killing.give_up),
             self.input.stall_deadline(),
             self.resync_due(),
-            self.heard.due(),
+            self.notifications.due(),
             self.agent.deadline(),
             self.timeout().map(|(deadline, _)| deadline),
             self.rejoined_until,
@@ -474,14 +475,14 @@ impl Run {
         .into_iter()
         .flatten()
         .chain(self.viewers.iter().filter(|_| whole).filter_map(Viewer::due))
-        .chain(self.followers.iter().filter_map(Follower::due))
+        .chain(self.subscribers.iter().filter_map(Subscriber::due))
         .min()
     }
 
     /// When views that fell behind are to start over.
     fn resync_due(&self) -> Option<Instant> {
         let behind = self.viewers.iter().any(|viewer| viewer.is_behind(&self.terminal));
-        behind.then(|| if self.exit().is_some() { self.last_output } else { self.last_output + SETTLED })
+        behind.then(|| if self.exit().is_some() { self.last_output } else { self.last_output + OUTPUT_QUIET })
     }
 
     /// The next of its timeouts, while it may still be ended by one.
@@ -528,8 +529,8 @@ async fn readable(
     master: Option<&Master>,
     more: bool,
     closed_until: Option<Instant>,
-    floods: Option<&Gate>,
-) -> Option<Place> {
+    floods: Option<&OutputGate>,
+) -> Option<FloodPermit> {
     match master {
         _ if more => {}
         Some(_) if closed_until.is_some() => sleep_until(closed_until).await,

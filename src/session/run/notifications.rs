@@ -1,7 +1,8 @@
-//! What a program asked for, and to whom it is told: bells, notifications, progress, clipboards, its folder.
+//! Notifications: bells, desktop notifications, progress, clipboards and the working directory that a program sends by
+//! escape sequences (BEL, OSC 7, 9, 52, 777), as events.
 //!
-//! Programs can ask in a flood. What only its last counts of (progress, a clipboard) is told at intervals; of what
-//! each counts (bells, notifications), so many a second.
+//! Programs can send them in a flood. Progress and clipboards, of which only the last counts, are throttled and coalesced;
+//! bells and notifications, of which each counts, are rate limited.
 
 use std::{
     collections::VecDeque,
@@ -18,15 +19,15 @@ use crate::{
     term::{CLIPBOARD_MAX, ClipboardLoad, ClipboardStore, Cwd, Effects, Progress, Selection as Which},
 };
 
-/// A bell rings at most this often.
+/// Rate limit of bells.
 const BELL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// So many notifications are told in a second.
-const NOTIFICATIONS: usize = 5;
+/// Rate limit of notifications: so many in a window.
+const MAX_NOTIFICATIONS: usize = 5;
 const NOTIFICATIONS_WINDOW: Duration = Duration::from_secs(1);
 
-/// Progress and clipboards are told at most this often: quicker than one can see, slower than any flood.
-const PACE: Duration = Duration::from_millis(100);
+/// The throttle of progress and clipboards: quicker than one can see, slower than any flood.
+const THROTTLE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Questions for a clipboard that may be open at a time: each is a question to a person.
 const REQUESTS_MAX: usize = 4;
@@ -34,20 +35,20 @@ const REQUESTS_MAX: usize = 4;
 /// Clipboard text that may be on its way to clients, for a client that has stopped reading.
 const COPIES_MAX: usize = 2 << 20;
 
-/// A value of which the last counts, told at intervals.
+/// A throttled value: the last one counts, and is sent at intervals.
 #[derive(Debug)]
-struct Paced<T> {
+struct Throttled<T> {
     pending: Option<T>,
     next: Option<Instant>,
 }
 
-impl<T> Default for Paced<T> {
+impl<T> Default for Throttled<T> {
     fn default() -> Self {
         Self { pending: None, next: None }
     }
 }
 
-impl<T> Paced<T> {
+impl<T> Throttled<T> {
     fn due(&self) -> Option<Instant> {
         self.pending.as_ref().map(|_| self.next.unwrap_or_else(Instant::now))
     }
@@ -59,20 +60,20 @@ impl<T> Paced<T> {
             return None;
         }
         let value = self.pending.take()?;
-        self.next = Some(now + PACE);
+        self.next = Some(now + THROTTLE_INTERVAL);
         Some(value)
     }
 }
 
-/// What was heard of a program and is not forgotten at once.
+/// The notifications of a program: rate limits, throttled values, and open clipboard requests.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct Notifications {
     last_bell: Option<Instant>,
     notified: VecDeque<Instant>,
-    progress: Paced<Progress>,
-    told_progress: Progress,
-    clipboard: Paced<ClipboardStore>,
-    primary: Paced<ClipboardStore>,
+    progress: Throttled<Progress>,
+    last_progress: Progress,
+    clipboard: Throttled<ClipboardStore>,
+    primary: Throttled<ClipboardStore>,
     /// Clipboard text that clients may still hold.
     copies: Vec<(Weak<str>, usize)>,
     requests: VecDeque<(u64, ClipboardLoad)>,
@@ -81,7 +82,7 @@ pub(super) struct Heard {
     cwd: Option<PathBuf>,
 }
 
-impl Heard {
+impl Notifications {
     /// Where the program says that it works.
     pub(super) fn cwd(&self) -> Option<&Path> {
         self.cwd.as_deref()
@@ -92,7 +93,7 @@ impl Heard {
         Self { cwd, ..Self::default() }
     }
 
-    /// When something is due to be told.
+    /// When the next throttled value is due.
     pub(super) fn due(&self) -> Option<Instant> {
         [self.progress.due(), self.clipboard.due(), self.primary.due()].into_iter().flatten().min()
     }
@@ -101,7 +102,7 @@ impl Heard {
     fn may_notify(&mut self) -> bool {
         let now = Instant::now();
         self.notified.retain(|at| now - *at < NOTIFICATIONS_WINDOW);
-        let may = self.notified.len() < NOTIFICATIONS;
+        let may = self.notified.len() < MAX_NOTIFICATIONS;
         if may {
             self.notified.push_back(now);
         }
@@ -121,35 +122,35 @@ impl Heard {
 }
 
 impl Run {
-    /// Takes in what the program asked for.
-    pub(super) fn hear(&mut self, effects: Effects) {
+    /// Turns what the program asked for by escape sequences into replies and events.
+    pub(super) fn handle_effects(&mut self, effects: Effects) {
         if !effects.replies.is_empty() && self.input.push(effects.replies) {
             self.write();
         }
-        if effects.bell && self.heard.last_bell.is_none_or(|last| last.elapsed() >= BELL_INTERVAL) {
-            self.heard.last_bell = Some(Instant::now());
-            self.want_attention(AttentionKind::Bell, None);
+        if effects.bell && self.notifications.last_bell.is_none_or(|last| last.elapsed() >= BELL_INTERVAL) {
+            self.notifications.last_bell = Some(Instant::now());
+            self.announce_attention(AttentionKind::Bell, None);
         }
         for notification in effects.notifications {
-            if self.heard.may_notify() {
-                self.want_attention(AttentionKind::Notification, Some(notification.text()));
+            if self.notifications.may_notify() {
+                self.announce_attention(AttentionKind::Notification, Some(notification.text()));
             } else {
-                debug!("a notification is left out: more than {NOTIFICATIONS} in a second");
+                debug!("a notification is left out: more than {MAX_NOTIFICATIONS} in a second");
             }
         }
         if let Some(progress) = effects.progress {
-            self.heard.progress.pending = Some(progress);
+            self.notifications.progress.pending = Some(progress);
         }
         if let Some(cwd) = effects.cwd {
             // What runs on another machine, over ssh, has folders of its own.
             if is_here(&cwd) {
-                self.heard.cwd = Some(cwd.path);
+                self.notifications.cwd = Some(cwd.path);
             }
         }
         for copied in effects.copies {
             match copied.selection {
-                Which::Clipboard => self.heard.clipboard.pending = Some(copied),
-                Which::Primary => self.heard.primary.pending = Some(copied),
+                Which::Clipboard => self.notifications.clipboard.pending = Some(copied),
+                Which::Primary => self.notifications.primary.pending = Some(copied),
             }
         }
         if effects.copy_refused {
@@ -158,29 +159,29 @@ impl Run {
         for paste in effects.pastes {
             self.ask_for_clipboard(paste);
         }
-        self.tell_paced();
+        self.flush_throttled();
     }
 
-    fn want_attention(&self, kind: AttentionKind, message: Option<String>) {
-        let (session_id, session_name, run_id) = self.who();
+    fn announce_attention(&self, kind: AttentionKind, message: Option<String>) {
+        let (session_id, session_name, run_id) = self.ids();
         self.announce(Event::Attention { session_id, session_name, run_id, kind, message });
     }
 
-    /// Tells what is due by now.
-    pub(super) fn tell_paced(&mut self) {
-        if let Some(progress) = self.heard.progress.take() {
-            self.tell_progress(progress);
+    /// Sends the throttled values that are due.
+    pub(super) fn flush_throttled(&mut self) {
+        if let Some(progress) = self.notifications.progress.take() {
+            self.announce_progress(progress);
         }
-        if let Some(copied) = self.heard.clipboard.take() {
-            self.tell_copied(copied);
+        if let Some(copied) = self.notifications.clipboard.take() {
+            self.send_clipboard(copied);
         }
-        if let Some(copied) = self.heard.primary.take() {
-            self.tell_copied(copied);
+        if let Some(copied) = self.notifications.primary.take() {
+            self.send_clipboard(copied);
         }
     }
 
-    fn tell_progress(&mut self, progress: Progress) {
-        if std::mem::replace(&mut self.heard.told_progress, progress) == progress {
+    fn announce_progress(&mut self, progress: Progress) {
+        if std::mem::replace(&mut self.notifications.last_progress, progress) == progress {
             return;
         }
         let (state, percent) = match progress {
@@ -190,21 +191,21 @@ impl Run {
             Progress::Indeterminate => (ProgressState::Indeterminate, None),
             Progress::Paused(percent) => (ProgressState::Paused, Some(percent)),
         };
-        let (session_id, session_name, run_id) = self.who();
+        let (session_id, session_name, run_id) = self.ids();
         self.announce(Event::Progress { session_id, session_name, run_id, state, percent });
     }
 
     /// To those who look at the run: what it shows is what they may have.
-    fn tell_copied(&mut self, copied: ClipboardStore) {
+    fn send_clipboard(&mut self, copied: ClipboardStore) {
         if self.viewers.is_empty() {
             debug!(bytes = copied.text.len(), "a copy to the clipboard is left out: nobody has a view");
             return;
         }
-        if !self.heard.may_copy(&copied.text) {
+        if !self.notifications.may_copy(&copied.text) {
             warn!("a copy to the clipboard was refused: its clients have not taken those before");
             return;
         }
-        let (session_id, session_name, run_id) = self.who();
+        let (session_id, session_name, run_id) = self.ids();
         let (selection, data) = (selection(copied.selection), Secret(copied.text));
         let event = Event::Clipboard { session_id, session_name, run_id, selection, data };
         for viewer in &self.viewers {
@@ -214,15 +215,15 @@ impl Run {
 
     fn ask_for_clipboard(&mut self, asked: ClipboardLoad) {
         let may_answer = self.viewers.iter().any(|viewer| !viewer.read_only);
-        if !may_answer || self.heard.requests.len() == REQUESTS_MAX {
+        if !may_answer || self.notifications.requests.len() == REQUESTS_MAX {
             // The program waits for an answer that nobody will give.
             self.give_clipboard(&asked, b"");
             return;
         }
-        self.heard.last_request += 1;
-        let (session_id, session_name, run_id) = self.who();
-        let (request, selection) = (self.heard.last_request, selection(asked.selection));
-        self.heard.requests.push_back((request, asked));
+        self.notifications.last_request += 1;
+        let (session_id, session_name, run_id) = self.ids();
+        let (request, selection) = (self.notifications.last_request, selection(asked.selection));
+        self.notifications.requests.push_back((request, asked));
         let event = Event::ClipboardRequest { session_id, session_name, run_id, request, selection };
         for viewer in self.viewers.iter().filter(|viewer| !viewer.read_only) {
             viewer.client.event(event.clone());
@@ -231,7 +232,7 @@ impl Run {
 
     /// Nobody will be there to answer what was asked: the programs do not wait for it.
     pub(super) fn void_clipboard_requests(&mut self) {
-        for (_, asked) in std::mem::take(&mut self.heard.requests) {
+        for (_, asked) in std::mem::take(&mut self.notifications.requests) {
             self.give_clipboard(&asked, b"");
         }
     }
@@ -250,8 +251,8 @@ impl Run {
             let rule = format!("at most {CLIPBOARD_MAX} bytes; leave data out to give the program nothing");
             return Err(Error::invalid("data", format!("{} bytes", text.len()), &rule));
         }
-        let at = self.heard.requests.iter().position(|(open, _)| *open == request);
-        let Some((_, asked)) = at.and_then(|at| self.heard.requests.remove(at)) else {
+        let at = self.notifications.requests.iter().position(|(open, _)| *open == request);
+        let Some((_, asked)) = at.and_then(|at| self.notifications.requests.remove(at)) else {
             return Err(Error::new(
                 Code::NotFound,
                 format!("the run has no open clipboard request {request}; it was answered, or the program has ended"),
@@ -262,14 +263,15 @@ impl Run {
     }
 
     /// The program has ended: what it last said is told, what it asked is void, and it shows no progress any more.
-    pub(super) fn stop_hearing(&mut self) {
-        for paced in [&mut self.heard.clipboard, &mut self.heard.primary] {
+    pub(super) fn end_notifications(&mut self) {
+        for paced in [&mut self.notifications.clipboard, &mut self.notifications.primary] {
             paced.next = None;
         }
-        self.heard.progress = Paced::default();
-        self.tell_paced();
-        self.tell_progress(Progress::None);
-        self.heard = Heard { last_request: self.heard.last_request, ..Heard::default() };
+        self.notifications.progress = Throttled::default();
+        self.flush_throttled();
+        self.announce_progress(Progress::None);
+        self.notifications =
+            Notifications { last_request: self.notifications.last_request, ..Notifications::default() };
     }
 }
 

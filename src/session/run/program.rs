@@ -19,7 +19,7 @@ use crate::{
     pty::{Master, Read},
     session::{
         client::{
-            json_lines::{Follower, Lines, for_terminal},
+            json_lines::{LineSplitter, Subscriber, for_terminal},
             viewer::Viewer,
         },
         message::KillOutcome,
@@ -63,7 +63,7 @@ impl Run {
         if total > 0 {
             self.took_in(total);
         } else if fed {
-            self.changed();
+            self.after_output();
         }
         if closed {
             self.terminal_closed();
@@ -80,8 +80,8 @@ impl Run {
             None => self.unfed.extend_from_slice(bytes),
             Some(lines) => {
                 self.unfed.extend(for_terminal(bytes));
-                let followers = &mut self.followers;
-                lines.push(bytes, |line| told_line(line, followers));
+                let subscribers = &mut self.subscribers;
+                lines.push(bytes, |line| push_line(line, subscribers));
             }
         }
     }
@@ -98,7 +98,7 @@ impl Run {
         if self.fed < end {
             // A program that draws update after update is always within one when its turn is over.
             self.viewers.iter_mut().for_each(Viewer::mark);
-            self.look_around();
+            self.send_due_frames();
         }
         self.slice =
             if begun.elapsed() > READ_BUDGET / 4 { (self.slice / 4).max(LEAST) } else { (self.slice * 2).min(MOST) };
@@ -134,21 +134,21 @@ impl Run {
         }
         self.bytes += bytes as u64;
         self.last_output = Instant::now();
-        self.flow.add(bytes, self.last_output);
-        self.services.memory.passed(bytes);
+        self.rate.add(bytes, self.last_output);
+        self.services.heap_trim.note_output(bytes);
         self.last_activity = self.last_output;
         debug!(bytes, run = self.identity.run_id.short(), "output");
-        self.changed();
+        self.after_output();
     }
 
     /// The terminal may have changed: what it was asked is answered, and views are behind.
-    pub(super) fn changed(&mut self) {
-        if !(self.waits.is_empty() && self.line_wishes.is_empty()) || self.exit().is_some() {
+    pub(super) fn after_output(&mut self) {
+        if !(self.waits.is_empty() && self.line_requests.is_empty()) || self.exit().is_some() {
             self.terminal.flush();
         }
         let effects = self.terminal.take_effects();
         self.agent_prints(&effects);
-        self.hear(effects);
+        self.handle_effects(effects);
         let cuts = self.terminal.transcript_cuts();
         if cuts > self.cuts {
             self.cuts = cuts;
@@ -159,7 +159,7 @@ impl Run {
             viewer.mark();
         }
         self.check_waits();
-        self.check_line_wishes();
+        self.answer_line_requests();
     }
 
     /// Has everybody who waits for something look at what has come, as far as there is time. Output is not taken in
@@ -205,7 +205,7 @@ impl Run {
             self.write();
         } else {
             warn!("input of {count} bytes refused: {} wait, at most {} may", self.input.bytes(), input::LIMIT);
-            let (session_id, session_name, run_id) = self.who();
+            let (session_id, session_name, run_id) = self.ids();
             self.announce(Event::InputDropped {
                 session_id,
                 session_name,
@@ -220,7 +220,7 @@ impl Run {
     pub(super) fn reported(&mut self, report: Report) {
         match report {
             Report::Exited { code, signal, cpu_ms, lasted_ms, alone } => {
-                self.settled = alone;
+                self.tree_gone = alone;
                 let now = Instant::now();
                 let until = now + DRAIN_PATIENCE;
                 // On a busy machine the host hears of a start some time after it.
@@ -233,7 +233,7 @@ impl Run {
                 self.read();
             }
             Report::Settled { left } => {
-                self.settled = left == 0;
+                self.tree_gone = left == 0;
                 if !matches!(self.life, Life::Ended { .. }) {
                     self.left_running = left;
                 }
@@ -242,7 +242,7 @@ impl Run {
                 self.left(left);
             }
             Report::Killed { processes, left } => {
-                self.settled = left == 0;
+                self.tree_gone = left == 0;
                 self.finish_draining();
                 self.left(left);
                 self.answer_killing(processes, left);
@@ -266,7 +266,7 @@ impl Run {
         };
         if let Some(reason) = limits::passed_cpu(limits, exit, cpu_ms).or_else(memory) {
             warn!("{} {reason}", self.identity.command.program);
-            (self.status, self.reason, self.rest_goes) = (Status::Killed, Some(reason), true);
+            (self.status, self.reason, self.kill_leftovers) = (Status::Killed, Some(reason), true);
         }
     }
 
@@ -276,7 +276,7 @@ impl Run {
         self.watch = None;
         // A shim that was ended from outside leaves its tree to the host. To look for it means to read of every
         // process, which for hundreds of runs that end at once would be most of what the host does.
-        let processes = if self.settled { 0 } else { self.end_orphans().await };
+        let processes = if self.tree_gone { 0 } else { self.end_orphans().await };
         if matches!(self.life, Life::Active) {
             self.status = Status::Failed;
             self.reason = Some("the process that watched over it was ended from outside".to_owned());
@@ -328,8 +328,8 @@ impl Run {
             return;
         }
         self.terminal.end_sync();
-        if let Some(line) = self.lines.as_mut().and_then(Lines::end) {
-            told_line(line, &mut self.followers);
+        if let Some(line) = self.lines.as_mut().and_then(LineSplitter::end) {
+            push_line(line, &mut self.subscribers);
         }
         self.master = None;
         self.input.clear();
@@ -340,21 +340,21 @@ impl Run {
             self.status = Status::Exited;
         }
         info!("{} {}", self.identity.command.program, describe(exit));
-        self.remember(exit, at, lasted);
-        self.changed();
-        self.stop_hearing();
+        self.record_history(exit, at, lasted);
+        self.after_output();
+        self.end_notifications();
         self.agent_ends();
         self.viewers.iter_mut().for_each(Viewer::end);
         let event = self.exit_event(exit, lasted);
         // Who has a view is told once it shows everything, who follows its lines once it has them all.
         let mut except: Vec<_> = self.viewers.iter().map(|viewer| viewer.client.id()).collect();
-        for follower in &mut self.followers {
-            if !except.contains(&follower.client.id()) {
-                except.push(follower.client.id());
-                follower.exit_due = true;
+        for subscriber in &mut self.subscribers {
+            if !except.contains(&subscriber.client.id()) {
+                except.push(subscriber.client.id());
+                subscriber.exit_due = true;
             }
         }
-        let lives_on = !self.settled && self.link.is_some();
+        let lives_on = !self.tree_gone && self.link.is_some();
         self.is_left_known = !lives_on;
         self.services.announcer.announce(Announcement::Ended { event, except, lives_on });
     }
@@ -366,7 +366,7 @@ impl Run {
             return;
         }
         if was != left {
-            let (session_id, session_name, run_id) = self.who();
+            let (session_id, session_name, run_id) = self.ids();
             self.announce(Event::LeftRunning { session_id, session_name, run_id, left_running: left });
         }
         let run_id = self.identity.run_id.clone();
@@ -419,12 +419,12 @@ impl Run {
 }
 
 /// A line for those who follow the run.
-fn told_line(line: JsonLine, followers: &mut [Follower]) {
+fn push_line(line: JsonLine, subscribers: &mut [Subscriber]) {
     let kind = if line.value.is_some() { "json" } else { "text" };
     debug!(seq = line.seq, kind, truncated = line.truncated_bytes, "line");
     let line = Arc::new(line);
-    for follower in followers {
-        follower.push(&line);
+    for subscriber in subscribers {
+        subscriber.push(&line);
     }
 }
 

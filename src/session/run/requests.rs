@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::oneshot;
 use tracing::{debug, warn};
 
-use super::{Flow, Life, Run, begin_output, focus, watch_limits};
+use super::{Life, RateMeter, Run, begin_output, focus, watch_limits};
 use crate::{
     protocol::{AttachReply, Code, Error, Event, Result, Status},
     pty::spawn,
@@ -13,8 +13,8 @@ use crate::{
         client::{
             Acked, Client, ClientId,
             caller::Caller,
-            json_lines::Follower,
-            viewer::{AttachWish, Viewer},
+            json_lines::Subscriber,
+            viewer::{AttachOptions, Viewer},
         },
         error::start_error,
         message::{Restarted, RunMessage},
@@ -43,11 +43,12 @@ impl Run {
             RunMessage::Passed { shim, limit, reason } => self.passed(shim, limit, reason).await,
             RunMessage::Resize { client, size } => self.sized(client, size),
             // Whoever tightens the policy closes views behind it, but cannot close what is still in the queue.
-            RunMessage::Attach { caller, .. } | RunMessage::Follow { caller, .. } if !self.may_be_read_by(&caller) => {}
-            RunMessage::Attach { client, wish, reply, .. } => self.attach(client, wish, reply),
+            RunMessage::Attach { caller, .. } | RunMessage::Subscribe { caller, .. }
+                if !self.may_be_read_by(&caller) => {}
+            RunMessage::Attach { client, options, reply, .. } => self.attach(client, options, reply),
             RunMessage::Shim(reply) => _ = reply.send(self.link.is_some().then_some(self.shim_pid)),
-            RunMessage::Follow { client, reply, .. } => _ = reply.send(self.follow(client)),
-            RunMessage::Unfollow(client) => self.drop_followers(|follower| follower.client.id() == client),
+            RunMessage::Subscribe { client, reply, .. } => _ = reply.send(self.subscribe(client)),
+            RunMessage::Unsubscribe(client) => self.drop_subscribers(|subscriber| subscriber.client.id() == client),
             RunMessage::Detach(client) => self.drop_viewers(|viewer| viewer.client.id() == client),
             RunMessage::Visible { client, visible } => {
                 if let Some(viewer) = self.viewers.iter_mut().find(|viewer| viewer.client.id() == client) {
@@ -59,7 +60,7 @@ impl Run {
                     viewer.hold(hold, &self.terminal);
                 }
             }
-            RunMessage::Lines(wish) => self.give_lines(wish),
+            RunMessage::Lines(request) => self.request_lines(request),
             RunMessage::Snapshot { format, scrollback, reply } => _ = reply.send(self.snapshot(format, scrollback)),
             RunMessage::Prompts { client, reply } => _ = reply.send(self.prompts(client)),
             RunMessage::Link { client, row, col, reply } => _ = reply.send(self.link(client, row, col)),
@@ -93,7 +94,7 @@ impl Run {
                     return;
                 }
                 self.take_reports().await;
-                self.changed();
+                self.after_output();
                 self.void_clipboard_requests();
                 let _ = reply.send(Box::new(self.save()));
                 // Nothing is ever sent: it ends with an error when the process goes on after all.
@@ -127,20 +128,20 @@ impl Run {
         self.begin_kill(limits::ending(limit), Status::Killed, Some(reason), None).await;
     }
 
-    pub(super) fn attach(&mut self, client: Client, wish: AttachWish, reply: oneshot::Sender<AttachReply>) {
+    pub(super) fn attach(&mut self, client: Client, options: AttachOptions, reply: oneshot::Sender<AttachReply>) {
         if client.is_gone() {
             return;
         }
         self.close_viewers(|viewer| viewer.client.id() == client.id());
         let id = Viewer::next_id();
         let client_id = client.id();
-        self.viewers.push(Viewer::new(id, client, wish, &self.terminal));
-        match wish.size {
+        self.viewers.push(Viewer::new(id, client, options, &self.terminal));
+        match options.size {
             Some(size) => self.sized(client_id, size),
             None => self.hand_on_size(),
         }
         self.apply_size();
-        let (session_id, session_name, run_id) = self.who();
+        let (session_id, session_name, run_id) = self.ids();
         let _ = reply.send(AttachReply {
             view_id: id,
             session_id,
@@ -154,10 +155,10 @@ impl Run {
     }
 
     pub(super) fn acked(&mut self, acked: Acked) {
-        if let Some(follower) = self.followers.iter_mut().find(|follower| follower.id == acked.view) {
-            follower.acked();
+        if let Some(subscriber) = self.subscribers.iter_mut().find(|subscriber| subscriber.id == acked.view) {
+            subscriber.acked();
             if !acked.accepted {
-                self.drop_followers(|follower| follower.id == acked.view);
+                self.drop_subscribers(|subscriber| subscriber.id == acked.view);
             }
             return;
         }
@@ -171,22 +172,22 @@ impl Run {
         }
     }
 
-    fn follow(&mut self, client: Client) -> Option<u64> {
+    fn subscribe(&mut self, client: Client) -> Option<u64> {
         let next = self.lines.as_ref().filter(|_| !client.is_gone())?.next_seq();
-        self.drop_followers(|follower| follower.client.id() == client.id());
-        self.followers.push(Follower::new(Viewer::next_id(), client, *self.identity.transcript_limit.borrow()));
+        self.drop_subscribers(|subscriber| subscriber.client.id() == client.id());
+        self.subscribers.push(Subscriber::new(Viewer::next_id(), client, *self.identity.transcript_limit.borrow()));
         Some(next)
     }
 
-    pub(super) fn drop_followers(&mut self, which: impl Fn(&Follower) -> bool) {
-        let exit_event = self.told_exit();
-        self.followers.retain(|follower| {
-            let goes = which(follower);
+    pub(super) fn drop_subscribers(&mut self, which: impl Fn(&Subscriber) -> bool) {
+        let exit_event = self.pending_exit_event();
+        self.subscribers.retain(|subscriber| {
+            let goes = which(subscriber);
             if goes
-                && follower.exit_due
+                && subscriber.exit_due
                 && let Some(event) = &exit_event
             {
-                follower.client.event(event.clone());
+                subscriber.client.event(event.clone());
             }
             !goes
         });
@@ -200,7 +201,7 @@ impl Run {
 
     /// Closes views. A client that still waits to be told of the run's end is told now.
     fn close_viewers(&mut self, which: impl Fn(&Viewer) -> bool) {
-        let exit_event = self.told_exit();
+        let exit_event = self.pending_exit_event();
         self.viewers.retain(|viewer| {
             let goes = which(viewer);
             if goes
@@ -219,7 +220,7 @@ impl Run {
             if let Some(master) = &self.master {
                 master.resize(size);
             }
-            self.changed();
+            self.after_output();
         }
         // A client's own emulator has reflowed what it had; even when a burst of sizes ends where it began,
         // frames may have met it at another size.
@@ -255,13 +256,13 @@ impl Run {
         let what = &*what;
         let spawned = spawn(what.clone()).await.map_err(|error| start_error(&error, what))?;
         // Who was still to be told of the first life's end is told before the second begins.
-        if let Some(event) = self.told_exit() {
+        if let Some(event) = self.pending_exit_event() {
             for viewer in self.viewers.iter_mut().filter(|viewer| viewer.exit_due) {
                 viewer.tell_end(&event);
             }
-            for follower in self.followers.iter_mut().filter(|follower| follower.exit_due) {
-                follower.exit_due = false;
-                follower.client.event(event.clone());
+            for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.exit_due) {
+                subscriber.exit_due = false;
+                subscriber.client.event(event.clone());
             }
         }
         self.identity.leave_cgroup(spawned.cgroup_errno);
@@ -271,9 +272,10 @@ impl Run {
         (self.pid, self.shim_pid) = (spawned.pid, spawned.shim_pid);
         self.watch = watch_limits(&self.services, self.shim_pid, &self.identity, &self.own);
         (self.life, self.status, self.reason, self.left_running) = (Life::Active, Status::Active, None, 0);
-        (self.settled, self.is_left_known) = (false, false);
+        (self.tree_gone, self.is_left_known) = (false, false);
         // Nothing of the first life is one of the second: what was read of it, how it flowed, what it was told.
-        (self.rest_goes, self.closed_until, self.focus, self.flow) = (false, None, Focus::default(), Flow::default());
+        (self.kill_leftovers, self.closed_until, self.focus, self.rate) =
+            (false, None, Focus::default(), RateMeter::default());
         self.unfed.clear();
         self.fed = 0;
         let now = Instant::now();
@@ -281,8 +283,8 @@ impl Run {
         self.output = begin_output(&self.services, &self.identity, self.started_at);
         self.output_path = self.output.as_ref().map(crate::history::Output::path);
         self.agent_begins();
-        self.changed();
-        let (session_id, session_name, run_id) = self.who();
+        self.after_output();
+        let (session_id, session_name, run_id) = self.ids();
         let pid = self.pid.unsigned_abs();
         self.announce(Event::RunRestarted { session_id, session_name, run_id, pid });
         Ok(Restarted { pid, process_name: self.identity.process_name.clone() })

@@ -8,7 +8,7 @@ use std::{
 use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 
-use super::{Flow, Heard, Identity, Life, Run, WatchedAgent, watch_limits};
+use super::{Identity, Life, Notifications, RateMeter, Run, WatchedAgent, watch_limits};
 use crate::{
     agent::Agent,
     history::{KeptPath, Output},
@@ -74,7 +74,7 @@ impl Run {
             output: self.output.as_ref().map(Output::save),
             output_path: self.kept_output(),
             lines: self.lines.clone(),
-            settled: self.settled,
+            settled: self.tree_gone,
             terminal_name: self.terminal_name.clone(),
             terminal: self.terminal.save(),
             master: self.master.as_ref().map(Master::number),
@@ -90,7 +90,7 @@ impl Run {
             },
             status: self.status,
             reason: self.reason.clone(),
-            rest_goes: self.rest_goes,
+            rest_goes: self.kill_leftovers,
             left_running: self.left_running,
             unfed: self.unfed[self.fed..].to_vec(),
             input: self.input.waiting(),
@@ -99,7 +99,7 @@ impl Run {
             last_output: self.last_output.elapsed(),
             last_activity: self.last_activity.elapsed(),
             agent: self.agent.save(),
-            cwd: self.heard.cwd().map(|cwd| cwd.as_os_str().to_owned()),
+            cwd: self.notifications.cwd().map(|cwd| cwd.as_os_str().to_owned()),
             focus: self.focus,
             bytes: self.bytes,
             cuts: self.cuts,
@@ -151,8 +151,8 @@ impl Run {
             output_path: output.as_ref().map(Output::path).or(saved.output_path.map(KeptPath::of_closed)),
             output,
             lines: saved.lines,
-            followers: Vec::new(),
-            settled: saved.settled,
+            subscribers: Vec::new(),
+            tree_gone: saved.settled,
             watch,
             identity,
             session_name,
@@ -179,7 +179,7 @@ impl Run {
             status: saved.status,
             reason: saved.reason,
             killing: None,
-            rest_goes: saved.rest_goes,
+            kill_leftovers: saved.rest_goes,
             left_running: saved.left_running,
             is_left_known: saved.settled || saved.left_running > 0 || saved.shim.is_none(),
             left_asks: Vec::new(),
@@ -194,17 +194,17 @@ impl Run {
             viewers: Vec::new(),
             acks: mpsc::unbounded_channel(),
             waits: Waits::default(),
-            line_wishes: Vec::new(),
+            line_requests: Vec::new(),
             started: ago(saved.started),
             started_at: UNIX_EPOCH + Duration::from_millis(saved.started_at_ms),
             last_output: ago(saved.last_output),
             last_activity: ago(saved.last_activity),
-            heard: Heard::resumed(saved.cwd.map(Into::into)),
+            notifications: Notifications::resumed(saved.cwd.map(Into::into)),
             agent: WatchedAgent::new(Agent::restore(saved.agent)),
             focus: saved.focus,
             rejoined_until: Some(now + REJOIN_PATIENCE),
             bytes: saved.bytes,
-            flow: Flow::default(),
+            rate: RateMeter::default(),
             cuts: saved.cuts,
         })
     }

@@ -1,5 +1,5 @@
-//! Whose size a run's terminal has: that of the client that last typed into it. The views of the others show what
-//! fits (see [`crate::view`]).
+//! The size of a run's terminal: that of the client that last typed into it (as with tmux's `window-size latest`). The
+//! views of the others show what fits (see [`crate::view`]).
 
 use super::Run;
 use crate::{

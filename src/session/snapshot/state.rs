@@ -13,7 +13,7 @@ use crate::{
     agent::SavedAgent,
     history::SavedOutput,
     protocol::{CommandSpec, ConfigureReply, Exit, Keep, Limits, RunId, SessionId, Size, Status, Stream, Template},
-    session::{client::json_lines::Lines, program::command::Command},
+    session::{client::json_lines::LineSplitter, program::command::Command},
     shim::KernelLimits,
     term::{SavedTerminal, Terminal},
 };
@@ -137,7 +137,7 @@ pub struct SavedRun {
     pub output: Option<SavedOutput>,
     pub output_path: Option<String>,
     /// The line under way, of a run whose output is lines.
-    pub lines: Option<Lines>,
+    pub lines: Option<LineSplitter>,
     pub settled: bool,
     pub terminal_name: String,
     pub terminal: SavedTerminal,

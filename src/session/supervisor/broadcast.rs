@@ -1,4 +1,4 @@
-//! Calls about all runs that a target names: typing into them, starting them again.
+//! Broadcasts to all runs that a target names: typing into them, restarting them.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use futures::future::join_all;
 use tokio::sync::{mpsc::error::TrySendError, oneshot};
 
 use super::{
-    SETTLING_PATIENCE, Supervisor,
+    LEFT_RUNNING_TIMEOUT, Supervisor,
     access::Permit,
     lifecycle::{RunState, Transition},
     table::Table,
@@ -94,7 +94,7 @@ impl Supervisor {
             let runs = self.with(move |table| table.to_restart(&target, &permit)).await??;
             // What lives on after an end is known a moment later.
             let left = join_all(runs.iter().map(|run| run.call(RunMessage::LeftRunning)));
-            let _ = tokio::time::timeout(SETTLING_PATIENCE, left).await;
+            let _ = tokio::time::timeout(LEFT_RUNNING_TIMEOUT, left).await;
         }
         let taken = self.with(move |table| table.begin_restart(&target, force, &permit)).await??;
         let ended: Vec<(RunHandle, Result<RunReply>)> = join_all(taken.into_iter().map(|(run, taken)| async {

@@ -1,4 +1,4 @@
-//! Handing all sessions to the process that takes this one's place.
+//! Handover of all sessions to the process that takes this one's place (re-exec).
 
 use std::{
     collections::HashSet,

@@ -1,4 +1,4 @@
-//! What is remembered of runs that have ended.
+//! The history of runs that have ended, and statistics of it, looked up on disk.
 
 use std::{path::Path, time::Duration};
 

@@ -44,10 +44,10 @@ use crate::{
         VisibleParams, WaitParams, WaitReason, WaitReply,
     },
     session::{
-        client::{Client, ClientId, viewer::AttachWish},
+        client::{Client, ClientId, viewer::AttachOptions},
         deadline::sleep_until,
         error::{gone, run_gone},
-        message::{KillOutcome, LinesWish, MAILBOX_CAPACITY, Published, RunHandle, RunMessage},
+        message::{KillOutcome, LinesRequest, MAILBOX_CAPACITY, Published, RunHandle, RunMessage},
         program::{
             kill::{DEFAULT_GRACE, Kill},
             limits,
@@ -66,7 +66,7 @@ const LISTING_PATIENCE: Duration = Duration::from_millis(250);
 pub(super) const LONGEST_MS: u64 = 10 * 365 * 24 * 3600 * 1000;
 
 /// How long it may take after an end until it is known what lives on.
-pub(super) const SETTLING_PATIENCE: Duration = Duration::from_secs(4);
+pub(super) const LEFT_RUNNING_TIMEOUT: Duration = Duration::from_secs(4);
 
 type Job = Box<dyn FnOnce(&mut Table) + Send>;
 
@@ -112,8 +112,8 @@ impl Supervisor {
         let services = Services {
             announcer: Announcer(announcements),
             watcher: limits::Watcher::start(),
-            floods: crate::session::program::output_gate::Gate::new(),
-            memory: crate::session::program::heap_trim::Memory::new(),
+            floods: crate::session::program::output_gate::OutputGate::new(),
+            heap_trim: crate::session::program::heap_trim::HeapTrim::new(),
             cross_session: cross_session.subscribe(),
             disk: settings.state.clone().map(HistoryStore::start),
             leftovers: std::sync::Arc::default(),
@@ -147,7 +147,7 @@ impl Supervisor {
     /// Forgets a client and its views.
     pub async fn unregister(&self, client: &Client) -> Result<()> {
         client.leave();
-        self.services.memory.given_up();
+        self.services.heap_trim.note_freed();
         let client = client.id();
         self.with(move |table| table.forget_client(client)).await
     }
@@ -286,9 +286,9 @@ impl Supervisor {
         let AttachParams { run_id, format, size, read_only, scrollback } = params;
         let ReadableRun { handle: run, writable } = self.readable(run_id.clone(), permit).await?;
         let read_only = read_only || !writable;
-        let wish = AttachWish { format, size, read_only, scrollback };
+        let options = AttachOptions { format, size, read_only, scrollback };
         let (client, caller) = (client.clone(), permit.caller().clone());
-        match run.call(|reply| RunMessage::Attach { client, caller, wish, reply }).await {
+        match run.call(|reply| RunMessage::Attach { client, caller, options, reply }).await {
             Some(reply) => Ok(reply),
             None => Err(self.why_not(run_id, permit).await),
         }
@@ -306,7 +306,7 @@ impl Supervisor {
     pub async fn subscribe(&self, run_id: RunId, client: &Client, permit: &Permit) -> Result<SubscribeReply> {
         let run = self.one(run_id.clone(), permit).await?;
         let (client, caller) = (client.clone(), permit.caller().clone());
-        let Some(next_seq) = run.call(|reply| RunMessage::Follow { client, caller, reply }).await else {
+        let Some(next_seq) = run.call(|reply| RunMessage::Subscribe { client, caller, reply }).await else {
             return Err(self.why_not(run_id, permit).await);
         };
         let next_seq = next_seq.ok_or_else(|| {
@@ -321,7 +321,7 @@ impl Supervisor {
 
     /// Sends a client no more of a run's lines.
     pub async fn unsubscribe(&self, run_id: RunId, client: ClientId, permit: &Permit) -> Result<Empty> {
-        self.send_to(run_id, RunMessage::Unfollow(client), permit).await
+        self.send_to(run_id, RunMessage::Unsubscribe(client), permit).await
     }
 
     /// A run's screen and transcript.
@@ -335,12 +335,13 @@ impl Supervisor {
     pub async fn lines(&self, params: LinesParams, permit: &Permit) -> Result<LinesReply> {
         let LinesParams { run_id, from, last, partial, wait_ms } = params;
         let run = self.one(run_id, permit).await?;
-        let wish = |waits| run.call(move |reply| RunMessage::Lines(LinesWish { from, last, partial, waits, reply }));
+        let request =
+            |waits| run.call(move |reply| RunMessage::Lines(LinesRequest { from, last, partial, waits, reply }));
         let patience = Duration::from_millis(wait_ms.unwrap_or(0).min(LONGEST_MS));
-        let waited = if patience.is_zero() { None } else { tokio::time::timeout(patience, wish(true)).await.ok() };
+        let waited = if patience.is_zero() { None } else { tokio::time::timeout(patience, request(true)).await.ok() };
         match waited {
             Some(answer) => answer,
-            None => wish(false).await,
+            None => request(false).await,
         }
         .ok_or_else(run_gone)
     }
@@ -428,7 +429,7 @@ impl Supervisor {
         let runs = self.resolve(target, permit).await?;
         // What lives on after an end is known a moment later.
         let left = join_all(runs.iter().map(|run| run.call(RunMessage::LeftRunning)));
-        let left = tokio::time::timeout(SETTLING_PATIENCE, left).await.unwrap_or_default();
+        let left = tokio::time::timeout(LEFT_RUNNING_TIMEOUT, left).await.unwrap_or_default();
         let how = if force { Transition::Discarded } else { Transition::Dismissed };
         let (ids, check) = (runs.iter().map(|run| run.run_id.clone()).collect::<Vec<_>>(), how);
         if explicit {

@@ -1,4 +1,4 @@
-//! What is kept, and for how long: ended runs by count and by age, and the caps on all sessions together.
+//! Retention of ended runs, by count and by age, and the caps on all sessions together.
 
 use std::time::{Duration, Instant};
 
@@ -44,8 +44,8 @@ impl Table {
     }
 
     /// Sets what holds for all sessions.
-    pub fn configure(&mut self, wish: ConfigureParams) -> Result<ConfigureReply> {
-        self.settings.set(wish)?;
+    pub fn configure(&mut self, params: ConfigureParams) -> Result<ConfigureReply> {
+        self.settings.set(params)?;
         self.dismiss_old();
         Ok(self.settings.told())
     }

@@ -99,38 +99,38 @@ impl Settings {
         self.history = told.history;
     }
 
-    /// Takes a client's wishes over; all of them or none.
+    /// Applies the parameters of `configure`: all of them or none.
     ///
     /// # Errors
     /// `invalid_params` with the key and the rule.
-    pub fn set(&mut self, wish: ConfigureParams) -> Result<()> {
+    pub fn set(&mut self, params: ConfigureParams) -> Result<()> {
         /// Less than a few lines is no transcript; more than this is no bound.
         const TRANSCRIPT: std::ops::RangeInclusive<usize> = 10_000..=1 << 30;
-        for (key, value) in [("max_sessions", wish.max_sessions), ("max_runs", wish.max_runs)] {
+        for (key, value) in [("max_sessions", params.max_sessions), ("max_runs", params.max_runs)] {
             if value == Some(0) {
                 return Err(Error::invalid(key, 0, "at least 1"));
             }
         }
-        if let Some(bytes) = wish.transcript_bytes.filter(|bytes| !TRANSCRIPT.contains(bytes)) {
+        if let Some(bytes) = params.transcript_bytes.filter(|bytes| !TRANSCRIPT.contains(bytes)) {
             return Err(Error::invalid("transcript_bytes", bytes, "from 10000 bytes to 1 GiB"));
         }
-        if let Some(limits) = &wish.limits {
+        if let Some(limits) = &params.limits {
             crate::session::program::limits::check(limits)?;
         }
-        let transcript = wish.transcript_bytes.unwrap_or(self.transcript_limit);
-        let all = wish.max_transcripts_bytes.unwrap_or(self.max_transcripts_bytes);
+        let transcript = params.transcript_bytes.unwrap_or(self.transcript_limit);
+        let all = params.max_transcripts_bytes.unwrap_or(self.max_transcripts_bytes);
         if all < transcript {
             let rule = format!("at least transcript_bytes ({transcript}), or no run could be started");
             return Err(Error::invalid("max_transcripts_bytes", all, &rule));
         }
-        self.limits = wish.limits.unwrap_or(std::mem::take(&mut self.limits));
-        self.max_sessions = wish.max_sessions.unwrap_or(self.max_sessions);
-        self.max_runs = wish.max_runs.unwrap_or(self.max_runs);
+        self.limits = params.limits.unwrap_or(std::mem::take(&mut self.limits));
+        self.max_sessions = params.max_sessions.unwrap_or(self.max_sessions);
+        self.max_runs = params.max_runs.unwrap_or(self.max_runs);
         self.transcript_limit = transcript;
         self.max_transcripts_bytes = all;
-        self.keep_ended = wish.keep_ended.unwrap_or(self.keep_ended);
-        self.keep = wish.keep.unwrap_or(self.keep);
-        self.history = wish.history.unwrap_or(self.history);
+        self.keep_ended = params.keep_ended.unwrap_or(self.keep_ended);
+        self.keep = params.keep.unwrap_or(self.keep);
+        self.history = params.history.unwrap_or(self.history);
         Ok(())
     }
 }

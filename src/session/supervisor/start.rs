@@ -1,4 +1,4 @@
-//! From a client's wish to a run.
+//! Starting runs: from `run` parameters, checked, to a program on its PTY.
 
 use std::{ffi::OsString, time::Duration};
 
@@ -9,7 +9,7 @@ use super::{
     LONGEST_MS, Supervisor,
     access::Permit,
     names,
-    table::{Reserved, SessionWish},
+    table::{Reserved, SessionSpec},
 };
 use crate::{
     history::DEFAULT_BYTES,
@@ -19,7 +19,7 @@ use crate::{
     },
     pty::{Spawn, spawn},
     session::{
-        client::{Client, caller::Caller, viewer::AttachWish},
+        client::{Client, caller::Caller, viewer::AttachOptions},
         error::{run_gone, start_error},
         message::{Desired, MAILBOX_CAPACITY, RunHandle, RunMessage},
         program::{
@@ -86,7 +86,7 @@ impl Supervisor {
         introduce: impl FnOnce(SessionId, RunId) + Send,
     ) -> Result<RunReply> {
         let (params, template) = self.with_template(params).await?;
-        let wish = check_run(&params)?;
+        let spec = check_run(&params)?;
         let command = Command::new(params.cmd.as_ref())?;
         let base = self.settings.cwd.clone();
         let folder = |named: &String| command::folder(named, &base);
@@ -94,7 +94,7 @@ impl Supervisor {
         let program = command.program.clone();
         let (caller, permit) = (permit.caller().clone(), permit.clone());
         let reserved = self
-            .with(move |table| table.reserve(SessionWish { cwd, new_session_cwd, program, ..wish }, &permit))
+            .with(move |table| table.reserve(SessionSpec { cwd, new_session_cwd, program, ..spec }, &permit))
             .await??;
         let run_id = reserved.run_id.clone();
         let span = info_span!("session", id = reserved.session_id.short());
@@ -205,7 +205,7 @@ impl Supervisor {
         if let Some(client) = client.filter(|_| stream == Stream::Json) {
             let (reply, _) = oneshot::channel();
             // Nothing can be in its queue before it but an attach.
-            let follow = RunMessage::Follow { client: client.clone(), caller: caller.clone(), reply };
+            let follow = RunMessage::Subscribe { client: client.clone(), caller: caller.clone(), reply };
             let _ = handle.mailbox.try_send(follow);
         }
         introduce(reserved.session_id.clone(), reserved.run_id.clone());
@@ -237,8 +237,8 @@ fn queue_attach(
     caller: Caller,
 ) -> Result<oneshot::Receiver<AttachReply>> {
     let (reply, answer) = oneshot::channel();
-    let wish = AttachWish { format, size, read_only: false, scrollback: None };
-    let attach = RunMessage::Attach { client: client.clone(), caller, wish, reply };
+    let options = AttachOptions { format, size, read_only: false, scrollback: None };
+    let attach = RunMessage::Attach { client: client.clone(), caller, options, reply };
     run.mailbox.try_send(attach).map_err(|_| run_gone())?;
     Ok(answer)
 }
@@ -255,7 +255,7 @@ pub(crate) fn check_template(name: &str, template: &Template) -> Result<()> {
     Command::new(template.cmd.as_ref()).map(|_| ())
 }
 
-fn check_run(params: &RunParams) -> Result<SessionWish> {
+fn check_run(params: &RunParams) -> Result<SessionSpec> {
     if let Some(name) = &params.name {
         check_session_name("name", name)?;
         if let Some(session) = params.session.as_ref().filter(|session| *session != name) {
@@ -305,7 +305,7 @@ fn check_run(params: &RunParams) -> Result<SessionWish> {
     if let Some(limits) = &params.limits {
         limits::check(limits)?;
     }
-    Ok(SessionWish {
+    Ok(SessionSpec {
         session: params.session.clone(),
         name: params.name.clone(),
         label: params.label.clone(),
@@ -313,7 +313,7 @@ fn check_run(params: &RunParams) -> Result<SessionWish> {
         transcript_limit: params.transcript_bytes.and_then(|bytes| usize::try_from(bytes).ok()),
         limits: params.limits.clone().unwrap_or_default(),
         keep: params.keep,
-        ..SessionWish::default()
+        ..SessionSpec::default()
     })
 }
 

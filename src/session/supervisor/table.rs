@@ -109,15 +109,15 @@ pub struct Reserved {
     pub limits: Limits,
 }
 
-/// What of a run's wishes concerns its session.
+/// What the parameters of `run` say of its session.
 #[derive(Debug, Clone, Default)]
-pub struct SessionWish {
+pub struct SessionSpec {
     pub session: Option<String>,
     pub name: Option<String>,
     pub label: Option<String>,
     pub group: Option<String>,
     pub cwd: Option<PathBuf>,
-    /// The folder of a new session, when none is wished.
+    /// The directory of a new session, when the parameters name none.
     pub new_session_cwd: Option<PathBuf>,
     pub program: String,
     pub transcript_limit: Option<usize>,
@@ -190,7 +190,7 @@ impl Table {
     /// Closes a client's view of a run and what it follows of it.
     pub fn detach(run: &RunHandle, client: ClientId) {
         run.send_in_turn(RunMessage::Detach(client));
-        run.send_in_turn(RunMessage::Unfollow(client));
+        run.send_in_turn(RunMessage::Unsubscribe(client));
     }
 
     /// Whether programs are started at all.
@@ -205,9 +205,9 @@ impl Table {
     }
 
     /// Finds or makes the session for a run that is about to be started, if the call may have it.
-    pub fn reserve(&mut self, wish: SessionWish, permit: &Permit) -> Result<Reserved> {
+    pub fn reserve(&mut self, spec: SessionSpec, permit: &Permit) -> Result<Reserved> {
         self.check_open()?;
-        let found = match &wish.session {
+        let found = match &spec.session {
             None => None,
             Some(named) => match self.find_session(named, permit) {
                 Ok(at) => {
@@ -219,23 +219,23 @@ impl Table {
             },
         };
         if found.is_none() {
-            self.check_new(permit, wish.group.as_ref())?;
-            wish.session.as_ref().map_or(Ok(()), |named| check_session_name("session", named))?;
+            self.check_new(permit, spec.group.as_ref())?;
+            spec.session.as_ref().map_or(Ok(()), |named| check_session_name("session", named))?;
         }
-        let bytes = wish.transcript_limit.unwrap_or(self.settings.transcript_limit);
+        let bytes = spec.transcript_limit.unwrap_or(self.settings.transcript_limit);
         let found = self.make_room(found, bytes)?;
         let at = match found {
             Some(at) => at,
-            None => self.make_session(&wish)?,
+            None => self.make_session(&spec)?,
         };
         let defaults = self.settings.limits.clone();
         let session = &mut self.sessions[at];
-        if let Some(bytes) = wish.transcript_limit.filter(|_| found.is_some()) {
+        if let Some(bytes) = spec.transcript_limit.filter(|_| found.is_some()) {
             let rule =
                 format!("a run in session {:?} shares that session's limit; leave transcript_bytes out", session.name);
             return Err(Error::invalid("transcript_bytes", bytes, &rule));
         }
-        let limits = wish.limits.or(&session.limits).or(&defaults);
+        let limits = spec.limits.or(&session.limits).or(&defaults);
         let run_id = self.new_id(RunId::new, RunId::as_str);
         let session = &self.sessions[at];
         self.lifecycle.reserve(&session.id, &run_id);
@@ -243,7 +243,7 @@ impl Table {
             session_id: session.id.clone(),
             session_name: session.name.clone(),
             terminal_name: names::terminal_name(&session.id, &mut self.last_terminal),
-            cwd: wish.cwd.unwrap_or_else(|| session.cwd.clone()),
+            cwd: spec.cwd.unwrap_or_else(|| session.cwd.clone()),
             group: session.group.clone(),
             label: session.label.clone(),
             colors: self.colors,
@@ -291,28 +291,28 @@ impl Table {
         id
     }
 
-    fn make_session(&mut self, wish: &SessionWish) -> Result<usize> {
-        let name = match wish.name.as_ref().or(wish.session.as_ref()) {
-            None => names::session_name(&wish.program, |name| self.check_free(name, None).is_err()),
+    fn make_session(&mut self, spec: &SessionSpec) -> Result<usize> {
+        let name = match spec.name.as_ref().or(spec.session.as_ref()) {
+            None => names::session_name(&spec.program, |name| self.check_free(name, None).is_err()),
             Some(name) => {
                 self.check_free(name, None)?;
                 name.clone()
             }
         };
-        let transcript_limit = wish.transcript_limit.unwrap_or(self.settings.transcript_limit);
+        let transcript_limit = spec.transcript_limit.unwrap_or(self.settings.transcript_limit);
         self.sessions.push(Session {
             id: self.new_id(SessionId::new, SessionId::as_str),
             name,
-            label: wish.label.clone(),
-            group: wish.group.clone(),
-            cwd: wish.cwd.as_ref().or(wish.new_session_cwd.as_ref()).unwrap_or(&self.settings.cwd).clone(),
+            label: spec.label.clone(),
+            group: spec.group.clone(),
+            cwd: spec.cwd.as_ref().or(spec.new_session_cwd.as_ref()).unwrap_or(&self.settings.cwd).clone(),
             transcript_limit,
             transcript_share: watch::Sender::new(transcript_limit),
             runs: Vec::new(),
             announced: false,
             created_at: SystemTime::now(),
-            limits: wish.limits.clone(),
-            keep: wish.keep,
+            limits: spec.limits.clone(),
+            keep: spec.keep,
         });
         Ok(self.sessions.len() - 1)
     }

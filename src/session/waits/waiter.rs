@@ -23,7 +23,7 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// Checks a wish.
+    /// Checks the parameters of a wait.
     ///
     /// # Errors
     /// `invalid_params` when the pattern is not a regular expression, or too large a one.
