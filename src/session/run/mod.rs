@@ -4,9 +4,11 @@ mod agent;
 mod desired;
 mod focus;
 mod info;
+mod input;
+mod lifecycle;
 mod lines;
 mod notifications;
-mod program;
+mod output;
 mod prompts;
 mod requests;
 mod save;
@@ -377,7 +379,7 @@ impl Run {
         if self.killing.as_ref().is_some_and(|killing| now >= killing.give_up) {
             warn!("run {}: its processes could not be ended", self.identity.run_id.short());
             // Whatever keeps the shim from its work, the tree is the host's without it.
-            program::signal(self.shim_pid, nix::sys::signal::Signal::SIGKILL);
+            lifecycle::signal(self.shim_pid, nix::sys::signal::Signal::SIGKILL);
             self.end_orphans().await;
             self.answer_killing(0, 1);
         }

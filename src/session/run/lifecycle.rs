@@ -1,222 +1,29 @@
-//! The program's side of a run: what it prints and is typed, and its end.
+//! The life of the program: its exit, the drain of its output after it, kills, and what is left of its process tree.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use tokio::sync::oneshot;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-use super::{DRAIN_PATIENCE, KILL_PATIENCE, Killing, Life, READ_BUDGET, REOPEN_INTERVAL, Run, SEARCH_BUDGET};
+use super::{DRAIN_PATIENCE, KILL_PATIENCE, Killing, Life, REOPEN_INTERVAL, Run, output::push_line};
 use crate::{
     process,
-    protocol::{Event, Exit, JsonLine, Result as Answer, Status, WaitReply},
-    pty::{Master, Read},
+    protocol::{Event, Exit, Status},
     session::{
-        client::{
-            json_lines::{LineSplitter, Subscriber, for_terminal},
-            viewer::Viewer,
-        },
+        client::{json_lines::LineSplitter, viewer::Viewer},
         message::KillOutcome,
-        program::{cgroup::Cgroup, input, kill::Kill, limits},
+        program::{cgroup::Cgroup, kill::Kill, limits},
         services::Announcement,
-        waits::{Look, waiter::Condition},
     },
     shim::{Order, Report},
     units,
 };
 
 impl Run {
-    /// Reads and takes in output until there is none for now, or the others are to have their turn.
-    pub(super) fn read(&mut self) {
-        self.closed_until = None;
-        let begun = Instant::now();
-        let mut total = 0;
-        let mut fed = false;
-        let mut closed = false;
-        let mut buffer = [0; 16 << 10];
-        while begun.elapsed() < READ_BUDGET {
-            if self.fed == self.unfed.len() {
-                let Some(master) = &mut self.master else { break };
-                match master.try_read(&mut buffer) {
-                    Read::Bytes(count) => {
-                        total += count;
-                        self.unfed.clear();
-                        self.fed = 0;
-                        self.arrived(&buffer[..count]);
-                    }
-                    Read::Empty => break,
-                    Read::End => {
-                        closed = true;
-                        break;
-                    }
-                }
-            }
-            self.feed_slice();
-            fed = true;
-        }
-        if total > 0 {
-            self.took_in(total);
-        } else if fed {
-            self.after_output();
-        }
-        if closed {
-            self.terminal_closed();
-        }
-    }
-
-    /// Output as it comes: kept whole where that is wanted, put together to lines where it is lines, and laid out for
-    /// the terminal.
-    fn arrived(&mut self, bytes: &[u8]) {
-        if let Some(output) = &mut self.output {
-            output.push(bytes);
-        }
-        match &mut self.lines {
-            None => self.unfed.extend_from_slice(bytes),
-            Some(lines) => {
-                self.unfed.extend(for_terminal(bytes));
-                let subscribers = &mut self.subscribers;
-                lines.push(bytes, |line| push_line(line, subscribers));
-            }
-        }
-    }
-
-    /// Feeds a part of what was read. A few bytes can be much work (a screen filled by three of them), so the
-    /// parts shrink when they are.
-    fn feed_slice(&mut self) {
-        const LEAST: usize = 16;
-        const MOST: usize = 4096;
-        let begun = Instant::now();
-        let end = self.unfed.len().min(self.fed + self.slice);
-        let taken = self.terminal.feed_update(&self.unfed[self.fed..end]);
-        self.fed += taken;
-        if self.fed < end {
-            // A program that draws update after update is always within one when its turn is over.
-            self.viewers.iter_mut().for_each(Viewer::mark);
-            self.send_due_frames();
-        }
-        self.slice =
-            if begun.elapsed() > READ_BUDGET / 4 { (self.slice / 4).max(LEAST) } else { (self.slice * 2).min(MOST) };
-    }
-
-    /// Reads what is left without waiting; what never stops (an escapee's flood) is cut off.
-    pub(super) fn read_rest(&mut self) {
-        const MOST: usize = 16 << 20;
-        const PATIENCE: Duration = Duration::from_millis(500);
-        let begun = Instant::now();
-        while self.fed < self.unfed.len() {
-            self.feed_slice();
-        }
-        let mut buffer = [0; 16 << 10];
-        let mut total = 0;
-        while total < MOST
-            && begun.elapsed() < PATIENCE
-            && let Some(master) = &self.master
-            && let Read::Bytes(count) = master.read_now(&mut buffer)
-        {
-            total += count;
-            self.unfed.clear();
-            self.arrived(&buffer[..count]);
-            self.terminal.feed(&self.unfed);
-            self.fed = self.unfed.len();
-        }
-        self.took_in(total);
-    }
-
-    pub(super) fn took_in(&mut self, bytes: usize) {
-        if bytes == 0 {
-            return;
-        }
-        self.bytes += bytes as u64;
-        self.last_output = Instant::now();
-        self.rate.add(bytes, self.last_output);
-        self.services.heap_trim.note_output(bytes);
-        self.last_activity = self.last_output;
-        debug!(bytes, run = self.identity.run_id.short(), "output");
-        self.after_output();
-    }
-
-    /// The terminal may have changed: what it was asked is answered, and views are behind.
-    pub(super) fn after_output(&mut self) {
-        if !(self.waits.is_empty() && self.line_requests.is_empty()) || self.exit().is_some() {
-            self.terminal.flush();
-        }
-        let effects = self.terminal.take_effects();
-        self.agent_prints(&effects);
-        self.handle_effects(effects);
-        let cuts = self.terminal.transcript_cuts();
-        if cuts > self.cuts {
-            self.cuts = cuts;
-            let limit = self.terminal.transcript_limit() / 1000;
-            warn!("Buffer exceeded {limit}KB limit, truncating to last {}KB", limit / 2);
-        }
-        for viewer in &mut self.viewers {
-            viewer.mark();
-        }
-        self.check_waits();
-        self.answer_line_requests();
-    }
-
-    /// Has everybody who waits for something look at what has come, as far as there is time. Output is not taken in
-    /// before all have seen what there is.
-    pub(super) fn check_waits(&mut self) {
-        let (ended, until) = (self.exit(), Instant::now() + SEARCH_BUDGET);
-        self.waits.check(Look { terminal: &self.terminal, last_output: self.last_output, ended, until });
-    }
-
-    /// Adds one who waits.
-    pub(super) fn wait(&mut self, condition: Condition, reply: oneshot::Sender<Answer<WaitReply>>) {
-        let (ended, until) = (self.exit(), Instant::now() + SEARCH_BUDGET);
-        let look = Look { terminal: &self.terminal, last_output: self.last_output, ended, until };
-        self.waits.add(condition, reply, look);
-    }
-
-    pub(super) fn write(&mut self) {
-        match &mut self.master {
-            Some(master) => self.input.write_to(master),
-            None => self.input.clear(),
-        }
-    }
-
-    /// Types; false when the program does not read, and so much waits for it that this was refused.
-    pub(super) fn type_in(&mut self, bytes: Vec<u8>) -> bool {
-        let Some(master) = &self.master else { return false };
-        self.last_activity = Instant::now();
-        self.viewers.iter_mut().for_each(Viewer::expect_echo);
-        debug!(bytes = bytes.len(), run = self.identity.run_id.short(), "input");
-        if !self.input.is_empty() && is_interrupt(master, &bytes) {
-            // The program does not read, so the key would wait behind what it has not read: the terminal's
-            // driver would have thrown that away and sent the signal, and so does Termi.
-            self.input.clear();
-            master.discard_input();
-            if let Some(group) = master.foreground() {
-                let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(group), nix::sys::signal::Signal::SIGINT);
-            }
-            return true;
-        }
-        let count = bytes.len();
-        let taken = self.input.push(bytes);
-        if taken {
-            self.write();
-        } else {
-            warn!("input of {count} bytes refused: {} wait, at most {} may", self.input.bytes(), input::LIMIT);
-            let (session_id, session_name, run_id) = self.ids();
-            self.announce(Event::InputDropped {
-                session_id,
-                session_name,
-                run_id,
-                dropped_bytes: count,
-                limit_bytes: input::LIMIT,
-            });
-        }
-        taken
-    }
-
     pub(super) fn reported(&mut self, report: Report) {
         match report {
             Report::Exited { code, signal, cpu_ms, lasted_ms, alone } => {
@@ -418,16 +225,6 @@ impl Run {
     }
 }
 
-/// A line for those who follow the run.
-fn push_line(line: JsonLine, subscribers: &mut [Subscriber]) {
-    let kind = if line.value.is_some() { "json" } else { "text" };
-    debug!(seq = line.seq, kind, truncated = line.truncated_bytes, "line");
-    let line = Arc::new(line);
-    for subscriber in subscribers {
-        subscriber.push(&line);
-    }
-}
-
 /// How an end is told in the log.
 fn describe(exit: Exit) -> String {
     match (exit.code, exit.signal) {
@@ -435,13 +232,6 @@ fn describe(exit: Exit) -> String {
         (None, Some(signal)) => format!("was ended by {}", process::signal_name(signal)),
         (None, None) => "was lost".to_owned(),
     }
-}
-
-/// Whether these bytes are the key that interrupts programs on this terminal.
-fn is_interrupt(master: &Master, bytes: &[u8]) -> bool {
-    use nix::sys::termios::{LocalFlags, SpecialCharacterIndices::VINTR, tcgetattr};
-    let Ok(settings) = tcgetattr(master) else { return false };
-    settings.local_flags.contains(LocalFlags::ISIG) && bytes == [settings.control_chars[VINTR as usize]]
 }
 
 /// Signals a shim. It is the host's child and reaped by it: as long as its pipe is open, the pid is its own.
