@@ -135,7 +135,7 @@ impl Run {
             return;
         }
         self.agent.has_printed = false;
-        let Some(group) = self.master.as_ref().and_then(Master::foreground) else { return };
+        let Some(group) = self.program.master.as_ref().and_then(Master::foreground) else { return };
         if self.agent.looks_for_program(group, now) {
             self.look_for_program(group);
         }

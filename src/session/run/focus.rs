@@ -20,16 +20,16 @@ pub(super) fn is_report(input: &[u8]) -> bool {
 impl Run {
     /// Its clients of before a replacement may still be on their way back: that nobody sees it says nothing yet.
     fn is_rejoined(&self) -> bool {
-        self.rejoined_until.is_some_and(|until| Instant::now() < until)
+        self.clients.rejoined_until.is_some_and(|until| Instant::now() < until)
     }
 
     /// Tells the program what has changed, if it asked to be told.
     pub(super) fn report_focus(&mut self) {
-        if self.master.is_none() || !self.terminal.modes().focus {
+        if self.program.master.is_none() || !self.terminal.modes().focus {
             self.focus = Focus::Untold;
             return;
         }
-        let seen = self.viewers.iter().any(super::Viewer::is_visible);
+        let seen = self.clients.viewers.iter().any(super::Viewer::is_visible);
         let (now, report) = match (self.focus, seen) {
             (Focus::Untold | Focus::In, false) if !self.is_rejoined() => (Focus::Hidden, FOCUS_OUT),
             (Focus::Hidden, true) => (Focus::In, FOCUS_IN),
@@ -37,7 +37,7 @@ impl Run {
             _ => return,
         };
         // What does not read its input has no use for it either.
-        if self.input.push(report.to_vec()) {
+        if self.input.queue.push(report.to_vec()) {
             self.focus = now;
             self.write();
         }

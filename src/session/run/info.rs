@@ -26,11 +26,11 @@ use crate::{
 
 impl Run {
     pub(super) fn status(&self) -> Status {
-        if matches!(self.life, Life::Ended { .. }) { self.status } else { Status::Active }
+        if matches!(self.lifecycle.life, Life::Ended { .. }) { self.lifecycle.status } else { Status::Active }
     }
 
     pub(super) fn exit(&self) -> Option<Exit> {
-        match self.life {
+        match self.lifecycle.life {
             Life::Ended { exit, .. } => Some(exit),
             _ => None,
         }
@@ -47,10 +47,10 @@ impl Run {
 
     /// The exit event, while a client is still to get it.
     pub(super) fn pending_exit_event(&self) -> Option<Event> {
-        match self.life {
+        match self.lifecycle.life {
             Life::Ended { exit, lasted, .. }
-                if self.viewers.iter().any(|viewer| viewer.exit_due)
-                    || self.subscribers.iter().any(|subscriber| subscriber.exit_due) =>
+                if self.clients.viewers.iter().any(|viewer| viewer.exit_due)
+                    || self.clients.subscribers.iter().any(|subscriber| subscriber.exit_due) =>
             {
                 Some(self.exit_event(exit, lasted))
             }
@@ -64,17 +64,17 @@ impl Run {
             session_id,
             session_name,
             run_id,
-            status: self.status,
+            status: self.lifecycle.status,
             exit,
-            reason: self.reason.clone(),
+            reason: self.lifecycle.reason.clone(),
             duration_ms: millis(lasted),
-            left_running: self.left_running,
+            left_running: self.lifecycle.left_running,
         }
     }
 
     /// Writes this end into the history, and closes the file of the whole output.
     pub(super) fn record_history(&mut self, exit: Exit, at: SystemTime, lasted: Duration) {
-        self.output = None;
+        self.output.file = None;
         let Some(disk) = &self.services.disk else { return };
         let Identity { session_id, run_id, command, spawn, group, label, .. } = &self.identity;
         disk.record(HistoryRecord {
@@ -86,13 +86,13 @@ impl Run {
             command: command.text.clone(),
             program: command.program.clone(),
             cwd: spawn.cwd.to_string_lossy().into_owned(),
-            started_at: unix_ms(self.started_at),
+            started_at: unix_ms(self.program.started_at),
             ended_at: unix_ms(at),
             duration_ms: millis(lasted),
-            status: self.status,
+            status: self.lifecycle.status,
             exit,
-            reason: self.reason.clone(),
-            bytes: self.bytes,
+            reason: self.lifecycle.reason.clone(),
+            bytes: self.output.bytes,
             template: self.identity.template.clone(),
             output_path: self.kept_output(),
             host_pid: std::process::id(),
@@ -101,7 +101,7 @@ impl Run {
 
     /// The file of the whole output, unless it is known that nothing is kept in it.
     pub(super) fn kept_output(&self) -> Option<String> {
-        self.output_path.as_ref().and_then(KeptPath::get)
+        self.output.file_path.as_ref().and_then(KeptPath::get)
     }
 
     pub(super) fn snapshot(&self, format: SnapshotFormat, scrollback: usize) -> SnapshotReply {
@@ -131,12 +131,12 @@ impl Run {
 
     /// What is worth remembering of it, while it has not ended.
     pub(super) fn outline(&self, lines: Option<usize>) -> Option<RunOutline> {
-        if matches!(self.life, Life::Ended { .. }) {
+        if matches!(self.lifecycle.life, Life::Ended { .. }) {
             return None;
         }
         let command = &self.identity.command;
         let is_shell = command.is_shell();
-        let here = is_shell.then(|| process::cwd(self.pid)).flatten();
+        let here = is_shell.then(|| process::cwd(self.program.pid)).flatten();
         let cwd = here.as_ref().unwrap_or(&self.identity.spawn.cwd).to_str()?.to_owned();
         let text = lines.map(|lines| {
             let snapshot = self.snapshot(SnapshotFormat::Ansi, lines);
@@ -166,43 +166,45 @@ impl Run {
 
     /// How many processes live on after its end: what lives may have started others since it was counted.
     fn left_now(&self) -> usize {
-        match self.life {
-            Life::Ended { .. } if self.left_running > 0 && self.link.is_some() => process::tree(self.shim_pid).len(),
-            _ => self.left_running,
+        match self.lifecycle.life {
+            Life::Ended { .. } if self.lifecycle.left_running > 0 && self.program.link.is_some() => {
+                process::tree(self.program.shim_pid).len()
+            }
+            _ => self.lifecycle.left_running,
         }
     }
 
     /// Publishes a copy of what it is by now.
     pub(super) fn publish(&mut self) -> Arc<Published> {
-        let shim = self.link.is_some().then_some(self.shim_pid);
+        let shim = self.program.link.is_some().then_some(self.program.shim_pid);
         let copy = Arc::new(Published { info: self.info(), shim });
         self.published.send_replace(Some(Arc::clone(&copy)));
         copy
     }
 
     fn info(&self) -> RunInfo {
-        let active = !matches!(self.life, Life::Ended { .. });
-        let (ended_at, lasted) = match self.life {
+        let active = !matches!(self.lifecycle.life, Life::Ended { .. });
+        let (ended_at, lasted) = match self.lifecycle.life {
             Life::Ended { at, lasted, .. } => (Some(unix_ms(at)), lasted),
-            _ => (None, self.started.elapsed()),
+            _ => (None, self.program.started.elapsed()),
         };
         // What the program says of itself counts more: a shell's folder, not that of what started it.
         let said = self.notifications.cwd().map(Path::to_path_buf);
-        let cwd = said.or_else(|| process::cwd(self.pid)).filter(|_| active);
+        let cwd = said.or_else(|| process::cwd(self.program.pid)).filter(|_| active);
         RunInfo {
             run_id: self.identity.run_id.clone(),
-            pid: self.pid.unsigned_abs(),
+            pid: self.program.pid.unsigned_abs(),
             status: self.status(),
             process_name: self.identity.process_name.clone(),
-            terminal_name: self.terminal_name.clone(),
+            terminal_name: self.program.terminal_name.clone(),
             command: self.identity.command.text.clone(),
             program: self.identity.command.program.clone(),
-            started_at: unix_ms(self.started_at),
+            started_at: unix_ms(self.program.started_at),
             ended_at,
             duration_ms: millis(lasted),
             exit: self.exit(),
-            reason: self.reason.clone(),
-            bytes: self.bytes,
+            reason: self.lifecycle.reason.clone(),
+            bytes: self.output.bytes,
             last_line: self.terminal.last_line(),
             title: self.terminal.title().to_owned(),
             agent: self.agent.info(),
@@ -213,13 +215,13 @@ impl Run {
             limits: self.identity.limits.clone(),
             timeout_ms: self.identity.timeout.map(millis),
             idle_timeout_ms: self.identity.idle_timeout.map(millis),
-            unread_input_bytes: self.input.bytes(),
+            unread_input_bytes: self.input.queue.bytes(),
             stream: self.identity.stream,
             output_path: self.kept_output(),
             template: self.identity.template.clone(),
             resume: self.identity.resume.clone(),
             left_running: self.left_now(),
-            attached: !self.viewers.is_empty(),
+            attached: !self.clients.viewers.is_empty(),
         }
     }
 }

@@ -9,7 +9,7 @@ use nix::{
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use super::{DRAIN_PATIENCE, KILL_PATIENCE, Killing, Life, REOPEN_INTERVAL, Run, output::push_line};
+use super::{DRAIN_PATIENCE, KILL_PATIENCE, REOPEN_INTERVAL, Run, output::push_line};
 use crate::{
     process,
     protocol::{Event, Exit, Status},
@@ -23,33 +23,95 @@ use crate::{
     units,
 };
 
+/// How far a run's life has come.
+pub(super) enum Life {
+    Active,
+    /// The program has exited; what it wrote may not all have been read.
+    Draining {
+        exit: Exit,
+        until: Instant,
+    },
+    Ended {
+        exit: Exit,
+        at: SystemTime,
+        lasted: Duration,
+    },
+}
+
+/// A kill under way.
+pub(super) struct Killing {
+    pub asked: Vec<oneshot::Sender<KillOutcome>>,
+    pub was_running: bool,
+    pub give_up: Instant,
+}
+
+/// How far the program's life has come, and what became of it.
+pub(super) struct Lifecycle {
+    pub life: Life,
+    pub status: Status,
+    pub reason: Option<String>,
+    pub killing: Option<Killing>,
+    /// The kernel ended the program for a limit: what it started is to go too.
+    pub kill_leftovers: bool,
+    /// How many processes live on after its end.
+    pub left_running: usize,
+    /// The number is that after its end.
+    pub is_left_known: bool,
+    /// Requests for the number, answered once it is known.
+    pub left_requests: Vec<oneshot::Sender<usize>>,
+    /// The shim has said that nothing is left below it.
+    pub tree_gone: bool,
+}
+
+impl Lifecycle {
+    /// Of a program that has just started.
+    pub fn new() -> Self {
+        Self {
+            life: Life::Active,
+            status: Status::Active,
+            reason: None,
+            killing: None,
+            kill_leftovers: false,
+            left_running: 0,
+            is_left_known: false,
+            left_requests: Vec::new(),
+            tree_gone: false,
+        }
+    }
+
+    /// The program's next life: all is as at the start, but who waits still waits.
+    pub fn restart(&mut self) {
+        *self = Self { left_requests: std::mem::take(&mut self.left_requests), ..Self::new() };
+    }
+}
+
 impl Run {
     pub(super) fn reported(&mut self, report: Report) {
         match report {
             Report::Exited { code, signal, cpu_ms, lasted_ms, alone } => {
-                self.tree_gone = alone;
+                self.lifecycle.tree_gone = alone;
                 let now = Instant::now();
                 let until = now + DRAIN_PATIENCE;
                 // On a busy machine the host hears of a start some time after it.
                 if let Some(begun) = now.checked_sub(Duration::from_millis(lasted_ms)) {
-                    self.started = self.started.min(begun);
+                    self.program.started = self.program.started.min(begun);
                 }
                 let exit = Exit { code, signal };
                 self.name_limit(exit, cpu_ms);
-                self.life = Life::Draining { exit, until };
+                self.lifecycle.life = Life::Draining { exit, until };
                 self.read();
             }
             Report::Settled { left } => {
-                self.tree_gone = left == 0;
-                if !matches!(self.life, Life::Ended { .. }) {
-                    self.left_running = left;
+                self.lifecycle.tree_gone = left == 0;
+                if !matches!(self.lifecycle.life, Life::Ended { .. }) {
+                    self.lifecycle.left_running = left;
                 }
                 // Whoever shared the terminal is gone: what it holds now is all there is.
                 self.finish_draining();
                 self.left(left);
             }
             Report::Killed { processes, left } => {
-                self.tree_gone = left == 0;
+                self.lifecycle.tree_gone = left == 0;
                 self.finish_draining();
                 self.left(left);
                 self.answer_killing(processes, left);
@@ -60,7 +122,7 @@ impl Run {
 
     /// If it was the kernel that ended the program for one of its limits, that is what became of it.
     fn name_limit(&mut self, exit: Exit, cpu_ms: u64) {
-        if self.status != Status::Active {
+        if self.lifecycle.status != Status::Active {
             return;
         }
         let limits = &self.identity.limits;
@@ -73,20 +135,21 @@ impl Run {
         };
         if let Some(reason) = limits::passed_cpu(limits, exit, cpu_ms).or_else(memory) {
             warn!("{} {reason}", self.identity.command.program);
-            (self.status, self.reason, self.kill_leftovers) = (Status::Killed, Some(reason), true);
+            (self.lifecycle.status, self.lifecycle.reason, self.lifecycle.kill_leftovers) =
+                (Status::Killed, Some(reason), true);
         }
     }
 
     /// Everything below the shim is gone, or the shim was ended from outside.
     pub(super) async fn shim_gone(&mut self) {
-        self.link = None;
-        self.watch = None;
+        self.program.link = None;
+        self.program.watch = None;
         // A shim that was ended from outside leaves its tree to the host. To look for it means to read of every
         // process, which for hundreds of runs that end at once would be most of what the host does.
-        let processes = if self.tree_gone { 0 } else { self.end_orphans().await };
-        if matches!(self.life, Life::Active) {
-            self.status = Status::Failed;
-            self.reason = Some("the process that watched over it was ended from outside".to_owned());
+        let processes = if self.lifecycle.tree_gone { 0 } else { self.end_orphans().await };
+        if matches!(self.lifecycle.life, Life::Active) {
+            self.lifecycle.status = Status::Failed;
+            self.lifecycle.reason = Some("the process that watched over it was ended from outside".to_owned());
             warn!("run {} lost its shim; {processes} processes ended", self.identity.run_id.short());
             self.read_rest();
             self.end(Exit::default());
@@ -103,9 +166,9 @@ impl Run {
         const PATIENCE: Duration = Duration::from_secs(2);
         let orphaned = process::Orphaned {
             run_id: self.identity.run_id.as_str().to_owned(),
-            program: self.pid,
-            reaped: !matches!(self.life, Life::Active),
-            shim: self.shim_pid,
+            program: self.program.pid,
+            reaped: !matches!(self.lifecycle.life, Life::Active),
+            shim: self.program.shim_pid,
         };
         if let Some(group) = &self.identity.cgroup {
             group.kill();
@@ -115,61 +178,61 @@ impl Run {
     }
 
     pub(super) fn terminal_closed(&mut self) {
-        match self.life {
+        match self.lifecycle.life {
             Life::Draining { exit, .. } => self.end(exit),
             // The program closed its terminal and lives on: it may open it again (/dev/tty), and to hang up would kill it.
-            Life::Active => self.closed_until = Some(Instant::now() + REOPEN_INTERVAL),
+            Life::Active => self.output.closed_until = Some(Instant::now() + REOPEN_INTERVAL),
             Life::Ended { .. } => {}
         }
     }
 
     pub(super) fn finish_draining(&mut self) {
-        if let Life::Draining { exit, .. } = self.life {
+        if let Life::Draining { exit, .. } = self.lifecycle.life {
             self.read_rest();
             self.end(exit);
         }
     }
 
     pub(super) fn end(&mut self, exit: Exit) {
-        if matches!(self.life, Life::Ended { .. }) {
+        if matches!(self.lifecycle.life, Life::Ended { .. }) {
             return;
         }
         self.terminal.end_sync();
-        if let Some(line) = self.lines.as_mut().and_then(LineSplitter::end) {
-            push_line(line, &mut self.subscribers);
+        if let Some(line) = self.output.splitter.as_mut().and_then(LineSplitter::end) {
+            push_line(line, &mut self.clients.subscribers);
         }
-        self.master = None;
-        self.input.clear();
-        let lasted = self.started.elapsed();
+        self.program.master = None;
+        self.input.queue.clear();
+        let lasted = self.program.started.elapsed();
         let at = SystemTime::now();
-        self.life = Life::Ended { exit, at, lasted };
-        if self.status == Status::Active {
-            self.status = Status::Exited;
+        self.lifecycle.life = Life::Ended { exit, at, lasted };
+        if self.lifecycle.status == Status::Active {
+            self.lifecycle.status = Status::Exited;
         }
         info!("{} {}", self.identity.command.program, describe(exit));
         self.record_history(exit, at, lasted);
         self.after_output();
         self.end_notifications();
+        self.clients.viewers.iter_mut().for_each(Viewer::end);
         self.agent_ends();
-        self.viewers.iter_mut().for_each(Viewer::end);
         let event = self.exit_event(exit, lasted);
         // Who has a view is told once it shows everything, who follows its lines once it has them all.
-        let mut except: Vec<_> = self.viewers.iter().map(|viewer| viewer.client.id()).collect();
-        for subscriber in &mut self.subscribers {
+        let mut except: Vec<_> = self.clients.viewers.iter().map(|viewer| viewer.client.id()).collect();
+        for subscriber in &mut self.clients.subscribers {
             if !except.contains(&subscriber.client.id()) {
                 except.push(subscriber.client.id());
                 subscriber.exit_due = true;
             }
         }
-        let lives_on = !self.tree_gone && self.link.is_some();
-        self.is_left_known = !lives_on;
+        let lives_on = !self.lifecycle.tree_gone && self.program.link.is_some();
+        self.lifecycle.is_left_known = !lives_on;
         self.services.announcer.announce(Announcement::Ended { event, except, lives_on });
     }
 
     /// It is known, anew perhaps, how many processes of an ended run live on.
     fn left(&mut self, left: usize) {
-        let was = std::mem::replace(&mut self.left_running, left);
-        if !matches!(self.life, Life::Ended { .. }) {
+        let was = std::mem::replace(&mut self.lifecycle.left_running, left);
+        if !matches!(self.lifecycle.life, Life::Ended { .. }) {
             return;
         }
         if was != left {
@@ -178,14 +241,14 @@ impl Run {
         }
         let run_id = self.identity.run_id.clone();
         self.services.announcer.announce(Announcement::Settled { run_id, lives_on: left > 0 });
-        self.is_left_known = true;
-        self.left_asks.drain(..).for_each(|reply| _ = reply.send(left));
+        self.lifecycle.is_left_known = true;
+        self.lifecycle.left_requests.drain(..).for_each(|reply| _ = reply.send(left));
     }
 
     pub(super) fn kill(&mut self, kill: Kill) -> impl Future<Output = bool> + '_ {
         let order = Order::Kill { signal: kill.signal, grace_ms: units::millis(kill.grace) };
         async move {
-            match &mut self.link {
+            match &mut self.program.link {
                 Some(link) => link.order(order).await.is_ok(),
                 None => false,
             }
@@ -199,15 +262,18 @@ impl Run {
         reason: Option<String>,
         reply: Option<oneshot::Sender<KillOutcome>>,
     ) {
-        let was_running = !matches!(self.life, Life::Ended { .. });
-        if was_running && self.killing.is_none() {
-            self.status = status;
-            self.reason = reason;
+        let was_running = !matches!(self.lifecycle.life, Life::Ended { .. });
+        if was_running && self.lifecycle.killing.is_none() {
+            self.lifecycle.status = status;
+            self.lifecycle.reason = reason;
         }
         let nothing = KillOutcome { was_running, processes: 0, left: 0 };
         if self.kill(kill).await {
-            let killing =
-                self.killing.get_or_insert(Killing { asked: Vec::new(), was_running, give_up: Instant::now() });
+            let killing = self.lifecycle.killing.get_or_insert(Killing {
+                asked: Vec::new(),
+                was_running,
+                give_up: Instant::now(),
+            });
             killing.asked.extend(reply);
             killing.give_up = Instant::now() + kill.grace + KILL_PATIENCE;
         } else if let Some(reply) = reply {
@@ -216,7 +282,7 @@ impl Run {
     }
 
     pub(super) fn answer_killing(&mut self, processes: usize, left: usize) {
-        if let Some(killing) = self.killing.take() {
+        if let Some(killing) = self.lifecycle.killing.take() {
             let outcome = KillOutcome { was_running: killing.was_running, processes, left };
             for reply in killing.asked {
                 let _ = reply.send(outcome);

@@ -1,6 +1,7 @@
 //! One run: a program on a PTY, its terminal, and who looks at it. One task owns it all.
 
 mod agent;
+mod clients;
 mod desired;
 mod focus;
 mod info;
@@ -9,6 +10,7 @@ mod lifecycle;
 mod lines;
 mod notifications;
 mod output;
+mod program;
 mod prompts;
 mod requests;
 mod save;
@@ -21,7 +23,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use agent::WatchedAgent;
@@ -29,24 +31,23 @@ use notifications::Notifications;
 
 use crate::{
     agent::Agent,
-    history::{KeptPath, Output},
-    protocol::{CommandSpec, Event, Exit, Limits, RunId, SessionId, Size, Status, Stream},
+    history::Output as OutputFile,
+    protocol::{CommandSpec, Event, Limits, RunId, SessionId, Status, Stream},
     pty::{Master, ShimLink, Spawn, Spawned},
     session::{
         client::{
-            Acked, ClientId,
+            Acked,
             json_lines::{LineSplitter, Subscriber},
             viewer::Viewer,
         },
         deadline::sleep_until,
-        message::{Desired, KillOutcome, LinesRequest, Published, RunMessage},
+        message::{Desired, LinesRequest, Published, RunMessage},
         program::{
             cgroup::Cgroup,
             command::Command,
-            input::InputQueue,
             kill::{DEFAULT_GRACE, Kill},
             limits::Watch,
-            output_gate::{FloodPermit, OutputGate, RateMeter},
+            output_gate::{FloodPermit, OutputGate},
         },
         services::Services,
         snapshot::{state::Focus, time::unix_ms},
@@ -55,6 +56,12 @@ use crate::{
     shim::Report,
     term::{Colors, Terminal},
 };
+use clients::Clients;
+use input::Input;
+use lifecycle::{Life, Lifecycle};
+use output::Output;
+use program::Program;
+use size::SizeOwner;
 
 /// Time budget of one read: output is taken in this long before others get their turn: about 80 kB of plain text.
 const READ_BUDGET: Duration = Duration::from_millis(2);
@@ -123,28 +130,7 @@ enum Wake {
     Clock,
 }
 
-/// How far a run's life has come.
-enum Life {
-    Active,
-    /// The program has exited; what it wrote may not all have been read.
-    Draining {
-        exit: Exit,
-        until: Instant,
-    },
-    Ended {
-        exit: Exit,
-        at: SystemTime,
-        lasted: Duration,
-    },
-}
-
-/// A kill under way.
-struct Killing {
-    asked: Vec<oneshot::Sender<KillOutcome>>,
-    was_running: bool,
-    give_up: Instant,
-}
-
+/// A run, by parts. Each part is made anew for the next life of the program, so that a restart forgets none of its fields.
 pub struct Run {
     identity: Identity,
     session_name: String,
@@ -152,67 +138,21 @@ pub struct Run {
     desired: watch::Receiver<Desired>,
     /// What it was when it was last asked, or began or ended, for those who do not wait for it.
     published: watch::Sender<Option<Arc<Published>>>,
-    terminal_name: String,
     services: Services,
     /// Its own mailbox, for those who watch it.
     own: mpsc::WeakSender<RunMessage>,
-    /// Its tree is watched for its limits.
-    watch: Option<Watch>,
     terminal: Terminal,
-    master: Option<Master>,
-    link: Option<ShimLink>,
-    pid: i32,
-    shim_pid: i32,
-    life: Life,
-    status: Status,
-    reason: Option<String>,
-    killing: Option<Killing>,
-    /// The kernel ended the program for a limit: what it started is to go too.
-    kill_leftovers: bool,
-    left_running: usize,
-    /// The number is that after its end.
-    is_left_known: bool,
-    /// Who wants to know it once it is.
-    left_asks: Vec<oneshot::Sender<usize>>,
-    /// The shim has said that nothing is left below it.
-    tree_gone: bool,
-    /// Read, and not yet taken in.
-    unfed: Vec<u8>,
-    /// How much of it has been.
-    fed: usize,
-    /// How much is taken in at a time.
-    slice: usize,
-    /// Nobody holds the terminal open: when to look again.
-    closed_until: Option<Instant>,
-    input: InputQueue,
-    wanted_size: Option<Size>,
-    /// The client whose size the terminal has.
-    size_of: Option<ClientId>,
-    /// A view that the size is not for has another one: it is to be fitted anew.
-    refit: bool,
-    viewers: Vec<Viewer>,
-    /// Puts its lines together, where its output is JSON lines.
-    lines: Option<LineSplitter>,
-    subscribers: Vec<Subscriber>,
-    acks: (mpsc::UnboundedSender<Acked>, mpsc::UnboundedReceiver<Acked>),
+    program: Program,
+    lifecycle: Lifecycle,
+    output: Output,
+    input: Input,
+    size: SizeOwner,
+    clients: Clients,
     waits: Waits,
     line_requests: Vec<LinesRequest>,
-    started: Instant,
-    started_at: SystemTime,
-    last_output: Instant,
-    last_activity: Instant,
     notifications: Notifications,
     agent: WatchedAgent,
     focus: Focus,
-    /// Until when its clients of before a replacement may be on their way back.
-    rejoined_until: Option<Instant>,
-    bytes: u64,
-    rate: RateMeter,
-    /// Keeps its whole output.
-    output: Option<Output>,
-    /// Where it is kept, after its end too.
-    output_path: Option<KeptPath>,
-    cuts: u64,
 }
 
 impl Run {
@@ -226,64 +166,34 @@ impl Run {
         spawned: Spawned,
         colors: Colors,
     ) -> Self {
-        let (now, started_at) = (Instant::now(), SystemTime::now());
         identity.leave_cgroup(spawned.cgroup_errno);
         let session_name = desired.borrow().session_name.clone();
         let transcript_limit = *identity.transcript_limit.borrow_and_update();
         let mut terminal = Terminal::new(identity.spawn.size, transcript_limit);
         terminal.set_colors(colors);
-        let lines = (identity.stream == Stream::Json).then(|| LineSplitter::new(transcript_limit));
-        let output = begin_output(&services, &identity, started_at);
+        let splitter = (identity.stream == Stream::Json).then(|| LineSplitter::new(transcript_limit));
+        let watch = watch_limits(&services, spawned.shim_pid, &identity, &own);
+        let program = Program::new(spawned, terminal_name, watch);
+        let file = begin_output(&services, &identity, program.started_at);
         Self {
-            output_path: output.as_ref().map(Output::path),
-            output,
-            watch: watch_limits(&services, spawned.shim_pid, &identity, &own),
             identity,
             session_name,
             desired,
             published: watch::Sender::default(),
-            terminal_name,
             services,
             own,
             terminal,
-            master: Some(spawned.master),
-            link: Some(spawned.link),
-            pid: spawned.pid,
-            shim_pid: spawned.shim_pid,
-            life: Life::Active,
-            status: Status::Active,
-            reason: None,
-            killing: None,
-            kill_leftovers: false,
-            left_running: 0,
-            is_left_known: false,
-            left_asks: Vec::new(),
-            tree_gone: false,
-            unfed: Vec::new(),
-            fed: 0,
-            slice: 4096,
-            closed_until: None,
-            input: InputQueue::new(),
-            wanted_size: None,
-            size_of: None,
-            refit: false,
-            viewers: Vec::new(),
-            lines,
-            subscribers: Vec::new(),
-            acks: mpsc::unbounded_channel(),
+            program,
+            lifecycle: Lifecycle::new(),
+            output: Output::new(file, splitter),
+            input: Input::new(),
+            size: SizeOwner::default(),
+            clients: Clients::new(),
             waits: Waits::default(),
             line_requests: Vec::new(),
-            started: now,
-            started_at,
-            last_output: now,
-            last_activity: now,
             notifications: Notifications::default(),
             agent: WatchedAgent::new(Agent::default()),
             focus: Focus::default(),
-            rejoined_until: None,
-            bytes: 0,
-            rate: RateMeter::default(),
-            cuts: 0,
         }
     }
 
@@ -307,14 +217,14 @@ impl Run {
         }
         loop {
             let clock = self.next_deadline();
-            let floods = self.rate.is_flood().then_some(&self.services.floods);
+            let floods = self.output.rate.is_flood().then_some(&self.services.floods);
             let wake = tokio::select! {
                 message = mailbox.recv() => Wake::Message(message),
-                Some(acked) = self.acks.1.recv() => Wake::Acked(acked),
-                report = next_report(self.link.as_mut()) => Wake::Reported(report),
-                place = readable(self.master.as_ref(), self.fed < self.unfed.len(), self.closed_until, floods),
+                Some(acked) = self.clients.acks.1.recv() => Wake::Acked(acked),
+                report = next_report(self.program.link.as_mut()) => Wake::Reported(report),
+                place = readable(self.program.master.as_ref(), self.output.consumed < self.output.pending.len(), self.output.closed_until, floods),
                     if !self.waits.lags() => Wake::Readable(place),
-                () = writable(self.master.as_ref(), !self.input.is_empty()) => Wake::Writable,
+                () = writable(self.program.master.as_ref(), !self.input.queue.is_empty()) => Wake::Writable,
                 Ok(()) = self.identity.transcript_limit.changed() => Wake::TranscriptLimit,
                 Ok(()) = self.desired.changed() => Wake::Desired,
                 () = sleep_until(clock) => Wake::Clock,
@@ -370,16 +280,16 @@ impl Run {
             self.terminal.end_sync();
             self.after_output();
         }
-        if let Life::Draining { until, .. } = self.life
+        if let Life::Draining { until, .. } = self.lifecycle.life
             && now >= until
         {
             warn!("run {} has exited, but its terminal is held open by others", self.identity.run_id.short());
             self.finish_draining();
         }
-        if self.killing.as_ref().is_some_and(|killing| now >= killing.give_up) {
+        if self.lifecycle.killing.as_ref().is_some_and(|killing| now >= killing.give_up) {
             warn!("run {}: its processes could not be ended", self.identity.run_id.short());
             // Whatever keeps the shim from its work, the tree is the host's without it.
-            lifecycle::signal(self.shim_pid, nix::sys::signal::Signal::SIGKILL);
+            lifecycle::signal(self.program.shim_pid, nix::sys::signal::Signal::SIGKILL);
             self.end_orphans().await;
             self.answer_killing(0, 1);
         }
@@ -387,17 +297,17 @@ impl Run {
             self.flush_throttled();
         }
         self.check_agent();
-        if std::mem::take(&mut self.kill_leftovers) {
-            let reason = self.reason.clone();
+        if std::mem::take(&mut self.lifecycle.kill_leftovers) {
+            let reason = self.lifecycle.reason.clone();
             self.begin_kill(Kill { signal: None, grace: DEFAULT_GRACE }, Status::Killed, reason, None).await;
         }
         if self.resync_due().is_some_and(|due| now >= due) {
             self.terminal.flush();
-            for viewer in self.viewers.iter_mut().filter(|viewer| viewer.is_behind(&self.terminal)) {
+            for viewer in self.clients.viewers.iter_mut().filter(|viewer| viewer.is_behind(&self.terminal)) {
                 viewer.start_over(&self.terminal);
             }
         }
-        if let Some(pending_bytes) = self.input.stalled() {
+        if let Some(pending_bytes) = self.input.queue.stalled() {
             let (session_id, session_name, run_id) = self.ids();
             self.announce(Event::InputStalled { session_id, session_name, run_id, pending_bytes });
         }
@@ -407,8 +317,8 @@ impl Run {
             info!("{} {reason}", self.identity.command.program);
             self.begin_kill(Kill { signal: None, grace: DEFAULT_GRACE }, Status::TimedOut, Some(reason), None).await;
         }
-        self.rejoined_until = self.rejoined_until.filter(|until| now < *until);
-        let is_due = self.waits.deadline(self.last_output).is_some_and(|deadline| now >= deadline);
+        self.clients.rejoined_until = self.clients.rejoined_until.filter(|until| now < *until);
+        let is_due = self.waits.deadline(self.output.last_output).is_some_and(|deadline| now >= deadline);
         if self.waits.lags() || is_due {
             self.check_waits();
         }
@@ -421,16 +331,16 @@ impl Run {
         // Half of a synchronized update is not to be seen.
         let whole = self.terminal.sync_deadline().is_none();
         let now = Instant::now();
-        if self.viewers.iter().any(|viewer| viewer.due().is_some_and(|due| now >= due)) {
+        if self.clients.viewers.iter().any(|viewer| viewer.due().is_some_and(|due| now >= due)) {
             self.terminal.flush();
         }
-        for viewer in self.viewers.iter_mut().filter(|_| whole) {
-            viewer.send(&self.identity.run_id, &self.identity.session_id, &self.terminal, &self.acks.0);
+        for viewer in self.clients.viewers.iter_mut().filter(|_| whole) {
+            viewer.send(&self.identity.run_id, &self.identity.session_id, &self.terminal, &self.clients.acks.0);
             let reads_on =
                 |subscriber: &Subscriber| subscriber.client.id() == viewer.client.id() && !subscriber.is_drained();
             if let Some(event) = &exit_event
                 && viewer.is_exit_due()
-                && !self.subscribers.iter().any(reads_on)
+                && !self.clients.subscribers.iter().any(reads_on)
             {
                 viewer.tell_end(event);
             }
@@ -439,12 +349,12 @@ impl Run {
 
     /// Lines that can go out, and ends that can be told to those who wait for lines alone.
     fn send_lines(&mut self) {
-        if self.subscribers.is_empty() {
+        if self.clients.subscribers.is_empty() {
             return;
         }
         let (who, exit_event) = (self.ids(), self.pending_exit_event());
-        for subscriber in &mut self.subscribers {
-            subscriber.send(&who, &self.acks.0);
+        for subscriber in &mut self.clients.subscribers {
+            subscriber.send(&who, &self.clients.acks.0);
             if let Some(event) = &exit_event
                 && subscriber.exit_due
                 && subscriber.is_drained()
@@ -456,7 +366,7 @@ impl Run {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let draining = match self.life {
+        let draining = match self.lifecycle.life {
             Life::Draining { until, .. } => Some(until),
             _ => None,
         };
@@ -464,42 +374,43 @@ impl Run {
         [
             self.terminal.sync_deadline(),
             draining,
-            self.killing.as_ref().map(|killing| killing.give_up),
-            self.input.stall_deadline(),
+            self.lifecycle.killing.as_ref().map(|killing| killing.give_up),
+            self.input.queue.stall_deadline(),
             self.resync_due(),
             self.notifications.due(),
             self.agent.deadline(),
             self.timeout().map(|(deadline, _)| deadline),
-            self.rejoined_until,
-            self.waits.lags().then_some(self.last_output),
-            self.waits.deadline(self.last_output),
+            self.clients.rejoined_until,
+            self.waits.lags().then_some(self.output.last_output),
+            self.waits.deadline(self.output.last_output),
         ]
         .into_iter()
         .flatten()
-        .chain(self.viewers.iter().filter(|_| whole).filter_map(Viewer::due))
-        .chain(self.subscribers.iter().filter_map(Subscriber::due))
+        .chain(self.clients.viewers.iter().filter(|_| whole).filter_map(Viewer::due))
+        .chain(self.clients.subscribers.iter().filter_map(Subscriber::due))
         .min()
     }
 
     /// When views that fell behind are to start over.
     fn resync_due(&self) -> Option<Instant> {
-        let behind = self.viewers.iter().any(|viewer| viewer.is_behind(&self.terminal));
-        behind.then(|| if self.exit().is_some() { self.last_output } else { self.last_output + OUTPUT_QUIET })
+        let behind = self.clients.viewers.iter().any(|viewer| viewer.is_behind(&self.terminal));
+        behind.then(|| {
+            if self.exit().is_some() { self.output.last_output } else { self.output.last_output + OUTPUT_QUIET }
+        })
     }
 
     /// The next of its timeouts, while it may still be ended by one.
     fn timeout(&self) -> Option<(Instant, String)> {
-        if !matches!(self.life, Life::Active) || self.killing.is_some() {
+        if !matches!(self.lifecycle.life, Life::Active) || self.lifecycle.killing.is_some() {
             return None;
         }
         let whole = self
             .identity
             .timeout
-            .map(|limit| (self.started + limit, format!("ran longer than its timeout of {limit:?}")));
-        let idle = self
-            .identity
-            .idle_timeout
-            .map(|limit| (self.last_activity + limit, format!("was idle longer than its idle timeout of {limit:?}")));
+            .map(|limit| (self.program.started + limit, format!("ran longer than its timeout of {limit:?}")));
+        let idle = self.identity.idle_timeout.map(|limit| {
+            (self.input.last_activity + limit, format!("was idle longer than its idle timeout of {limit:?}"))
+        });
         whole.into_iter().chain(idle).min_by_key(|(deadline, _)| *deadline)
     }
 }
@@ -514,7 +425,7 @@ fn watch_limits(services: &Services, shim: i32, run: &Identity, own: &mpsc::Weak
 }
 
 /// The file that keeps a life's whole output, if one is wanted.
-fn begin_output(services: &Services, identity: &Identity, started_at: SystemTime) -> Option<Output> {
+fn begin_output(services: &Services, identity: &Identity, started_at: SystemTime) -> Option<OutputFile> {
     let (disk, limit) = services.disk.as_ref().zip(identity.output_limit)?;
     Some(disk.output(&format!("{}-{}.log", identity.run_id, unix_ms(started_at)), limit))
 }

@@ -124,7 +124,7 @@ impl Notifications {
 impl Run {
     /// Turns what the program asked for by escape sequences into replies and events.
     pub(super) fn handle_effects(&mut self, effects: Effects) {
-        if !effects.replies.is_empty() && self.input.push(effects.replies) {
+        if !effects.replies.is_empty() && self.input.queue.push(effects.replies) {
             self.write();
         }
         if effects.bell && self.notifications.last_bell.is_none_or(|last| last.elapsed() >= BELL_INTERVAL) {
@@ -197,7 +197,7 @@ impl Run {
 
     /// To those who look at the run: what it shows is what they may have.
     fn send_clipboard(&mut self, copied: ClipboardStore) {
-        if self.viewers.is_empty() {
+        if self.clients.viewers.is_empty() {
             debug!(bytes = copied.text.len(), "a copy to the clipboard is left out: nobody has a view");
             return;
         }
@@ -208,13 +208,13 @@ impl Run {
         let (session_id, session_name, run_id) = self.ids();
         let (selection, data) = (selection(copied.selection), Secret(copied.text));
         let event = Event::Clipboard { session_id, session_name, run_id, selection, data };
-        for viewer in &self.viewers {
+        for viewer in &self.clients.viewers {
             viewer.client.event(event.clone());
         }
     }
 
     fn ask_for_clipboard(&mut self, asked: ClipboardLoad) {
-        let may_answer = self.viewers.iter().any(|viewer| !viewer.read_only);
+        let may_answer = self.clients.viewers.iter().any(|viewer| !viewer.read_only);
         if !may_answer || self.notifications.requests.len() == REQUESTS_MAX {
             // The program waits for an answer that nobody will give.
             self.give_clipboard(&asked, b"");
@@ -225,7 +225,7 @@ impl Run {
         let (request, selection) = (self.notifications.last_request, selection(asked.selection));
         self.notifications.requests.push_back((request, asked));
         let event = Event::ClipboardRequest { session_id, session_name, run_id, request, selection };
-        for viewer in self.viewers.iter().filter(|viewer| !viewer.read_only) {
+        for viewer in self.clients.viewers.iter().filter(|viewer| !viewer.read_only) {
             viewer.client.event(event.clone());
         }
     }
@@ -238,7 +238,7 @@ impl Run {
     }
 
     fn give_clipboard(&mut self, asked: &ClipboardLoad, text: &[u8]) {
-        if self.input.push(asked.answer(text).into_bytes()) {
+        if self.input.queue.push(asked.answer(text).into_bytes()) {
             self.write();
         } else {
             debug!("the answer about a clipboard is left out: the program does not read");

@@ -21,7 +21,7 @@ impl Run {
     /// would have that of now.
     fn rows_of(&self, client: ClientId) -> Rows {
         let transcript = self.terminal.transcript();
-        let viewer = self.viewers.iter().find(|viewer| viewer.client.id() == client);
+        let viewer = self.clients.viewers.iter().find(|viewer| viewer.client.id() == client);
         if let Some(shown) = viewer.and_then(|viewer| viewer.rows_shown(&self.terminal)) {
             let screen = transcript.end();
             return Rows { first: screen + shown.start, screen, last: (screen + shown.end).saturating_sub(1) };

@@ -1,11 +1,9 @@
 //! How a run answers the messages in its mailbox.
 
-use std::time::{Instant, SystemTime};
-
 use tokio::sync::oneshot;
 use tracing::{debug, warn};
 
-use super::{Life, RateMeter, Run, begin_output, focus, watch_limits};
+use super::{Life, Run, begin_output, focus, program::Program, watch_limits};
 use crate::{
     protocol::{AttachReply, Code, Error, Event, Result, Status},
     pty::spawn,
@@ -37,7 +35,7 @@ impl Run {
             RunMessage::Send { client, data, paste, enter, reply } => {
                 let mut data = self.as_typed(client, data, paste);
                 data.extend(enter.then_some(b'\r'));
-                let taken = matches!(self.life, Life::Active).then(|| self.type_in(data));
+                let taken = matches!(self.lifecycle.life, Life::Active).then(|| self.type_in(data));
                 let _ = reply.send(taken);
             }
             RunMessage::Passed { shim, limit, reason } => self.passed(shim, limit, reason).await,
@@ -46,17 +44,17 @@ impl Run {
             RunMessage::Attach { caller, .. } | RunMessage::Subscribe { caller, .. }
                 if !self.may_be_read_by(&caller) => {}
             RunMessage::Attach { client, options, reply, .. } => self.attach(client, options, reply),
-            RunMessage::Shim(reply) => _ = reply.send(self.link.is_some().then_some(self.shim_pid)),
+            RunMessage::Shim(reply) => _ = reply.send(self.program.link.is_some().then_some(self.program.shim_pid)),
             RunMessage::Subscribe { client, reply, .. } => _ = reply.send(self.subscribe(client)),
             RunMessage::Unsubscribe(client) => self.drop_subscribers(|subscriber| subscriber.client.id() == client),
             RunMessage::Detach(client) => self.drop_viewers(|viewer| viewer.client.id() == client),
             RunMessage::Visible { client, visible } => {
-                if let Some(viewer) = self.viewers.iter_mut().find(|viewer| viewer.client.id() == client) {
+                if let Some(viewer) = self.clients.viewers.iter_mut().find(|viewer| viewer.client.id() == client) {
                     viewer.show(visible);
                 }
             }
             RunMessage::Hold { client, hold } => {
-                if let Some(viewer) = self.viewers.iter_mut().find(|viewer| viewer.client.id() == client) {
+                if let Some(viewer) = self.clients.viewers.iter_mut().find(|viewer| viewer.client.id() == client) {
                     viewer.hold(hold, &self.terminal);
                 }
             }
@@ -76,9 +74,11 @@ impl Run {
             RunMessage::Kill { kill, reply } => self.begin_kill(kill, Status::Killed, None, Some(reply)).await,
             RunMessage::Wait { condition, reply } => self.wait(condition, reply),
             RunMessage::Info(reply) => _ = reply.send(self.publish()),
-            RunMessage::LeftRunning(reply) => match self.life {
-                Life::Ended { .. } if !self.is_left_known && self.link.is_some() => self.left_asks.push(reply),
-                Life::Ended { .. } => _ = reply.send(self.left_running),
+            RunMessage::LeftRunning(reply) => match self.lifecycle.life {
+                Life::Ended { .. } if !self.lifecycle.is_left_known && self.program.link.is_some() => {
+                    self.lifecycle.left_requests.push(reply)
+                }
+                Life::Ended { .. } => _ = reply.send(self.lifecycle.left_running),
                 Life::Active | Life::Draining { .. } => _ = reply.send(0),
             },
             RunMessage::Spawn(reply) => _ = reply.send(self.identity.spawn.clone()),
@@ -121,7 +121,7 @@ impl Run {
 
     /// The tree has passed a limit and grows on, perhaps: it is not asked first.
     async fn passed(&mut self, shim: i32, limit: Limit, reason: String) {
-        if shim != self.shim_pid || self.link.is_none() {
+        if shim != self.program.shim_pid || self.program.link.is_none() {
             return;
         }
         warn!("{} {reason}", self.identity.command.program);
@@ -135,7 +135,7 @@ impl Run {
         self.close_viewers(|viewer| viewer.client.id() == client.id());
         let id = Viewer::next_id();
         let client_id = client.id();
-        self.viewers.push(Viewer::new(id, client, options, &self.terminal));
+        self.clients.viewers.push(Viewer::new(id, client, options, &self.terminal));
         match options.size {
             Some(size) => self.sized(client_id, size),
             None => self.hand_on_size(),
@@ -155,7 +155,7 @@ impl Run {
     }
 
     pub(super) fn acked(&mut self, acked: Acked) {
-        if let Some(subscriber) = self.subscribers.iter_mut().find(|subscriber| subscriber.id == acked.view) {
+        if let Some(subscriber) = self.clients.subscribers.iter_mut().find(|subscriber| subscriber.id == acked.view) {
             subscriber.acked();
             if !acked.accepted {
                 self.drop_subscribers(|subscriber| subscriber.id == acked.view);
@@ -163,7 +163,7 @@ impl Run {
             return;
         }
         if acked.accepted {
-            if let Some(viewer) = self.viewers.iter_mut().find(|viewer| viewer.id == acked.view) {
+            if let Some(viewer) = self.clients.viewers.iter_mut().find(|viewer| viewer.id == acked.view) {
                 viewer.acked(acked.seq);
             }
         } else {
@@ -173,15 +173,19 @@ impl Run {
     }
 
     fn subscribe(&mut self, client: Client) -> Option<u64> {
-        let next = self.lines.as_ref().filter(|_| !client.is_gone())?.next_seq();
+        let next = self.output.splitter.as_ref().filter(|_| !client.is_gone())?.next_seq();
         self.drop_subscribers(|subscriber| subscriber.client.id() == client.id());
-        self.subscribers.push(Subscriber::new(Viewer::next_id(), client, *self.identity.transcript_limit.borrow()));
+        self.clients.subscribers.push(Subscriber::new(
+            Viewer::next_id(),
+            client,
+            *self.identity.transcript_limit.borrow(),
+        ));
         Some(next)
     }
 
     pub(super) fn drop_subscribers(&mut self, which: impl Fn(&Subscriber) -> bool) {
         let exit_event = self.pending_exit_event();
-        self.subscribers.retain(|subscriber| {
+        self.clients.subscribers.retain(|subscriber| {
             let goes = which(subscriber);
             if goes
                 && subscriber.exit_due
@@ -202,7 +206,7 @@ impl Run {
     /// Closes views. A client that still waits to be told of the run's end is told now.
     fn close_viewers(&mut self, which: impl Fn(&Viewer) -> bool) {
         let exit_event = self.pending_exit_event();
-        self.viewers.retain(|viewer| {
+        self.clients.viewers.retain(|viewer| {
             let goes = which(viewer);
             if goes
                 && viewer.exit_due
@@ -215,32 +219,32 @@ impl Run {
     }
 
     pub(super) fn apply_size(&mut self) {
-        let Some(size) = self.wanted_size.take() else { return self.refit_views() };
+        let Some(size) = self.size.wanted.take() else { return self.refit_views() };
         if self.terminal.resize(size) {
-            if let Some(master) = &self.master {
+            if let Some(master) = &self.program.master {
                 master.resize(size);
             }
             self.after_output();
         }
         // A client's own emulator has reflowed what it had; even when a burst of sizes ends where it began,
         // frames may have met it at another size.
-        self.refit = false;
-        for viewer in &mut self.viewers {
+        self.size.refit = false;
+        for viewer in &mut self.clients.viewers {
             viewer.start_over(&self.terminal);
         }
     }
 
     /// Views that have another size by now than the one that the terminal keeps.
     fn refit_views(&mut self) {
-        if std::mem::take(&mut self.refit) {
-            for viewer in &mut self.viewers {
+        if std::mem::take(&mut self.size.refit) {
+            for viewer in &mut self.clients.viewers {
                 viewer.refit(&self.terminal);
             }
         }
     }
 
     pub(super) async fn restart(&mut self, terminal_name: String) -> Result<Restarted> {
-        if self.killing.is_some() || !matches!(self.life, Life::Ended { .. }) {
+        if self.lifecycle.killing.is_some() || !matches!(self.lifecycle.life, Life::Ended { .. }) {
             return Err(Error::new(Code::StillRunning, "the run is still ending; try again in a moment"));
         }
         if let Some(group) = &mut self.identity.cgroup {
@@ -257,35 +261,26 @@ impl Run {
         let spawned = spawn(what.clone()).await.map_err(|error| start_error(&error, what))?;
         // Who was still to be told of the first life's end is told before the second begins.
         if let Some(event) = self.pending_exit_event() {
-            for viewer in self.viewers.iter_mut().filter(|viewer| viewer.exit_due) {
+            for viewer in self.clients.viewers.iter_mut().filter(|viewer| viewer.exit_due) {
                 viewer.tell_end(&event);
             }
-            for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.exit_due) {
+            for subscriber in self.clients.subscribers.iter_mut().filter(|subscriber| subscriber.exit_due) {
                 subscriber.exit_due = false;
                 subscriber.client.event(event.clone());
             }
         }
         self.identity.leave_cgroup(spawned.cgroup_errno);
         self.terminal.start_over(&format!("── {} · started again ──", self.identity.command.text));
-        self.terminal_name = terminal_name;
-        (self.master, self.link) = (Some(spawned.master), Some(spawned.link));
-        (self.pid, self.shim_pid) = (spawned.pid, spawned.shim_pid);
-        self.watch = watch_limits(&self.services, self.shim_pid, &self.identity, &self.own);
-        (self.life, self.status, self.reason, self.left_running) = (Life::Active, Status::Active, None, 0);
-        (self.tree_gone, self.is_left_known) = (false, false);
-        // Nothing of the first life is one of the second: what was read of it, how it flowed, what it was told.
-        (self.kill_leftovers, self.closed_until, self.focus, self.rate) =
-            (false, None, Focus::default(), RateMeter::default());
-        self.unfed.clear();
-        self.fed = 0;
-        let now = Instant::now();
-        (self.started, self.started_at, self.last_output, self.last_activity) = (now, SystemTime::now(), now, now);
-        self.output = begin_output(&self.services, &self.identity, self.started_at);
-        self.output_path = self.output.as_ref().map(crate::history::Output::path);
         self.agent_begins();
+        let watch = watch_limits(&self.services, spawned.shim_pid, &self.identity, &self.own);
+        self.program = Program::new(spawned, terminal_name, watch);
+        self.lifecycle.restart();
+        self.output.restart(begin_output(&self.services, &self.identity, self.program.started_at));
+        self.input.restart();
+        self.focus = Focus::default();
         self.after_output();
         let (session_id, session_name, run_id) = self.ids();
-        let pid = self.pid.unsigned_abs();
+        let pid = self.program.pid.unsigned_abs();
         self.announce(Event::RunRestarted { session_id, session_name, run_id, pid });
         Ok(Restarted { pid, process_name: self.identity.process_name.clone() })
     }

@@ -8,10 +8,19 @@ use std::{
 use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 
-use super::{Identity, Life, Notifications, RateMeter, Run, WatchedAgent, watch_limits};
+use super::{
+    Identity, Notifications, Run, WatchedAgent,
+    clients::Clients,
+    input::Input,
+    lifecycle::{Life, Lifecycle},
+    output::Output,
+    program::Program,
+    size::SizeOwner,
+    watch_limits,
+};
 use crate::{
     agent::Agent,
-    history::{KeptPath, Output},
+    history::{KeptPath, Output as OutputFile},
     process::handed_down,
     protocol::SessionId,
     pty::{Master, ShimLink, Spawn},
@@ -34,7 +43,7 @@ const REJOIN_PATIENCE: Duration = Duration::from_secs(5);
 impl Run {
     /// Takes what the shim has said and is here already: the next process has only what is still in the pipe.
     pub(super) async fn take_reports(&mut self) {
-        while let Some(report) = self.link.as_mut().and_then(|link| link.report().now_or_never()) {
+        while let Some(report) = self.program.link.as_mut().and_then(|link| link.report().now_or_never()) {
             match report {
                 Some(report) => self.reported(report),
                 None => self.shim_gone().await,
@@ -71,38 +80,38 @@ impl Run {
             template: self.identity.template.clone(),
             resume: self.identity.resume.clone(),
             output_limit: self.identity.output_limit,
-            output: self.output.as_ref().map(Output::save),
+            output: self.output.file.as_ref().map(OutputFile::save),
             output_path: self.kept_output(),
-            lines: self.lines.clone(),
-            settled: self.tree_gone,
-            terminal_name: self.terminal_name.clone(),
+            lines: self.output.splitter.clone(),
+            settled: self.lifecycle.tree_gone,
+            terminal_name: self.program.terminal_name.clone(),
             terminal: self.terminal.save(),
-            master: self.master.as_ref().map(Master::number),
-            shim: self.link.as_mut().map(ShimLink::numbers),
-            pid: self.pid,
-            shim_pid: self.shim_pid,
-            life: match self.life {
+            master: self.program.master.as_ref().map(Master::number),
+            shim: self.program.link.as_mut().map(ShimLink::numbers),
+            pid: self.program.pid,
+            shim_pid: self.program.shim_pid,
+            life: match self.lifecycle.life {
                 Life::Active => SavedLife::Active,
                 Life::Draining { exit, until } => {
                     SavedLife::Draining { exit, left: until.saturating_duration_since(Instant::now()) }
                 }
                 Life::Ended { exit, at, lasted } => SavedLife::Ended { exit, at_ms: unix_ms(at), lasted },
             },
-            status: self.status,
-            reason: self.reason.clone(),
-            rest_goes: self.kill_leftovers,
-            left_running: self.left_running,
-            unfed: self.unfed[self.fed..].to_vec(),
-            input: self.input.waiting(),
-            started: self.started.elapsed(),
-            started_at_ms: unix_ms(self.started_at),
-            last_output: self.last_output.elapsed(),
-            last_activity: self.last_activity.elapsed(),
             agent: self.agent.save(),
+            status: self.lifecycle.status,
+            reason: self.lifecycle.reason.clone(),
+            rest_goes: self.lifecycle.kill_leftovers,
+            left_running: self.lifecycle.left_running,
+            unfed: self.output.pending[self.output.consumed..].to_vec(),
+            input: self.input.queue.waiting(),
+            started: self.program.started.elapsed(),
+            started_at_ms: unix_ms(self.program.started_at),
+            last_output: self.output.last_output.elapsed(),
+            last_activity: self.input.last_activity.elapsed(),
             cwd: self.notifications.cwd().map(|cwd| cwd.as_os_str().to_owned()),
             focus: self.focus,
-            bytes: self.bytes,
-            cuts: self.cuts,
+            bytes: self.output.bytes,
+            cuts: self.output.cuts,
         }
     }
 
@@ -142,70 +151,65 @@ impl Run {
         let session_name = desired.borrow().session_name.clone();
         let now = Instant::now();
         let ago = |how_long: Duration| now.checked_sub(how_long).unwrap_or(now);
-        let mut input = InputQueue::new();
+        let mut queue = InputQueue::new();
         // It fitted before.
-        let _ = input.push(saved.input);
+        let _ = queue.push(saved.input);
         let watch = saved.shim.and_then(|_| watch_limits(&services, saved.shim_pid, &identity, &own));
-        let output = services.disk.as_ref().zip(saved.output).map(|(disk, saved)| disk.restore_output(saved));
+        let file = services.disk.as_ref().zip(saved.output).map(|(disk, saved)| disk.restore_output(saved));
+        let file_path = file.as_ref().map(OutputFile::path).or(saved.output_path.map(KeptPath::of_closed));
         Ok(Self {
-            output_path: output.as_ref().map(Output::path).or(saved.output_path.map(KeptPath::of_closed)),
-            output,
-            lines: saved.lines,
-            subscribers: Vec::new(),
-            tree_gone: saved.settled,
-            watch,
             identity,
             session_name,
             desired,
             published: watch::Sender::default(),
-            terminal_name: saved.terminal_name,
             services,
             own,
             terminal: Terminal::restore(saved.terminal),
-            master: saved.master.map(|fd| Master::new(handed_down(fd))).transpose()?,
-            link: saved
-                .shim
-                .map(|(orders, reports)| ShimLink::take_over(handed_down(orders), handed_down(reports)))
-                .transpose()?,
-            pid: saved.pid,
-            shim_pid: saved.shim_pid,
-            life: match saved.life {
-                SavedLife::Active => Life::Active,
-                SavedLife::Draining { exit, left } => Life::Draining { exit, until: now + left },
-                SavedLife::Ended { exit, at_ms, lasted } => {
-                    Life::Ended { exit, at: UNIX_EPOCH + Duration::from_millis(at_ms), lasted }
-                }
+            program: Program {
+                terminal_name: saved.terminal_name,
+                master: saved.master.map(|fd| Master::new(handed_down(fd))).transpose()?,
+                link: saved
+                    .shim
+                    .map(|(orders, reports)| ShimLink::take_over(handed_down(orders), handed_down(reports)))
+                    .transpose()?,
+                pid: saved.pid,
+                shim_pid: saved.shim_pid,
+                watch,
+                started: ago(saved.started),
+                started_at: UNIX_EPOCH + Duration::from_millis(saved.started_at_ms),
             },
-            status: saved.status,
-            reason: saved.reason,
-            killing: None,
-            kill_leftovers: saved.rest_goes,
-            left_running: saved.left_running,
-            is_left_known: saved.settled || saved.left_running > 0 || saved.shim.is_none(),
-            left_asks: Vec::new(),
-            unfed: saved.unfed,
-            fed: 0,
-            slice: 4096,
-            closed_until: None,
-            input,
-            wanted_size: None,
-            size_of: None,
-            refit: false,
-            viewers: Vec::new(),
-            acks: mpsc::unbounded_channel(),
+            lifecycle: Lifecycle {
+                life: match saved.life {
+                    SavedLife::Active => Life::Active,
+                    SavedLife::Draining { exit, left } => Life::Draining { exit, until: now + left },
+                    SavedLife::Ended { exit, at_ms, lasted } => {
+                        Life::Ended { exit, at: UNIX_EPOCH + Duration::from_millis(at_ms), lasted }
+                    }
+                },
+                status: saved.status,
+                reason: saved.reason,
+                kill_leftovers: saved.rest_goes,
+                left_running: saved.left_running,
+                is_left_known: saved.settled || saved.left_running > 0 || saved.shim.is_none(),
+                tree_gone: saved.settled,
+                ..Lifecycle::new()
+            },
+            output: Output {
+                pending: saved.unfed,
+                last_output: ago(saved.last_output),
+                file_path,
+                bytes: saved.bytes,
+                cuts: saved.cuts,
+                ..Output::new(file, saved.lines)
+            },
+            input: Input { queue, last_activity: ago(saved.last_activity) },
+            size: SizeOwner::default(),
+            clients: Clients { rejoined_until: Some(now + REJOIN_PATIENCE), ..Clients::new() },
             waits: Waits::default(),
             line_requests: Vec::new(),
-            started: ago(saved.started),
-            started_at: UNIX_EPOCH + Duration::from_millis(saved.started_at_ms),
-            last_output: ago(saved.last_output),
-            last_activity: ago(saved.last_activity),
             notifications: Notifications::resumed(saved.cwd.map(Into::into)),
             agent: WatchedAgent::new(Agent::restore(saved.agent)),
             focus: saved.focus,
-            rejoined_until: Some(now + REJOIN_PATIENCE),
-            bytes: saved.bytes,
-            rate: RateMeter::default(),
-            cuts: saved.cuts,
         })
     }
 }

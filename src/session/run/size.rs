@@ -8,22 +8,33 @@ use crate::{
     term::clamp_size,
 };
 
+/// The owner of a terminal's size.
+#[derive(Default)]
+pub(super) struct SizeOwner {
+    /// The size that the terminal is to have, once the burst of sizes is over.
+    pub wanted: Option<Size>,
+    /// The client whose size it is.
+    pub owner: Option<ClientId>,
+    /// A view that the size is not for has another one: it is to be fitted anew.
+    pub refit: bool,
+}
+
 impl Run {
     /// A client says how large its view of the run is.
     pub(super) fn sized(&mut self, client: ClientId, size: Size) {
         let size = clamp_size(size.rows.into(), size.cols.into());
         let owner = self.size_owner();
-        match self.viewers.iter_mut().find(|viewer| viewer.client.id() == client) {
+        match self.clients.viewers.iter_mut().find(|viewer| viewer.client.id() == client) {
             Some(viewer) if viewer.read_only => {
                 viewer.size = Some(size);
-                self.refit = true;
+                self.size.refit = true;
             }
             Some(viewer) => {
                 viewer.size = Some(size);
                 if owner.is_none_or(|owner| owner == client) {
                     self.own_size(client, size);
                 } else {
-                    self.refit = true;
+                    self.size.refit = true;
                 }
             }
             // Who has no view says it for the program's sake, as a script does.
@@ -33,10 +44,11 @@ impl Run {
 
     /// A client types: the terminal is as large as its view from now on.
     pub(super) fn typed_by(&mut self, client: ClientId) {
-        if self.size_of == Some(client) {
+        if self.size.owner == Some(client) {
             return;
         }
-        let size = self.viewers.iter().find(|viewer| viewer.client.id() == client).and_then(|viewer| viewer.size);
+        let size =
+            self.clients.viewers.iter().find(|viewer| viewer.client.id() == client).and_then(|viewer| viewer.size);
         if let Some(size) = size {
             self.own_size(client, size);
         }
@@ -47,7 +59,7 @@ impl Run {
         if self.size_owner().is_some() {
             return;
         }
-        let next = self.viewers.iter().rev().find(|viewer| !viewer.read_only && viewer.size.is_some());
+        let next = self.clients.viewers.iter().rev().find(|viewer| !viewer.read_only && viewer.size.is_some());
         if let Some((client, size)) = next.and_then(|viewer| Some((viewer.client.id(), viewer.size?))) {
             self.own_size(client, size);
         }
@@ -55,12 +67,12 @@ impl Run {
 
     /// The client that the size is for, while it has a view that tells one.
     fn size_owner(&self) -> Option<ClientId> {
-        let sized = |viewer: &&Viewer| viewer.size.is_some() && Some(viewer.client.id()) == self.size_of;
-        self.viewers.iter().find(sized).map(|viewer| viewer.client.id())
+        let sized = |viewer: &&Viewer| viewer.size.is_some() && Some(viewer.client.id()) == self.size.owner;
+        self.clients.viewers.iter().find(sized).map(|viewer| viewer.client.id())
     }
 
     fn own_size(&mut self, client: ClientId, size: Size) {
-        self.size_of = Some(client);
-        self.wanted_size = Some(size);
+        self.size.owner = Some(client);
+        self.size.wanted = Some(size);
     }
 }
