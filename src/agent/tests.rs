@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::{
-    protocol::{AgentState, Size},
+    protocol::{AgentKind, AgentSource, AgentState, Size},
     term::Terminal,
 };
 
@@ -145,7 +145,7 @@ fn judge(name: &str, size: Size, without: Without, from: f64) -> (usize, usize, 
                 (truth, changed) = (entry.text.clone(), entry.at);
             }
             // The answer is given: from here on it is not known how it is until the next entry about it.
-            if entry.kind == "i" && truth == "blocked" && entry.text.ends_with('\r') {
+            if entry.kind == "i" && entry.at > from && truth == "blocked" && entry.text.ends_with('\r') {
                 "skip".clone_into(&mut truth);
             }
             player.play(entry);
@@ -211,4 +211,185 @@ fn reports_are_right_at_any_size() {
             );
         }
     }
+}
+
+/// An agent that is told things at times, in milliseconds.
+struct Told {
+    agent: Agent,
+    began: Instant,
+    terminal: Terminal,
+}
+
+impl Told {
+    fn new(program: &str) -> Self {
+        let mut told = Self {
+            agent: Agent::default(),
+            began: Instant::now(),
+            terminal: Terminal::new(Size { rows: 24, cols: 80 }, 1 << 16),
+        };
+        told.agent.on_program(&[program.to_owned()], told.at(0));
+        told
+    }
+
+    fn at(&self, ms: u64) -> Now {
+        Now { instant: self.began + Duration::from_millis(ms), unix_ms: ms }
+    }
+
+    fn shows(&mut self, ms: u64, lines: &[&str]) -> AgentState {
+        let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+        self.agent.on_screen(&lines, self.at(ms));
+        self.state(ms)
+    }
+
+    fn reports(&mut self, ms: u64, content: &str) -> AgentState {
+        self.terminal.feed(format!("\x1b]7501;{content}\x1b\\").as_bytes());
+        self.agent.on_status(self.terminal.program_status(), self.at(ms));
+        self.state(ms)
+    }
+
+    /// What is believed once that time has passed.
+    fn state(&mut self, ms: u64) -> AgentState {
+        let now = self.at(ms);
+        if self.agent.deadline().is_some_and(|due| due <= now.instant) {
+            self.agent.on_deadline(now);
+        }
+        self.agent.info().unwrap().state
+    }
+}
+
+const DIALOG: [&str; 4] = ["Do you want to proceed?", "❯ 1. Yes", "  2. No", "Esc to cancel"];
+const BUSY: [&str; 2] = ["✽ Thinking… (3s)", "  esc to interrupt"];
+const BOX: [&str; 2] = ["────", "❯"];
+
+#[test]
+fn a_dialog_counts_once_it_has_stood_and_prose_that_quotes_one_does_not() {
+    let mut told = Told::new("claude");
+    assert_eq!(told.shows(0, &BOX), AgentState::Ready);
+    assert_eq!(told.shows(100, &BUSY), AgentState::Working);
+    assert_eq!(told.shows(200, &DIALOG), AgentState::Working, "a moment alone is none");
+    assert_eq!(told.state(499), AgentState::Working);
+    assert_eq!(told.state(500), AgentState::Blocked);
+    let info = told.agent.info().unwrap();
+    assert_eq!((info.kind, info.message.as_deref()), (Some(AgentKind::Permission), Some("Do you want to proceed?")));
+    assert_eq!((info.since, info.source), (500, Some(AgentSource::Screen)));
+    assert_eq!(told.shows(600, &BUSY), AgentState::Blocked, "nor is a moment without it");
+    assert_eq!(told.state(900), AgentState::Working);
+    let quoted: Vec<&str> = ["● The dialog reads:"].into_iter().chain(DIALOG).chain(BOX).collect();
+    told.shows(1000, &quoted);
+    assert_eq!(told.state(2000), AgentState::Done);
+}
+
+#[test]
+fn work_that_flickers_is_one_state() {
+    let mut told = Told::new("claude");
+    told.shows(0, &BUSY);
+    for step in 1..50 {
+        let lines: &[&str] = if step % 2 == 0 { &BUSY } else { &BOX };
+        assert_eq!(told.shows(step * 200, lines), AgentState::Working, "{step}");
+    }
+    told.shows(10_000, &BOX);
+    assert_eq!(told.state(10_600), AgentState::Done);
+}
+
+#[test]
+fn no_screen_overrules_a_report_and_no_part_that_is_done_its_whole() {
+    let mut told = Told::new("codex");
+    assert_eq!(told.reports(0, "state=working:app=codex"), AgentState::Working);
+    told.shows(100, &DIALOG);
+    assert_eq!(told.state(2000), AgentState::Working);
+    assert_eq!(told.reports(3000, "state=done:id=sub/agent"), AgentState::Working);
+    assert_eq!(told.reports(3000, "state=blocked:id=sub/agent:kind=question:msg=d2h5"), AgentState::Blocked);
+    assert_eq!(told.agent.info().unwrap().message.as_deref(), Some("why"));
+    assert_eq!(told.reports(4000, "state=clear:id=sub"), AgentState::Working);
+    assert_eq!(told.reports(5000, "state=idle"), AgentState::Ready);
+    let believed: Vec<_> = told.agent.explain().into_iter().map(|its| (its.source, its.believed)).collect();
+    assert_eq!(believed, [(AgentSource::Osc, true), (AgentSource::Screen, false)]);
+}
+
+#[test]
+fn a_title_that_blinks_is_one_state_and_one_that_says_nothing_leaves_it_to_the_screen() {
+    let mut told = Told::new("codex");
+    for step in 0..20 {
+        let sign = if step % 2 == 0 { '!' } else { '.' };
+        told.agent.on_title(&format!("[ {sign} ] Action Required | project"), told.at(step * 1000));
+        assert_eq!(told.state(step * 1000 + 500), AgentState::Blocked, "{step}");
+    }
+    assert_eq!(told.agent.info().unwrap().since, 500);
+    let mut claude = Told::new("claude");
+    claude.agent.on_title("✳ Claude Code", claude.at(0));
+    claude.shows(0, &DIALOG);
+    assert_eq!(claude.state(500), AgentState::Blocked);
+    claude.agent.on_title("✶ Claude Code", claude.at(600));
+    claude.shows(600, &BOX);
+    assert_eq!(claude.state(1200), AgentState::Working, "a box to type in is there while it works, too");
+}
+
+#[test]
+fn what_a_hook_waits_for_is_taken_back_by_an_answer_and_a_bell_by_work() {
+    let mut told = Told::new("claude");
+    let report = |state| Report {
+        app: "claude".to_owned(),
+        state: Some(state),
+        kind: Some(AgentKind::Permission),
+        message: Some("approve\u{202e} ls".to_owned()),
+        agent_session: Some("id".to_owned()),
+    };
+    told.agent.on_report(AgentSource::Hook, report(AgentState::Blocked), told.at(0));
+    let info = told.agent.info().unwrap();
+    assert_eq!((info.state, info.message.as_deref()), (AgentState::Blocked, Some("approve ls")));
+    told.shows(100, &BUSY);
+    assert_eq!(told.state(2000), AgentState::Blocked, "a hook is exact");
+    told.agent.on_input(told.at(2000));
+    assert_eq!(told.state(2400), AgentState::Working);
+    let mut told = Told::new("claude");
+    told.agent.on_attention(Some("needs you"), told.at(0));
+    assert_eq!(told.state(400), AgentState::Blocked);
+    told.shows(500, &BUSY);
+    assert_eq!(told.state(900), AgentState::Working);
+    assert!(told.agent.explain().iter().all(|its| its.source != AgentSource::Bell));
+}
+
+#[test]
+fn what_outlives_a_replacement_is_all_but_what_has_not_stood_yet() {
+    let mut told = Told::new("claude");
+    told.shows(0, &DIALOG);
+    told.state(400);
+    told.agent.on_seen();
+    let saved = serde_json::to_string(&told.agent.save()).unwrap();
+    let agent = Agent::restore(serde_json::from_str(&saved).unwrap());
+    assert_eq!(agent.info(), told.agent.info());
+    assert!(agent.info().unwrap().seen);
+}
+
+#[test]
+fn a_users_rules_add_and_replace_and_their_errors_have_lines() {
+    let own =
+        "\n[agent.mine]\nprograms = ['my-agent']\n[[agent.mine.screen]]\nstate = 'blocked'\nall = ['^ANSWER ME']\n";
+    let rules = Rules::with_users(own).unwrap();
+    assert_eq!(rules.agent_of_program("my-agent"), Some("mine"));
+    assert_eq!(rules.agent_of_program("claude-code"), Some("claude"), "with those of the binary");
+    let found = rules.of_screen("mine", &["before".to_owned(), "ANSWER ME now".to_owned()]).unwrap();
+    assert_eq!(
+        (found.state, found.rule.as_str(), found.text.as_str()),
+        (AgentState::Blocked, "mine screen 1", "ANSWER ME")
+    );
+    let replaced = Rules::with_users("[agent.codex]\n").unwrap();
+    assert_eq!(replaced.of_title("codex", "[ ! ] Action Required"), None);
+    assert!(Rules::built_in().agents().count() > 10);
+    for (text, line, problem) in [
+        ("[agent.x]\nprogram = 'y'\n", 2, "unknown field"),
+        ("[[agent.x.title]]\nstate = 'asleep'\npattern = 'x'\n", 2, "unknown variant"),
+        ("\n\n[[agent.x.title]]\nstate = 'done'\npattern = '('\n", 3, "unclosed group"),
+        ("[[agent.x.screen]]\nstate = 'done'\nall = []\n", 1, "needs a pattern"),
+        ("[[agent.x.screen]]\nstate = 'done'\nall = ['x']\nlines = 41\n", 1, "1 to 40"),
+        ("[[agent.x.title]]\nstate = 'done'\npattern = '(((a{99}){99}){99}){99}'\n", 1, "size limit"),
+        ("agent = 3", 1, "invalid type"),
+    ] {
+        let error = Rules::with_users(text).unwrap_err();
+        assert!(error.problem.contains(problem), "{text}: {error}");
+        assert_eq!(error.line, line, "{text}: {error}");
+    }
+    let endless = format!("[[agent.x.title]]\nstate = 'done'\npattern = '{}'\n", "(a*)*".repeat(1000));
+    let error = Rules::with_users(&endless).map(|rules| rules.of_title("x", &"a".repeat(10_000)).is_some());
+    assert!(error.is_err() || error == Ok(true), "such a pattern is refused, or takes a time in line with its text");
 }
