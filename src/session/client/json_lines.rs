@@ -147,6 +147,13 @@ impl Subscriber {
         self.in_flight = false;
     }
 
+    /// Delivers the exit, if the client still waits for it.
+    pub fn deliver_exit(&mut self, exit: &Event) {
+        if std::mem::take(&mut self.exit_due) {
+            self.client.event(exit.clone());
+        }
+    }
+
     /// When to call [`send`](Self::send) again, if only the clock decides.
     pub fn due(&self) -> Option<Instant> {
         self.retry

@@ -175,10 +175,11 @@ impl Viewer {
         self.pacer.hurry();
     }
 
-    /// Tells the client of the run's end.
-    pub fn tell_end(&mut self, event: &Event) {
-        self.exit_due = false;
-        self.client.event(event.clone());
+    /// Delivers the exit, if the client still waits for it.
+    pub fn deliver_exit(&mut self, exit: &Event) {
+        if std::mem::take(&mut self.exit_due) {
+            self.client.event(exit.clone());
+        }
     }
 
     /// Whether the client is to be told of the run's end: it has everything there is, or does not look, or only at

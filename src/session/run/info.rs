@@ -45,19 +45,6 @@ impl Run {
         self.services.announcer.announce(Announcement::Event { event, except: Vec::new() });
     }
 
-    /// The exit event, while a client is still to get it.
-    pub(super) fn pending_exit_event(&self) -> Option<Event> {
-        match self.lifecycle.life {
-            Life::Ended { exit, lasted, .. }
-                if self.clients.viewers.iter().any(|viewer| viewer.exit_due)
-                    || self.clients.subscribers.iter().any(|subscriber| subscriber.exit_due) =>
-            {
-                Some(self.exit_event(exit, lasted))
-            }
-            _ => None,
-        }
-    }
-
     pub(super) fn exit_event(&self, exit: Exit, lasted: Duration) -> Event {
         let (session_id, session_name, run_id) = self.ids();
         Event::RunExited {

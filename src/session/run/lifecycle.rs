@@ -14,7 +14,7 @@ use crate::{
     process,
     protocol::{Event, Exit, Status},
     session::{
-        client::{json_lines::LineSplitter, viewer::Viewer},
+        client::json_lines::LineSplitter,
         message::KillOutcome,
         program::{cgroup::Cgroup, kill::Kill, limits},
         services::Announcement,
@@ -213,17 +213,10 @@ impl Run {
         self.record_history(exit, at, lasted);
         self.after_output();
         self.end_notifications();
-        self.clients.viewers.iter_mut().for_each(Viewer::end);
         self.agent_ends();
         let event = self.exit_event(exit, lasted);
         // Who has a view is told once it shows everything, who follows its lines once it has them all.
-        let mut except: Vec<_> = self.clients.viewers.iter().map(|viewer| viewer.client.id()).collect();
-        for subscriber in &mut self.clients.subscribers {
-            if !except.contains(&subscriber.client.id()) {
-                except.push(subscriber.client.id());
-                subscriber.exit_due = true;
-            }
-        }
+        let except = self.clients.end();
         let lives_on = !self.lifecycle.tree_gone && self.program.link.is_some();
         self.lifecycle.is_left_known = !lives_on;
         self.services.announcer.announce(Announcement::Ended { event, except, lives_on });

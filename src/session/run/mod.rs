@@ -325,46 +325,6 @@ impl Run {
         self.waits.remove_done();
     }
 
-    /// Frames that are due, and ends that can be told.
-    fn send_due_frames(&mut self) {
-        let exit_event = self.pending_exit_event();
-        // Half of a synchronized update is not to be seen.
-        let whole = self.terminal.sync_deadline().is_none();
-        let now = Instant::now();
-        if self.clients.viewers.iter().any(|viewer| viewer.due().is_some_and(|due| now >= due)) {
-            self.terminal.flush();
-        }
-        for viewer in self.clients.viewers.iter_mut().filter(|_| whole) {
-            viewer.send(&self.identity.run_id, &self.identity.session_id, &self.terminal, &self.clients.acks.0);
-            let reads_on =
-                |subscriber: &Subscriber| subscriber.client.id() == viewer.client.id() && !subscriber.is_drained();
-            if let Some(event) = &exit_event
-                && viewer.is_exit_due()
-                && !self.clients.subscribers.iter().any(reads_on)
-            {
-                viewer.tell_end(event);
-            }
-        }
-    }
-
-    /// Lines that can go out, and ends that can be told to those who wait for lines alone.
-    fn send_lines(&mut self) {
-        if self.clients.subscribers.is_empty() {
-            return;
-        }
-        let (who, exit_event) = (self.ids(), self.pending_exit_event());
-        for subscriber in &mut self.clients.subscribers {
-            subscriber.send(&who, &self.clients.acks.0);
-            if let Some(event) = &exit_event
-                && subscriber.exit_due
-                && subscriber.is_drained()
-            {
-                subscriber.exit_due = false;
-                subscriber.client.event(event.clone());
-            }
-        }
-    }
-
     fn next_deadline(&self) -> Option<Instant> {
         let draining = match self.lifecycle.life {
             Life::Draining { until, .. } => Some(until),

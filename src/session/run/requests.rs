@@ -1,7 +1,7 @@
 //! How a run answers the messages in its mailbox.
 
 use tokio::sync::oneshot;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::{Life, Run, begin_output, focus, program::Program, watch_limits};
 use crate::{
@@ -9,9 +9,8 @@ use crate::{
     pty::spawn,
     session::{
         client::{
-            Acked, Client, ClientId,
+            Client, ClientId,
             caller::Caller,
-            json_lines::Subscriber,
             viewer::{AttachOptions, Viewer},
         },
         error::start_error,
@@ -154,95 +153,6 @@ impl Run {
         });
     }
 
-    pub(super) fn acked(&mut self, acked: Acked) {
-        if let Some(subscriber) = self.clients.subscribers.iter_mut().find(|subscriber| subscriber.id == acked.view) {
-            subscriber.acked();
-            if !acked.accepted {
-                self.drop_subscribers(|subscriber| subscriber.id == acked.view);
-            }
-            return;
-        }
-        if acked.accepted {
-            if let Some(viewer) = self.clients.viewers.iter_mut().find(|viewer| viewer.id == acked.view) {
-                viewer.acked(acked.seq);
-            }
-        } else {
-            debug!("a client has no such view any more: {:?}", acked.view);
-            self.drop_viewers(|viewer| viewer.id == acked.view);
-        }
-    }
-
-    fn subscribe(&mut self, client: Client) -> Option<u64> {
-        let next = self.output.splitter.as_ref().filter(|_| !client.is_gone())?.next_seq();
-        self.drop_subscribers(|subscriber| subscriber.client.id() == client.id());
-        self.clients.subscribers.push(Subscriber::new(
-            Viewer::next_id(),
-            client,
-            *self.identity.transcript_limit.borrow(),
-        ));
-        Some(next)
-    }
-
-    pub(super) fn drop_subscribers(&mut self, which: impl Fn(&Subscriber) -> bool) {
-        let exit_event = self.pending_exit_event();
-        self.clients.subscribers.retain(|subscriber| {
-            let goes = which(subscriber);
-            if goes
-                && subscriber.exit_due
-                && let Some(event) = &exit_event
-            {
-                subscriber.client.event(event.clone());
-            }
-            !goes
-        });
-    }
-
-    /// Closes views for good.
-    pub(super) fn drop_viewers(&mut self, which: impl Fn(&Viewer) -> bool) {
-        self.close_viewers(which);
-        self.hand_on_size();
-    }
-
-    /// Closes views. A client that still waits to be told of the run's end is told now.
-    fn close_viewers(&mut self, which: impl Fn(&Viewer) -> bool) {
-        let exit_event = self.pending_exit_event();
-        self.clients.viewers.retain(|viewer| {
-            let goes = which(viewer);
-            if goes
-                && viewer.exit_due
-                && let Some(event) = &exit_event
-            {
-                viewer.client.event(event.clone());
-            }
-            !goes
-        });
-    }
-
-    pub(super) fn apply_size(&mut self) {
-        let Some(size) = self.size.wanted.take() else { return self.refit_views() };
-        if self.terminal.resize(size) {
-            if let Some(master) = &self.program.master {
-                master.resize(size);
-            }
-            self.after_output();
-        }
-        // A client's own emulator has reflowed what it had; even when a burst of sizes ends where it began,
-        // frames may have met it at another size.
-        self.size.refit = false;
-        for viewer in &mut self.clients.viewers {
-            viewer.start_over(&self.terminal);
-        }
-    }
-
-    /// Views that have another size by now than the one that the terminal keeps.
-    fn refit_views(&mut self) {
-        if std::mem::take(&mut self.size.refit) {
-            for viewer in &mut self.clients.viewers {
-                viewer.refit(&self.terminal);
-            }
-        }
-    }
-
     pub(super) async fn restart(&mut self, terminal_name: String) -> Result<Restarted> {
         if self.lifecycle.killing.is_some() || !matches!(self.lifecycle.life, Life::Ended { .. }) {
             return Err(Error::new(Code::StillRunning, "the run is still ending; try again in a moment"));
@@ -260,14 +170,8 @@ impl Run {
         let what = &*what;
         let spawned = spawn(what.clone()).await.map_err(|error| start_error(&error, what))?;
         // Who was still to be told of the first life's end is told before the second begins.
-        if let Some(event) = self.pending_exit_event() {
-            for viewer in self.clients.viewers.iter_mut().filter(|viewer| viewer.exit_due) {
-                viewer.tell_end(&event);
-            }
-            for subscriber in self.clients.subscribers.iter_mut().filter(|subscriber| subscriber.exit_due) {
-                subscriber.exit_due = false;
-                subscriber.client.event(event.clone());
-            }
+        if let Some(exit) = self.pending_exit_event() {
+            self.clients.deliver_exit(&exit);
         }
         self.identity.leave_cgroup(spawned.cgroup_errno);
         self.terminal.start_over(&format!("── {} · started again ──", self.identity.command.text));

@@ -75,4 +75,29 @@ impl Run {
         self.size.owner = Some(client);
         self.size.wanted = Some(size);
     }
+
+    pub(super) fn apply_size(&mut self) {
+        let Some(size) = self.size.wanted.take() else { return self.refit_views() };
+        if self.terminal.resize(size) {
+            if let Some(master) = &self.program.master {
+                master.resize(size);
+            }
+            self.after_output();
+        }
+        // A client's own emulator has reflowed what it had; even when a burst of sizes ends where it began,
+        // frames may have met it at another size.
+        self.size.refit = false;
+        for viewer in &mut self.clients.viewers {
+            viewer.start_over(&self.terminal);
+        }
+    }
+
+    /// Views that have another size by now than the one that the terminal keeps.
+    fn refit_views(&mut self) {
+        if std::mem::take(&mut self.size.refit) {
+            for viewer in &mut self.clients.viewers {
+                viewer.refit(&self.terminal);
+            }
+        }
+    }
 }
