@@ -19,13 +19,13 @@ use super::{Ack, Acked, Client};
 use crate::protocol::{Event, JsonLine, RunId, SessionId, ViewId, json_excess};
 
 /// When a client has so many events waiting that there is no room for a line: how soon to look again.
-const RETRY: Duration = Duration::from_millis(50);
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The most values that a line may hold to be parsed: a value of a few bytes takes hundreds.
-const MOST_VALUES: u64 = 100_000;
+const MAX_VALUES: u64 = 100_000;
 
 /// What even a small limit lets wait for a subscriber.
-const LEAST_BACKLOG: usize = 1 << 20;
+const MIN_BACKLOG: usize = 1 << 20;
 
 /// Splits output into lines, whatever reads cut.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -81,7 +81,7 @@ impl LineSplitter {
             return line;
         }
         // What is nested too deeply to be parsed, or holds too much, is text, like everything else that is not JSON.
-        let is_fit = json_excess(bytes, usize::MAX, MOST_VALUES).is_none();
+        let is_fit = json_excess(bytes, usize::MAX, MAX_VALUES).is_none();
         match is_fit.then(|| serde_json::from_slice::<Value>(bytes)) {
             Some(Ok(value)) => (line.value, line.raw) = (Some(value), Some(text)),
             _ => line.text = Some(text),
@@ -117,7 +117,7 @@ impl Subscriber {
             client,
             waiting: VecDeque::new(),
             bytes: 0,
-            limit: limit.saturating_mul(4).max(LEAST_BACKLOG),
+            limit: limit.saturating_mul(4).max(MIN_BACKLOG),
             lost: 0,
             in_flight: false,
             retry: None,
@@ -175,7 +175,7 @@ impl Subscriber {
             self.lost = 0;
             self.in_flight = true;
         } else {
-            self.retry = Some(Instant::now() + RETRY);
+            self.retry = Some(Instant::now() + RETRY_INTERVAL);
         }
     }
 }
@@ -245,7 +245,7 @@ mod tests {
         let line = Arc::new(JsonLine { text: Some("x".repeat(1000)), ..JsonLine::default() });
         for _ in 0..5000 {
             subscriber.push(&line);
-            assert!(subscriber.bytes <= LEAST_BACKLOG);
+            assert!(subscriber.bytes <= MIN_BACKLOG);
         }
         assert_eq!(subscriber.lost + subscriber.waiting.len() as u64, 5000);
         assert!(subscriber.lost > 0);

@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use crate::protocol::{Event, Frame, ViewId};
 
 /// Events that may wait for a client. One that is slower than this loses some, and is told how many.
-const EVENTS_WAITING: usize = 1024;
+const EVENT_CAPACITY: usize = 1024;
 
 /// Names a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,8 +50,8 @@ struct Pace {
 impl Pace {
     /// Between two of them there is the time that the client needs for so many.
     const SHARE: u32 = 2;
-    const LEAST: Duration = Duration::from_millis(4);
-    const MOST: Duration = Duration::from_millis(50);
+    const MIN_INTERVAL: Duration = Duration::from_millis(4);
+    const MAX_INTERVAL: Duration = Duration::from_millis(50);
 }
 
 /// The connection's end: what is to be sent.
@@ -141,7 +141,7 @@ impl Client {
     pub fn new() -> (Self, Outbox) {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let (frames, frames_out) = mpsc::unbounded_channel();
-        let (events, waiting) = mpsc::channel(EVENTS_WAITING);
+        let (events, waiting) = mpsc::channel(EVENT_CAPACITY);
         let lost = Arc::new(AtomicU64::new(0));
         let id = ClientId(NEXT.fetch_add(1, Ordering::Relaxed));
         let outbox = Outbox { frames: frames_out, events: Events { waiting, lost: Arc::clone(&lost), taken: None } };
@@ -153,7 +153,7 @@ impl Client {
     pub(super) fn reserve_slot(&self, now: Instant) -> Instant {
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = pace.next.max(now);
-        pace.next = slot + (pace.needs * Pace::SHARE).clamp(Pace::LEAST, Pace::MOST);
+        pace.next = slot + (pace.needs * Pace::SHARE).clamp(Pace::MIN_INTERVAL, Pace::MAX_INTERVAL);
         slot
     }
 

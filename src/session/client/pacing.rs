@@ -11,7 +11,7 @@ pub(super) const MAX_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The first change after quiet does not wait, and the few after it hardly: a program that starts, prints a
 /// little and ends is shown at once.
-const QUIET: Duration = Duration::from_millis(200);
+const QUIET_TIME: Duration = Duration::from_millis(200);
 pub(super) const FIRST_FRAMES: u32 = 4;
 pub(super) const FIRST_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -37,7 +37,7 @@ impl FramePacer {
 
     /// There is something to send, after there was nothing.
     pub fn wake(&mut self) {
-        if self.last_sent.elapsed() > QUIET {
+        if self.last_sent.elapsed() > QUIET_TIME {
             self.frames_since_quiet = 0;
         }
     }

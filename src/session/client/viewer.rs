@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// A client that has not acknowledged a frame for so long is told of the run's end before it has seen everything.
-const ACK_PATIENCE: Duration = Duration::from_secs(5);
+const ACK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often someone who reads is told how much waits, while it changes.
-const WAITING_INTERVAL: Duration = Duration::from_millis(250);
+const BADGE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What the client has since the last frame.
 #[derive(Debug, Clone, Copy)]
@@ -186,7 +186,7 @@ impl Viewer {
     /// what it has, or does not acknowledge what it was sent.
     pub fn is_exit_due(&self) -> bool {
         let is_drained = !self.visible || self.held.is_some() || (!self.dirty && self.pacer.in_flight.is_none());
-        self.exit_due && (is_drained || self.pacer.in_flight.is_some_and(|(_, sent)| sent.elapsed() >= ACK_PATIENCE))
+        self.exit_due && (is_drained || self.pacer.in_flight.is_some_and(|(_, sent)| sent.elapsed() >= ACK_TIMEOUT))
     }
 
     /// Whether it can be seen.
@@ -210,7 +210,7 @@ impl Viewer {
             return (self.visible && held.untold).then_some(held.next_tell);
         }
         match self.pacer.in_flight {
-            Some((_, sent)) => self.exit_due.then(|| sent + ACK_PATIENCE),
+            Some((_, sent)) => self.exit_due.then(|| sent + ACK_TIMEOUT),
             None => (self.dirty && self.visible).then_some(self.pacer.next),
         }
     }
@@ -246,7 +246,7 @@ impl Viewer {
                 held.untold = false;
                 let rows = end_of(terminal).saturating_sub(held.end);
                 if held.told.replace(rows) != Some(rows) {
-                    held.next_tell = now + WAITING_INTERVAL;
+                    held.next_tell = now + BADGE_INTERVAL;
                     let waits = self.dirty || rows > 0;
                     let skipped = (held.skipped > 0).then_some(held.skipped);
                     self.client.event(output(waits.then_some(rows), skipped));
@@ -432,7 +432,7 @@ mod tests {
         seen.viewer.pacer.next = Instant::now();
         assert_eq!(seen.frame(), Some(2));
         assert!(!seen.viewer.is_exit_due() && seen.viewer.due().is_some());
-        let Some(long_ago) = Instant::now().checked_sub(ACK_PATIENCE * 2) else { return };
+        let Some(long_ago) = Instant::now().checked_sub(ACK_TIMEOUT * 2) else { return };
         seen.viewer.pacer.in_flight = Some((2, long_ago));
         assert!(seen.viewer.is_exit_due());
         seen.viewer.pacer.in_flight = Some((2, Instant::now()));

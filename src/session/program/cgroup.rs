@@ -162,7 +162,7 @@ fn prefix(host: i32) -> Option<String> {
 }
 
 /// How long the kernel may take to empty a group.
-const EMPTYING_PATIENCE: Duration = Duration::from_secs(2);
+const EMPTYING_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Delegated {
     /// Ends what is in groups of hosts that are gone, and removes the groups. Gives how many processes there were.
@@ -184,7 +184,7 @@ fn is_left(name: &str) -> bool {
 }
 
 fn end_group(folder: &Path) -> usize {
-    let until = Instant::now() + EMPTYING_PATIENCE;
+    let until = Instant::now() + EMPTYING_TIMEOUT;
     let count = processes(folder).len();
     if fs::write(folder.join("cgroup.kill"), "1").is_err() {
         process::end_all(&processes(folder));

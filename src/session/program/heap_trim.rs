@@ -14,13 +14,13 @@ use std::{
 use tracing::debug;
 
 /// Debounce: the heap is trimmed when nothing was freed for so long.
-const QUIET: Duration = Duration::from_secs(2);
+const TRIM_DEBOUNCE: Duration = Duration::from_secs(2);
 
 /// And at last so long after the first was, whatever goes on.
-const LONGEST: Duration = Duration::from_secs(30);
+const MAX_TRIM_DELAY: Duration = Duration::from_secs(30);
 
 /// Output of so many bytes has left behind what it was kept and shown in.
-const MUCH: usize = 1 << 20;
+const TRIM_BYTES: usize = 1 << 20;
 
 /// Trims the heap, a while after memory was freed.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ impl HeapTrim {
 
     /// So much output has been taken in.
     pub fn note_output(&self, bytes: usize) {
-        if self.0.passed.fetch_add(bytes, Ordering::Relaxed) + bytes >= MUCH {
+        if self.0.passed.fetch_add(bytes, Ordering::Relaxed) + bytes >= TRIM_BYTES {
             self.0.passed.store(0, Ordering::Relaxed);
             self.note_freed();
         }
@@ -76,8 +76,8 @@ impl State {
 
     async fn trim(self: Arc<Self>) {
         let first = Instant::now();
-        while first.elapsed() < LONGEST
-            && let Some(rest) = QUIET.checked_sub(self.quiet()).filter(|rest| !rest.is_zero())
+        while first.elapsed() < MAX_TRIM_DELAY
+            && let Some(rest) = TRIM_DEBOUNCE.checked_sub(self.quiet()).filter(|rest| !rest.is_zero())
         {
             tokio::time::sleep(rest).await;
         }

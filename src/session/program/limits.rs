@@ -25,26 +25,26 @@ use crate::{
 
 /// The fastest a tree is taken to grow. A look is never later than it needs from here to the limit, unless the
 /// tree has been quiet.
-const BYTES_A_SECOND: f64 = 2e9;
-const PROCESSES_A_SECOND: f64 = 2000.0;
+const BYTES_PER_SECOND: f64 = 2e9;
+const PROCESSES_PER_SECOND: f64 = 2000.0;
 
 /// Between two looks: at the least, what a look costs many times over; at the most, what a tree that has been
 /// quiet and then runs wild may have before it is seen.
-const SHORTEST: Duration = Duration::from_millis(10);
-const LONGEST: Duration = Duration::from_millis(1000);
-const LONGEST_QUIET: Duration = Duration::from_millis(500);
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
+const MAX_INTERVAL: Duration = Duration::from_millis(1000);
+const MAX_QUIET_INTERVAL: Duration = Duration::from_millis(500);
 
 /// After a limit was passed the tree is being ended: how long before it is told again, should it live on.
-const PATIENCE: Duration = Duration::from_secs(2);
+const REPEAT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Checks the limits of a request.
 ///
 /// # Errors
 /// `invalid_params` with the key and the rule.
 pub fn check(limits: &Limits) -> Result<()> {
-    const LEAST_MEMORY: u64 = 1 << 20;
+    const MIN_MEMORY: u64 = 1 << 20;
     let rules = [
-        ("limits.memory_bytes", limits.memory_bytes, LEAST_MEMORY, u64::MAX / 2, "at least 1048576 (1 MiB)"),
+        ("limits.memory_bytes", limits.memory_bytes, MIN_MEMORY, u64::MAX / 2, "at least 1048576 (1 MiB)"),
         ("limits.cpu_seconds", limits.cpu_seconds, 1, 1 << 31, "from 1 second to 68 years"),
         ("limits.processes", limits.processes, 1, 1 << 22, "from 1 to 4194304"),
         ("limits.open_files", limits.open_files, 8, 1 << 30, "at least 8: a program needs a few to start at all"),
@@ -71,7 +71,7 @@ pub fn for_kernel(limits: &Limits) -> KernelLimits {
 pub fn ending(limit: Limit) -> Kill {
     match limit {
         Limit::Space => Kill { signal: Some(libc::SIGKILL), grace: Duration::ZERO },
-        Limit::Time => Kill { signal: Some(libc::SIGXCPU), grace: PATIENCE / 2 },
+        Limit::Time => Kill { signal: Some(libc::SIGXCPU), grace: REPEAT_INTERVAL / 2 },
     }
 }
 
@@ -197,7 +197,7 @@ async fn watch(mut changed: mpsc::UnboundedReceiver<Change>) {
 }
 
 /// Up to so many trees are looked at one by one; for more, one look at all of `/proc` is cheaper.
-const FEW: usize = 16;
+const MAX_SINGLE_LOOKS: usize = 16;
 
 /// One look at all of them.
 async fn look(all: &mut [Watched]) {
@@ -208,7 +208,7 @@ async fn look(all: &mut [Watched]) {
     let looked = tokio::task::spawn_blocking(move || {
         let shims: Vec<i32> = asked.iter().map(|(shim, ..)| *shim).collect();
         let used = match shims.len() {
-            0..=FEW => shims.iter().map(|&shim| process::usage_of(shim)).collect(),
+            0..=MAX_SINGLE_LOOKS => shims.iter().map(|&shim| process::usage_of(shim)).collect(),
             _ => process::usage(&shims),
         };
         let memory = |((shim, limit, measured), used): ((i32, Option<u64>, Option<Measured>), &Usage)| {
@@ -234,13 +234,13 @@ async fn look(all: &mut [Watched]) {
         let time = watched.time.take(time);
         let Some((limit, reason)) = passed(&watched.limits, memory, used.processes, time) else {
             watched.pace(now, memory, used.processes);
-            watched.due = watched.due.min(now + watched.time.rest().unwrap_or(LONGEST));
+            watched.due = watched.due.min(now + watched.time.rest().unwrap_or(MAX_INTERVAL));
             continue;
         };
         debug!(shim = watched.shim, "{reason}");
         // A run with a full queue is told at the next look.
         let told = (watched.notify)(watched.shim, limit, reason);
-        watched.due = now + if told { PATIENCE } else { SHORTEST };
+        watched.due = now + if told { REPEAT_INTERVAL } else { MIN_INTERVAL };
     }
 }
 
@@ -260,13 +260,13 @@ impl Watched {
             Some(left / fastest.max(pace * 2.0))
         };
         let seconds = [
-            to_limit(self.limits.memory_bytes, memory, since.map(|(_, last, _)| last), BYTES_A_SECOND),
-            to_limit(self.limits.processes, processes, since.map(|(.., last)| last), PROCESSES_A_SECOND),
+            to_limit(self.limits.memory_bytes, memory, since.map(|(_, last, _)| last), BYTES_PER_SECOND),
+            to_limit(self.limits.processes, processes, since.map(|(.., last)| last), PROCESSES_PER_SECOND),
         ];
-        let soonest = seconds.into_iter().flatten().fold(LONGEST.as_secs_f64(), f64::min);
-        let rest = SHORTEST.saturating_mul(1 << self.quiet.min(10)).min(LONGEST_QUIET);
-        let rest = if self.quiet == 0 { SHORTEST } else { rest };
-        self.due = now + Duration::from_secs_f64(soonest).max(rest).min(LONGEST);
+        let soonest = seconds.into_iter().flatten().fold(MAX_INTERVAL.as_secs_f64(), f64::min);
+        let rest = MIN_INTERVAL.saturating_mul(1 << self.quiet.min(10)).min(MAX_QUIET_INTERVAL);
+        let rest = if self.quiet == 0 { MIN_INTERVAL } else { rest };
+        self.due = now + Duration::from_secs_f64(soonest).max(rest).min(MAX_INTERVAL);
     }
 }
 
@@ -326,7 +326,7 @@ mod tests {
             now = tree.due;
         }
         tree.pace(now, used(990), 1);
-        assert_eq!(tree.due - now, SHORTEST, "close to its limit and growing");
+        assert_eq!(tree.due - now, MIN_INTERVAL, "close to its limit and growing");
         let mut small = watched(limits(Some(20_000_000), Some(10)));
         let mut now = begun;
         for _ in 0..12 {
@@ -334,7 +334,7 @@ mod tests {
             now = small.due;
         }
         small.pace(now, used(1), 1);
-        assert_eq!(small.due - now, LONGEST_QUIET, "a quiet tree costs two looks a second");
+        assert_eq!(small.due - now, MAX_QUIET_INTERVAL, "a quiet tree costs two looks a second");
     }
 
     #[test]

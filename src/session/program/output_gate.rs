@@ -8,8 +8,8 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// So much in so short a time is a flood: 6 MB a second.
-const MUCH: usize = 64 << 10;
-const SHORT: Duration = Duration::from_millis(10);
+const FLOOD_BYTES: usize = 64 << 10;
+const FLOOD_WINDOW: Duration = Duration::from_millis(10);
 
 /// Limits the floods that are read concurrently to half of the processors. The other half is left to the editor, and to
 /// sessions whose output somebody waits for. A program whose output is not taken in waits.
@@ -46,11 +46,11 @@ impl RateMeter {
         self.bytes += bytes;
         let since = *self.since.get_or_insert(now);
         let time = now - since;
-        if time >= SHORT {
+        if time >= FLOOD_WINDOW {
             // What waits for its place comes more slowly than it would.
-            self.is_flood = self.bytes >= if self.is_flood { MUCH / 8 } else { MUCH };
+            self.is_flood = self.bytes >= if self.is_flood { FLOOD_BYTES / 8 } else { FLOOD_BYTES };
             (self.since, self.bytes) = (Some(now), 0);
-        } else if self.bytes >= MUCH {
+        } else if self.bytes >= FLOOD_BYTES {
             self.is_flood = true;
         }
     }

@@ -13,8 +13,8 @@ use crate::{
 
 /// Between two looks: at the least, as it is counted by hundredths of a second; at the most, at a tree that may use
 /// nothing.
-const SHORTEST: Duration = Duration::from_millis(20);
-const LONGEST_IDLE: Duration = Duration::from_millis(500);
+const MIN_INTERVAL: Duration = Duration::from_millis(20);
+const MAX_IDLE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What one tree has used, of what it may.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl ProcessorTime {
     /// How long until the next look: before all cores could use what is left. None where there is no limit.
     pub fn rest(&self) -> Option<Duration> {
         let left = Duration::from_millis(self.counted.most_ms?.saturating_sub(self.used_ms) / cores());
-        Some(left.max(SHORTEST.saturating_mul(1 << self.idle.min(10)).min(LONGEST_IDLE)))
+        Some(left.max(MIN_INTERVAL.saturating_mul(1 << self.idle.min(10)).min(MAX_IDLE_INTERVAL)))
     }
 }
 
@@ -110,10 +110,10 @@ mod tests {
             time.take(used_ms);
             time.rest().unwrap()
         };
-        assert_eq!(next(9000), Duration::from_millis(1000 / cores()).max(SHORTEST));
-        assert_eq!(next(9999), SHORTEST);
+        assert_eq!(next(9000), Duration::from_millis(1000 / cores()).max(MIN_INTERVAL));
+        assert_eq!(next(9999), MIN_INTERVAL);
         let rests: Vec<Duration> = (0..12).map(|_| next(9999)).collect();
-        assert_eq!(rests.last(), Some(&LONGEST_IDLE), "one that sleeps is not looked at all the time");
+        assert_eq!(rests.last(), Some(&MAX_IDLE_INTERVAL), "one that sleeps is not looked at all the time");
         assert_eq!(time.take(5000), 9999, "a look that missed a part");
         assert_eq!(ProcessorTime::begin(&Limits::default(), None).rest(), None);
     }

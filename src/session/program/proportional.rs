@@ -7,7 +7,7 @@ use crate::process;
 /// A measurement costs milliseconds for each process: so many times what the last one took there is none, but for this
 /// long at the most.
 const SHARE: u32 = 50;
-const LONGEST: Duration = Duration::from_secs(2);
+const MAX_AGE: Duration = Duration::from_secs(2);
 
 /// A measurement of one tree.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ impl Measured {
 
     /// What the tree takes by now, if that needs no other measurement: what has come since is its own.
     pub fn still(&self, now: Instant, resident: u64, limit: u64) -> Option<u64> {
-        let rest = (self.took * SHARE).min(LONGEST);
+        let rest = (self.took * SHARE).min(MAX_AGE);
         let memory = self.memory.saturating_add(resident.saturating_sub(self.resident));
         (now.saturating_duration_since(self.at) < rest && memory <= limit).then_some(memory)
     }
@@ -52,6 +52,6 @@ mod tests {
         assert_eq!(still(400, 2900), None, "it may have passed its limit");
         assert_eq!(still(500, 2000), None, "pages that were shared may have been written to");
         let costly = Measured { took: Duration::from_secs(1), ..measured };
-        assert_eq!(costly.still(at + LONGEST, 2000, 1000), None);
+        assert_eq!(costly.still(at + MAX_AGE, 2000, 1000), None);
     }
 }

@@ -9,7 +9,7 @@ use nix::{
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use super::{DRAIN_PATIENCE, KILL_PATIENCE, REOPEN_INTERVAL, Run, output::push_line};
+use super::{DRAIN_TIMEOUT, KILL_TIMEOUT, REOPEN_INTERVAL, Run, output::push_line};
 use crate::{
     process,
     protocol::{Event, Exit, Status},
@@ -91,7 +91,7 @@ impl Run {
             Report::Exited { code, signal, cpu_ms, lasted_ms, alone } => {
                 self.lifecycle.tree_gone = alone;
                 let now = Instant::now();
-                let until = now + DRAIN_PATIENCE;
+                let until = now + DRAIN_TIMEOUT;
                 // On a busy machine the host hears of a start some time after it.
                 if let Some(begun) = now.checked_sub(Duration::from_millis(lasted_ms)) {
                     self.program.started = self.program.started.min(begun);
@@ -163,7 +163,7 @@ impl Run {
     /// Ends what is left of the run without its shim; gives how many processes there were. To look at a process that
     /// waits for a disk may mean to wait with it, which is nobody else's wait, nor for ever this run's.
     pub(super) async fn end_orphans(&self) -> usize {
-        const PATIENCE: Duration = Duration::from_secs(2);
+        const ORPHANS_TIMEOUT: Duration = Duration::from_secs(2);
         let orphaned = process::Orphaned {
             run_id: self.identity.run_id.as_str().to_owned(),
             program: self.program.pid,
@@ -174,7 +174,7 @@ impl Run {
             group.kill();
         }
         let ending = tokio::task::spawn_blocking(move || orphaned.end());
-        tokio::time::timeout(PATIENCE, ending).await.ok().and_then(Result::ok).unwrap_or(0)
+        tokio::time::timeout(ORPHANS_TIMEOUT, ending).await.ok().and_then(Result::ok).unwrap_or(0)
     }
 
     pub(super) fn terminal_closed(&mut self) {
@@ -268,7 +268,7 @@ impl Run {
                 give_up: Instant::now(),
             });
             killing.asked.extend(reply);
-            killing.give_up = Instant::now() + kill.grace + KILL_PATIENCE;
+            killing.give_up = Instant::now() + kill.grace + KILL_TIMEOUT;
         } else if let Some(reply) = reply {
             let _ = reply.send(nothing);
         }

@@ -4,7 +4,7 @@ use super::Run;
 use crate::{protocol::LinesReply, session::message::LinesRequest, term::Terminal};
 
 /// Lines that one answer holds at the most: with `next` the rest is had.
-const MOST: usize = 10_000;
+const MAX_LINES: usize = 10_000;
 
 impl Run {
     /// Answers at once, or when there is something to answer.
@@ -53,7 +53,7 @@ pub fn read(terminal: &Terminal, ended: bool, partial: bool, from: Option<u64>, 
         if !wrapped {
             lines.push(std::mem::take(&mut line));
             next = row + 1;
-            if last.is_none() && lines.len() == MOST {
+            if last.is_none() && lines.len() == MAX_LINES {
                 return LinesReply { lines, next, dropped, ended: false };
             }
         }

@@ -73,13 +73,13 @@ const SEARCH_BUDGET: Duration = Duration::from_millis(20);
 const REOPEN_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long after a program's end its terminal may be held open by others before the end is told anyway.
-const DRAIN_PATIENCE: Duration = Duration::from_millis(1500);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// Debounce of the resync: views that fell behind are filled again when there was no output for so long.
 const OUTPUT_QUIET: Duration = Duration::from_millis(100);
 
 /// A shim that has not answered a kill this long after the grace is given up on.
-const KILL_PATIENCE: Duration = Duration::from_secs(5);
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a run is, fixed for its life.
 pub struct Identity {

@@ -98,7 +98,7 @@ impl Run {
                     }
                 }
             }
-            self.feed_slice();
+            self.feed_chunk();
             fed = true;
         }
         if total > 0 {
@@ -129,9 +129,9 @@ impl Run {
 
     /// Feeds a part of what was read. A few bytes can be much work (a screen filled by three of them), so the
     /// parts shrink when they are.
-    fn feed_slice(&mut self) {
-        const LEAST: usize = 16;
-        const MOST: usize = 4096;
+    fn feed_chunk(&mut self) {
+        const MIN_CHUNK: usize = 16;
+        const MAX_CHUNK: usize = 4096;
         let begun = Instant::now();
         let end = self.output.pending.len().min(self.output.consumed + self.output.chunk_size);
         let taken = self.terminal.feed_update(&self.output.pending[self.output.consumed..end]);
@@ -142,24 +142,24 @@ impl Run {
             self.send_due_frames();
         }
         self.output.chunk_size = if begun.elapsed() > READ_BUDGET / 4 {
-            (self.output.chunk_size / 4).max(LEAST)
+            (self.output.chunk_size / 4).max(MIN_CHUNK)
         } else {
-            (self.output.chunk_size * 2).min(MOST)
+            (self.output.chunk_size * 2).min(MAX_CHUNK)
         };
     }
 
     /// Reads what is left without waiting; what never stops (an escapee's flood) is cut off.
     pub(super) fn read_rest(&mut self) {
-        const MOST: usize = 16 << 20;
-        const PATIENCE: Duration = Duration::from_millis(500);
+        const MAX_REST: usize = 16 << 20;
+        const REST_TIMEOUT: Duration = Duration::from_millis(500);
         let begun = Instant::now();
         while self.output.consumed < self.output.pending.len() {
-            self.feed_slice();
+            self.feed_chunk();
         }
         let mut buffer = [0; 16 << 10];
         let mut total = 0;
-        while total < MOST
-            && begun.elapsed() < PATIENCE
+        while total < MAX_REST
+            && begun.elapsed() < REST_TIMEOUT
             && let Some(master) = &self.program.master
             && let Read::Bytes(count) = master.read_now(&mut buffer)
         {

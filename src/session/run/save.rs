@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// How long clients may take to come back after a replacement, before it counts that nobody has a view.
-const REJOIN_PATIENCE: Duration = Duration::from_secs(5);
+const REJOIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Run {
     /// Takes what the shim has said and is here already: the next process has only what is still in the pipe.
@@ -204,7 +204,7 @@ impl Run {
             },
             input: Input { queue, last_activity: ago(saved.last_activity) },
             size: SizeOwner::default(),
-            clients: Clients { rejoined_until: Some(now + REJOIN_PATIENCE), ..Clients::new() },
+            clients: Clients { rejoined_until: Some(now + REJOIN_TIMEOUT), ..Clients::new() },
             waits: Waits::default(),
             line_requests: Vec::new(),
             notifications: Notifications::resumed(saved.cwd.map(Into::into)),

@@ -24,8 +24,8 @@ use crate::{
 };
 
 /// From a program's first word to its run being known it is a matter of milliseconds.
-const STARTING_PATIENCE: Duration = Duration::from_secs(2);
-const LOOK_EVERY: Duration = Duration::from_millis(2);
+const STARTING_TIMEOUT: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// What one call needs, and for whom: every lookup in the table takes one.
 #[derive(Debug, Clone)]
@@ -233,7 +233,7 @@ impl Supervisor {
 
     /// The session whose program a shim watches over.
     pub async fn session_of_shim(&self, shim: i32) -> Option<SessionId> {
-        let until = Instant::now() + STARTING_PATIENCE;
+        let until = Instant::now() + STARTING_TIMEOUT;
         loop {
             let (runs, starting) = self
                 .with(|table| {
@@ -248,7 +248,7 @@ impl Supervisor {
             if found.is_some() || !starting || Instant::now() > until {
                 return found.map(|(_, run)| run.session_id.clone());
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How long a look at a program's directory and file may take, as on a disk that does not answer.
-const CHECK_PATIENCE: Duration = Duration::from_secs(2);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Until a run with a full queue of requests is tried again: it answers in microseconds.
 const QUEUE_RETRY: Duration = Duration::from_millis(2);
@@ -140,7 +140,7 @@ impl Supervisor {
         // A program that could not be started again is not ended for it.
         let what = run.call(RunMessage::Spawn).await.ok_or_else(run_gone)?;
         let check = tokio::task::spawn_blocking(move || check_start(&what).map_err(|error| start_error(&error, &what)));
-        if let Ok(Ok(checked)) = tokio::time::timeout(CHECK_PATIENCE, check).await {
+        if let Ok(Ok(checked)) = tokio::time::timeout(CHECK_TIMEOUT, check).await {
             checked?;
         }
         self.kill_runs(std::slice::from_ref(run), Kill { signal: None, grace: DEFAULT_GRACE }).await?;

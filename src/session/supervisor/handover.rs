@@ -28,10 +28,10 @@ use crate::{
 
 /// How long a program that is just being started or restarted may hold the freeze up: one that is restarted has its
 /// grace to end first.
-const STARTING_PATIENCE: Duration = Duration::from_secs(8);
+const STARTING_TIMEOUT: Duration = Duration::from_secs(8);
 /// A run stops between two of its turns; one that just starts its program again takes longer.
-const FREEZING_PATIENCE: Duration = Duration::from_secs(5);
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+const FREEZE_TIMEOUT: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Every run stands still: nothing is read, nothing is written. They go on when this is dropped.
 pub struct Frozen {
@@ -56,7 +56,7 @@ async fn wait_until(until: Instant, why: &str) -> Result<()> {
     if Instant::now() > until {
         return Err(Error::new(Code::StartFailed, why));
     }
-    tokio::time::sleep(LOOK_EVERY).await;
+    tokio::time::sleep(POLL_INTERVAL).await;
     Ok(())
 }
 
@@ -67,7 +67,7 @@ impl Supervisor {
     /// # Errors
     /// When the host is ending, or a program takes too long to start; everything goes on then.
     pub async fn freeze(&self, drained: impl Future<Output = ()>) -> Result<Frozen> {
-        let until = Instant::now() + STARTING_PATIENCE;
+        let until = Instant::now() + STARTING_TIMEOUT;
         // What is started or ended one after another is begun and over on one side.
         let paused = |table: &mut Table| {
             table.paused |= Arc::strong_count(&table.sequences) == 1;
@@ -133,7 +133,7 @@ impl Supervisor {
                 if run.mailbox.send(freeze).await.is_err() {
                     continue;
                 }
-                match tokio::time::timeout(FREEZING_PATIENCE, saved).await {
+                match tokio::time::timeout(FREEZE_TIMEOUT, saved).await {
                     Ok(Ok(saved)) => session.runs.push(*saved),
                     Ok(Err(_)) => {}
                     Err(_) => {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The longest text that is looked for.
-const LONGEST_QUERY: usize = 1000;
+const MAX_QUERY_BYTES: usize = 1000;
 
 impl Supervisor {
     /// Runs that have ended, the newest first.
@@ -47,18 +47,18 @@ impl Supervisor {
 }
 
 /// How long a disk may take to answer a look: a second is much.
-const DISK_PATIENCE: Duration = Duration::from_secs(10);
+const DISK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Looks that may be under way. Each that does not come back keeps a thread, of which starts need some.
 static LOOKS: Semaphore = Semaphore::const_new(16);
 
 /// Looks at files, off the tasks that serve runs, and not for ever: on a disk that does not answer, nobody waits for
-/// more than [`DISK_PATIENCE`].
+/// more than [`DISK_TIMEOUT`].
 ///
 /// # Errors
 /// `resource_exhausted` when the disk does not answer.
 pub(super) async fn on_disk<T: Send + 'static>(folder: &Path, look: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    on_disk_within(DISK_PATIENCE, folder, look).await
+    on_disk_within(DISK_TIMEOUT, folder, look).await
 }
 
 async fn on_disk_within<T: Send + 'static>(
@@ -86,7 +86,7 @@ async fn on_disk_within<T: Send + 'static>(
 
 fn check_query(query: Option<&str>) -> Result<()> {
     match query {
-        Some(query) if query.len() > LONGEST_QUERY => {
+        Some(query) if query.len() > MAX_QUERY_BYTES => {
             Err(Error::invalid("query", format!("{} bytes", query.len()), "at most 1000 bytes"))
         }
         _ => Ok(()),

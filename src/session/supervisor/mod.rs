@@ -60,10 +60,10 @@ use crate::{
 };
 
 /// How long a list waits for a run, which answers in microseconds unless it stands still.
-const LISTING_PATIENCE: Duration = Duration::from_millis(250);
+const LIST_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// The longest time a client may name: what a clock can still add.
-pub(super) const LONGEST_MS: u64 = 10 * 365 * 24 * 3600 * 1000;
+pub(super) const MAX_MS: u64 = 10 * 365 * 24 * 3600 * 1000;
 
 /// How long it may take after an end until it is known what lives on.
 pub(super) const LEFT_RUNNING_TIMEOUT: Duration = Duration::from_secs(4);
@@ -225,7 +225,7 @@ impl Supervisor {
     /// Ends what the target names and answers once it is gone.
     pub async fn kill(&self, params: KillParams, permit: &Permit) -> Result<KillReply> {
         let signal = params.signal.as_ref().map(signal_of).transpose()?;
-        let grace = params.grace_ms.map_or(DEFAULT_GRACE, |ms| Duration::from_millis(ms.min(LONGEST_MS)));
+        let grace = params.grace_ms.map_or(DEFAULT_GRACE, |ms| Duration::from_millis(ms.min(MAX_MS)));
         let runs = self.resolve(params.target, permit).await?;
         let marked = runs.clone();
         // One that is being restarted is not started again.
@@ -337,7 +337,7 @@ impl Supervisor {
         let run = self.one(run_id, permit).await?;
         let request =
             |waits| run.call(move |reply| RunMessage::Lines(LinesRequest { from, last, partial, waits, reply }));
-        let patience = Duration::from_millis(wait_ms.unwrap_or(0).min(LONGEST_MS));
+        let patience = Duration::from_millis(wait_ms.unwrap_or(0).min(MAX_MS));
         let waited = if patience.is_zero() { None } else { tokio::time::timeout(patience, request(true)).await.ok() };
         match waited {
             Some(answer) => answer,
@@ -406,7 +406,7 @@ impl Supervisor {
         }
         let done =
             async { if all { join_all(waits).await.into_iter().flatten().last() } else { first_answer(waits).await } };
-        let timeout = timeout_ms.map_or(LONGEST_MS, |ms| ms.min(LONGEST_MS));
+        let timeout = timeout_ms.map_or(MAX_MS, |ms| ms.min(MAX_MS));
         match tokio::time::timeout(Duration::from_millis(timeout), done).await {
             Ok(Some(reply)) => reply,
             Ok(None) => Err(run_gone()),
@@ -494,7 +494,7 @@ async fn first_answer<T>(mut waits: Vec<impl Future<Output = Option<T>> + Unpin>
 
 /// What a run is. One that does not answer in time is as it was when it last did.
 async fn listed(run: &RunHandle) -> Option<Arc<Published>> {
-    match tokio::time::timeout(LISTING_PATIENCE, run.call(RunMessage::Info)).await {
+    match tokio::time::timeout(LIST_TIMEOUT, run.call(RunMessage::Info)).await {
         Ok(told) => told,
         Err(_) => run.published.borrow().clone(),
     }

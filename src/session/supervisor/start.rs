@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, debug, info, info_span};
 
 use super::{
-    LONGEST_MS, Supervisor,
+    MAX_MS, Supervisor,
     access::Permit,
     names,
     table::{Reserved, SessionSpec},
@@ -287,7 +287,7 @@ fn check_run(params: &RunParams) -> Result<SessionSpec> {
         }
     }
     for (key, value) in [("timeout_ms", params.timeout_ms), ("idle_timeout_ms", params.idle_timeout_ms)] {
-        if let Some(ms) = value.filter(|ms| *ms == 0 || *ms > LONGEST_MS) {
+        if let Some(ms) = value.filter(|ms| *ms == 0 || *ms > MAX_MS) {
             return Err(Error::invalid(key, ms, "from 1 millisecond to 10 years; leave it out for no limit"));
         }
     }

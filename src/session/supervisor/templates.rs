@@ -26,10 +26,10 @@ use crate::{
 };
 
 /// How long a template waits for what it comes after, if it does not say.
-const PATIENCE_MS: u64 = 60_000;
+const DEFAULT_TIMEOUT_MS: u64 = 60_000;
 
 /// A larger text is no file that a person wrote.
-const LONGEST_FILE: usize = 1 << 20;
+const MAX_FILE_BYTES: usize = 1 << 20;
 
 /// How a template's start came out, once it has: its run, or that there is none.
 type Outcome = watch::Receiver<Option<std::result::Result<RunId, ()>>>;
@@ -61,7 +61,7 @@ impl Supervisor {
     /// # Errors
     /// `invalid_params` with the line and column of what is wrong.
     pub async fn parse_templates(&self, params: ParseTemplatesParams) -> Result<TemplatesReply> {
-        if params.text.len() > LONGEST_FILE {
+        if params.text.len() > MAX_FILE_BYTES {
             return Err(Error::invalid("text", format!("{} bytes", params.text.len()), "at most 1 MiB"));
         }
         let known = self.with(|table| table.templates.clone()).await?;
@@ -175,7 +175,7 @@ impl Supervisor {
             _ => return failed("was not started".to_owned()),
         };
         let Some(until) = after.until.clone() else { return Ok(()) };
-        let timeout_ms = after.timeout_ms.unwrap_or(PATIENCE_MS);
+        let timeout_ms = after.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);
         let run = self.one(run_id, &Permit::of_host()).await?;
         let reply = self.wait_for_runs(&[run], Condition::new(&until)?, Some(timeout_ms)).await?;
         let code = reply.exit.and_then(|exit| exit.code);

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// So many may wait for one run.
-pub const MOST_WAITS: usize = 1024;
+pub const MAX_WAITS: usize = 1024;
 
 /// Building the automaton anew may take so much of a core: one part in so many.
 const BUILD_SHARE: u32 = 4;
@@ -108,11 +108,11 @@ impl Waits {
 
     /// Adds one, which looks at once, unless others have much to look at.
     pub fn add(&mut self, condition: Condition, answer: oneshot::Sender<Result<WaitReply>>, look: Look<'_>) {
-        if self.count() >= MOST_WAITS {
+        if self.count() >= MAX_WAITS {
             self.remove_done();
         }
-        if self.count() >= MOST_WAITS {
-            let why = format!("{MOST_WAITS} calls wait for this run already; end some of them");
+        if self.count() >= MAX_WAITS {
+            let why = format!("{MAX_WAITS} calls wait for this run already; end some of them");
             let _ = answer.send(Err(Error::new(Code::ResourceExhausted, why)));
             return;
         }
@@ -356,7 +356,7 @@ mod tests {
     fn a_run_has_so_many_waits_and_no_more() {
         let terminal = Terminal::new(Size { rows: 3, cols: 20 }, 1 << 20);
         let mut waits = Waits::default();
-        let mut answers: Vec<_> = (0..MOST_WAITS).map(|_| add_idle(&mut waits, &terminal)).collect();
+        let mut answers: Vec<_> = (0..MAX_WAITS).map(|_| add_idle(&mut waits, &terminal)).collect();
         let refused = add_idle(&mut waits, &terminal).try_recv().unwrap().unwrap_err();
         assert_eq!(refused.code, Code::ResourceExhausted);
         // Who has gone makes room.

@@ -21,8 +21,8 @@ const OVERLAP: usize = 1 << 10;
 
 /// A pattern that has been searched for so long, at less than so many bytes a second, is given up: it would take all of
 /// the run's time. Others go through a hundred times as much.
-const PATIENCE: Duration = Duration::from_millis(200);
-const LEAST_BYTES_A_SECOND: u128 = 1 << 20;
+const SLOW_SEARCH_TIME: Duration = Duration::from_millis(200);
+const MIN_BYTES_PER_SECOND: u128 = 1 << 20;
 
 pub enum Found {
     Nothing,
@@ -220,7 +220,7 @@ impl Search {
             if is_found {
                 return Found::Line(String::new());
             }
-            if self.spent > PATIENCE && self.bytes * 1_000_000 < LEAST_BYTES_A_SECOND * self.spent.as_micros() {
+            if self.spent > SLOW_SEARCH_TIME && self.bytes * 1_000_000 < MIN_BYTES_PER_SECOND * self.spent.as_micros() {
                 return Found::TooSlow;
             }
             if is_last {
