@@ -215,13 +215,15 @@ impl Viewer {
         }
     }
 
-    /// Sends a frame if one is due.
+    /// Sends a frame if one is due at that moment. A terminal is flushed for the views that are due: by a later clock
+    /// another might be, and would read it unflushed.
     pub fn send(
         &mut self,
         run_id: &RunId,
         session_id: &SessionId,
         terminal: &Terminal,
         acks: &mpsc::UnboundedSender<Acked>,
+        now: Instant,
     ) {
         self.hold_or_let_go(terminal);
         if !self.dirty && !self.held.is_some_and(|held| held.untold) {
@@ -240,7 +242,6 @@ impl Viewer {
             }
             return;
         }
-        let now = Instant::now();
         if let Some(held) = &mut self.held {
             if held.untold && now >= held.next_tell {
                 held.untold = false;
@@ -327,7 +328,11 @@ mod tests {
 
         /// Sends what is due; gives the number of the frame that went out.
         fn frame(&mut self) -> Option<u64> {
-            self.viewer.send(&RunId::new(), &SessionId::new(), &self.terminal, &self.acks);
+            self.frame_at(Instant::now())
+        }
+
+        fn frame_at(&mut self, now: Instant) -> Option<u64> {
+            self.viewer.send(&RunId::new(), &SessionId::new(), &self.terminal, &self.acks, now);
             self.outbox.frames.try_recv().ok().map(|job| job.frame.seq)
         }
 
@@ -405,6 +410,17 @@ mod tests {
         seen.print("unseen");
         assert_eq!((seen.frame(), seen.viewer.due()), (None, None), "nor while it is hidden");
         assert!(seen.outbox.frames.is_empty());
+    }
+
+    #[test]
+    fn what_falls_due_while_others_are_sent_waits_for_the_next_look() {
+        let mut seen = Seen::new();
+        let looked = Instant::now();
+        seen.print("a");
+        seen.viewer.pacer.next = looked + Duration::from_nanos(1);
+        while Instant::now() <= looked + Duration::from_nanos(1) {}
+        assert_eq!(seen.frame_at(looked), None, "nobody has flushed the terminal for it");
+        assert_eq!(seen.frame(), Some(2));
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Run {
             self.terminal.flush();
         }
         for viewer in self.clients.viewers.iter_mut().filter(|_| whole) {
-            viewer.send(&self.identity.run_id, &self.identity.session_id, &self.terminal, &self.clients.acks.0);
+            viewer.send(&self.identity.run_id, &self.identity.session_id, &self.terminal, &self.clients.acks.0, now);
             let reads_on =
                 |subscriber: &Subscriber| subscriber.client.id() == viewer.client.id() && !subscriber.is_drained();
             if let Some(event) = &exit_event

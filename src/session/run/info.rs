@@ -163,6 +163,8 @@ impl Run {
 
     /// Publishes a copy of what it is by now.
     pub(super) fn publish(&mut self) -> Arc<Published> {
+        // Its last line is read, in the turn of a flood too.
+        self.terminal.flush();
         let shim = self.program.link.is_some().then_some(self.program.shim_pid);
         let copy = Arc::new(Published { info: self.info(), shim });
         self.published.send_replace(Some(Arc::clone(&copy)));
