@@ -96,6 +96,14 @@ local handlers = {
     end
     autocommand('TermiAttention', event)
   end,
+  agent_state = function(event)
+    run_state.agent_is(event)
+    if not run_state.runs()[event.run_id] then
+      -- Another editor's, that was never heard of here.
+      sessions.fetch_soon(function() end)
+    end
+    autocommand('TermiAgent', event)
+  end,
   clipboard = function(event)
     require('termi.view.clipboard').copy(event)
   end,

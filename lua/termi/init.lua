@@ -139,6 +139,16 @@ function M.wait(target, opts, on_done)
   require('termi.run.actions').wait(target, opts, on_done)
 end
 
+--- The runs that are coding agents: who waits for a person first, and of those who has waited longest.
+---@return termi.AgentRun[]
+function M.agents()
+  local sessions = require('termi.model.sessions')
+  if sessions.may_exist() then
+    sessions.fetch()
+  end
+  return require('termi.model.agents').all()
+end
+
 --- For the statusline: how many runs are alive, and how many wait for a person. Empty when there are none.
 ---@return string
 function M.statusline()

@@ -63,6 +63,35 @@
 ---@field session_name string
 ---@field view_id? integer
 
+--- A coding agent, as the host believes it to be.
+---@class termi.proto.AgentInfo
+---@field app string which one, such as `claude`
+---@field state termi.proto.AgentState
+---@field kind? 'permission'|'question'|'auth'|'dialog' what a blocked one waits for
+---@field message? string what it asks, or why it stopped
+---@field title? string what it is about
+---@field progress? integer 0 to 100
+---@field since integer unix time at which the state began
+---@field source? 'osc'|'hook'|'json'|'screen'|'title'|'bell' none while nobody says what it is doing
+---@field seen boolean a person has looked at it since the state began
+---@field agent_session? string its own id of the conversation
+
+---@alias termi.proto.AgentState 'starting'|'ready'|'working'|'blocked'|'done'|'error'|'unknown'
+
+---@class termi.proto.AgentEvidence
+---@field source 'osc'|'hook'|'json'|'screen'|'title'|'bell'
+---@field state termi.proto.AgentState
+---@field kind? 'permission'|'question'|'auth'|'dialog'
+---@field message? string
+---@field since integer unix time
+---@field rule string which matched, or the kind of report
+---@field text string that it matched
+---@field believed boolean
+
+---@class termi.proto.AgentEvidenceResult
+---@field agent? termi.proto.AgentInfo
+---@field evidence termi.proto.AgentEvidence[]
+
 ---@class termi.proto.Process
 ---@field run_id string
 ---@field pid integer
@@ -84,6 +113,7 @@
 ---@field memory_bytes? integer
 ---@field left_running integer processes that left its terminal and live on after its exit
 ---@field attached boolean
+---@field agent? termi.proto.AgentInfo of a coding agent; older hosts never have it
 
 ---@class termi.proto.Session
 ---@field name string
@@ -234,6 +264,8 @@
 ---@field dropped_bytes? integer
 ---@field limit_bytes? integer
 ---@field begins? boolean of `replacing`
+---@field agent? termi.proto.AgentInfo of `agent_state`; none: the run is no agent any more
+---@field was? termi.proto.AgentState of `agent_state`
 ---@field count? integer of `events_lost`
 
 ---@class termi.proto.RunEvent : termi.proto.Event

@@ -40,6 +40,7 @@ macro_rules! in_each_neovim {
     )* };
 }
 
+mod agents;
 mod aids;
 mod api;
 mod asking;

@@ -15,6 +15,8 @@ local M = {}
 ---@field failed? boolean it failed, and nobody has looked at it since
 ---@field unread? 'ended'|'printed' what nobody has seen
 ---@field bytes? integer that it had printed when the host was asked last
+---@field agent? termi.proto.AgentInfo of a coding agent
+---@field agent_told? integer the moment at which an event, or this editor, said so
 ---@field activity? integer when it was seen to have printed something, in unix milliseconds
 
 --- Counts what events tell. An answer of the host does not know of what was told after it was asked.
@@ -104,6 +106,37 @@ function M.renamed(session_id, name)
   end
 end
 
+--- A run is an agent in another state than before, or none any more.
+---@param event termi.proto.RunEvent
+---@return boolean is_news its state is another, or has begun anew
+function M.agent_is(event)
+  moment = moment + 1
+  local run = runs[event.run_id]
+  if not run then
+    return false
+  end
+  local before, agent = run.agent, event.agent
+  run.agent, run.agent_told = agent, moment
+  if agent and agent.state ~= 'unknown' then
+    -- Its state says more than the bell did.
+    run.attention = nil
+  end
+  return agent ~= nil and not (before and before.state == agent.state and before.since == agent.since)
+end
+
+--- The agent that a run is, as the latest of what its host said and what events told.
+---@param process termi.proto.Process
+---@return termi.proto.AgentInfo? # nil: it is none, or has ended
+function M.agent(process)
+  local run = runs[process.run_id]
+  if process.status ~= 'active' or (run and not run.active) then
+    return nil
+  elseif run then
+    return run.agent
+  end
+  return process.agent
+end
+
 ---@param run_id string
 ---@param why string
 ---@return boolean news it did not want any before, or for another reason
@@ -172,6 +205,11 @@ function M.replace(sessions, host, asked)
     for _, process in ipairs(session.processes) do
       local known = before[process.run_id] or {}
       local more = known.bytes and process.bytes > known.bytes
+      local told = known.agent_told
+      local agent = process.agent
+      if told and told > asked then
+        agent = known.agent
+      end
       local run = {
         session_id = session_id,
         host = host,
@@ -183,6 +221,8 @@ function M.replace(sessions, host, asked)
         unread = known.unread,
         bytes = process.bytes,
         activity = more and now() or known.activity,
+        agent = agent,
+        agent_told = told,
       }
       runs[process.run_id] = run
       if shown[process.run_id] then

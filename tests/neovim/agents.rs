@@ -1,0 +1,83 @@
+//! Coding agents: their states in the list, in the statusline, in messages, and the way to who waits.
+
+use crate::driver::Editor;
+
+/// A program that reports these states (OSC 7501), the next one after each line that it is sent.
+fn agent(reports: &[&str]) -> String {
+    let report = |report: &&str| format!(r"printf '\033]7501;{report}\033\\'; read x");
+    reports.iter().map(report).collect::<Vec<_>>().join("; ")
+}
+
+/// `approve ls`, in base64.
+const ASKS: &str = "state=blocked:app=codex:kind=permission:msg=YXBwcm92ZSBscw==";
+const WORKS: &str = "state=working:app=codex:progress=40";
+const DONE: &str = "state=done:app=codex";
+
+/// Starts one that no window shows.
+fn start(editor: &mut Editor, name: &str, reports: &[&str]) {
+    editor.lua(&format!("require('termi').run({{ cmd = [[{}]], name = '{name}', open = 'none' }})", agent(reports)));
+}
+
+/// Waits until the agents are in these states, in order.
+fn are(editor: &mut Editor, states: &str) {
+    editor.eventually_lua(
+        &format!("the agents are {states}"),
+        &format!(
+            "table.concat(vim.tbl_map(function(run) return run.session_name .. ' ' .. run.agent.state end,
+               require('termi').agents()), ', ') == '{states}'"
+        ),
+    );
+}
+
+in_each_neovim! {
+    fn agents_are_listed_with_who_has_waited_longest_first(editor) {
+        editor.lua("assert(#require('termi').agents() == 0)");
+        editor.lua("require('termi').run({ cmd = 'sleep 100', name = 'none', open = 'none' })");
+        start(editor, "worker", &[WORKS]);
+        start(editor, "finished", &[DONE]);
+        start(editor, "asks", &[WORKS, ASKS]);
+        are(editor, "finished done, worker working, asks working");
+        start(editor, "asks-too", &[ASKS]);
+        are(editor, "asks-too blocked, finished done, worker working, asks working");
+        editor.lua("require('termi').send('asks', '', { enter = true })");
+        are(editor, "asks-too blocked, asks blocked, finished done, worker working");
+        editor.lua(
+            "local run = require('termi').agents()[1]
+             local agent = run.agent
+             assert(agent.app == 'codex' and agent.kind == 'permission' and agent.message == 'approve ls', vim.inspect(run))
+             assert(agent.source == 'osc' and agent.seen == false and run.host == nil, vim.inspect(run))
+             assert(require('termi').sessions()[run.session_id].processes[1].agent.state == 'blocked')",
+        );
+        // What has ended is reported as an end.
+        editor.lua("require('termi').kill('asks-too')");
+        are(editor, "asks blocked, finished done, worker working");
+        editor.take_messages();
+    }
+
+    fn a_user_autocommand_tells_of_each_state(editor) {
+        editor.lua(
+            "heard = {}
+             vim.api.nvim_create_autocmd('User', { pattern = 'TermiAgent', callback = function(event)
+               heard[#heard + 1] = event.data
+             end })",
+        );
+        start(editor, "told", &[WORKS, ASKS, "state=clear"]);
+        editor.eventually_lua("it works", "#heard == 1");
+        editor.lua("require('termi').send('told', '', { enter = true })");
+        editor.eventually_lua("it asks", "#heard == 2");
+        editor.lua("require('termi').send('told', '', { enter = true })");
+        editor.eventually_lua("it is no agent any more", "#heard > 2 and heard[#heard].agent == nil");
+        editor.lua(
+            "local works, asks = unpack(heard)
+             assert(works.agent.state == 'working' and works.agent.progress == 40 and works.was == nil, vim.inspect(heard))
+             assert(asks.agent.state == 'blocked' and asks.was == 'working', vim.inspect(heard))
+             local run = vim.b[works.buf].termi
+             for _, data in ipairs(heard) do
+               assert(data.session_name == 'told' and data.host == '' and data.run_id == run.run_id, vim.inspect(heard))
+               assert(data.session_id == run.session_id, vim.inspect(heard))
+             end",
+        );
+        editor.eventually_lua("none is left", "#require('termi').agents() == 0");
+        editor.take_messages();
+    }
+}
