@@ -127,7 +127,7 @@ local defaults = {
     ---@type integer
     refresh_ms = 1000,
     --- What it is sorted by at first.
-    ---@type 'age'|'name'|'status'|'cpu'|'memory'|'activity'
+    ---@type 'age'|'name'|'status'|'cpu'|'memory'|'activity'|'attention'
     sort = 'age',
   },
 
@@ -138,6 +138,9 @@ local defaults = {
     active = '●',
     ---@type string
     attention = '◆',
+    --- Of a coding agent that does not take a prompt yet.
+    ---@type string
+    starting = '◌',
     ---@type string
     success = '✓',
     ---@type string
@@ -238,7 +241,7 @@ rules['notify.attention'] = { 'always', 'hidden', 'never' }
 rules['clipboard.paste'] = { 'ask', 'allow', 'deny' }
 rules['list.open'] = { 'split', 'vsplit', 'tab', 'float', 'current' }
 rules['list.size'] = positive
-rules['list.sort'] = { 'age', 'name', 'status', 'cpu', 'memory', 'activity' }
+rules['list.sort'] = { 'age', 'name', 'status', 'cpu', 'memory', 'activity', 'attention' }
 rules['list.refresh_ms'] = function(value)
   return value < 100 and 'must be at least 100' or nil
 end

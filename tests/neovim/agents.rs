@@ -80,4 +80,64 @@ in_each_neovim! {
         editor.eventually_lua("none is left", "#require('termi').agents() == 0");
         editor.take_messages();
     }
+
+    fn the_list_shows_what_agents_do_and_ask(editor, start => start.size(120, 30)) {
+        start(editor, "worker", &[WORKS]);
+        start(editor, "asks", &[ASKS]);
+        start(editor, "finished", &[DONE]);
+        start(editor, "broken", &["state=error:app=codex:msg=bm8gbmV0d29yaw=="]);
+        start(editor, "idle", &["state=idle:app=codex"]);
+        are(editor, "asks blocked, broken error, finished done, worker working, idle ready");
+        editor.ex("TermiSessions");
+        let of = |name: &'static str, parts: &'static [&'static str]| move |screen: &crate::driver::Grid| {
+            screen.find(&format!(" {name} ")).is_some_and(|(row, _)| {
+                let line = screen.line(row);
+                parts.iter().all(|part| line.contains(part))
+            })
+        };
+        editor.eventually("what is asked", of("asks", &["◆ asks ", "approve ls"]));
+        editor.eventually("whose turn it is", of("finished", &["✓ your turn "]));
+        editor.eventually("the error", of("broken", &["✗ error ", "no network"]));
+        editor.eventually("how far it is", of("worker", &["● working 40% "]));
+        editor.eventually("who is ready", of("idle", &["✓ ready "]));
+        editor.lua("require('termi').run({ cmd = [[echo more; sleep 100]], session = 'asks', open = 'none' })");
+        editor.sees("2 runs: 2 running");
+        editor.eventually("a session is as its worst run", of("asks", &["◆ asks ", "approve ls"]));
+        editor.input("fapprove<CR>");
+        editor.sees("filter: approve 1/5");
+        editor.input("F");
+        for _ in 0..6 {
+            editor.input("s");
+        }
+        let screen = editor.sees("Name (attention ↑)");
+        let rows = ["asks", "broken", "finished", "worker", "idle"].map(|name| screen.find(&format!(" {name} ")).unwrap().0);
+        assert!(rows.is_sorted(), "{rows:?}\n{screen}");
+        editor.resize(60, 30);
+        // The question counts for more than the command.
+        editor.eventually("what is asked, where it is narrow", of("asks", &["◆ asks ", "approve ls"]));
+        editor.take_messages();
+    }
+
+    fn an_agent_of_an_older_host_is_a_run_as_any(editor) {
+        start(editor, "asks", &[ASKS]);
+        are(editor, "asks blocked");
+        editor.lua(
+            "local run = require('termi').agents()[1]
+             require('termi.model.run_state').runs()[run.run_id].agent = nil
+             local client, request = require('termi.rpc.client'), nil
+             request = client.request
+             client.request = function(name, params, callback, host)
+               if name ~= 'sessions' then return request(name, params, callback, host) end
+               request(name, params, function(err, sessions)
+                 for _, session in pairs(sessions or {}) do
+                   for _, process in ipairs(session.processes) do process.agent = nil end
+                 end
+                 callback(err, sessions)
+               end, host)
+             end",
+        );
+        editor.ex("TermiSessions");
+        editor.sees("● running");
+        editor.take_messages();
+    }
 }

@@ -239,7 +239,7 @@ in_each_neovim! {
         editor.input("s");
         editor.sees("Status ↑");
         editor.eventually("what failed is first", order(["aaa", "bbb", "ccc"]));
-        for title in ["↓CPU", "↓Mem", "Last line ↓", "↓Age"] {
+        for title in ["↓CPU", "↓Mem", "Last line ↓", "Name (attention ↑)", "↓Age"] {
             editor.input("s");
             editor.sees(title);
         }

@@ -38,6 +38,21 @@ function M.duration(ms)
   return ('%dd%dh'):format(s / 86400, s % 86400 / 3600)
 end
 
+--- `5s`, `4m`, `2h`, `3d`: for how long something has been so, in its largest unit.
+---@param ms number
+---@return string
+function M.short_duration(ms)
+  local s = math.max(0, ms / 1000)
+  if s < 60 then
+    return ('%ds'):format(s)
+  elseif s < 3600 then
+    return ('%dm'):format(s / 60)
+  elseif s < 86400 then
+    return ('%dh'):format(s / 3600)
+  end
+  return ('%dd'):format(s / 86400)
+end
+
 --- `512B`, `3.4K`, `120M`, `1.2G`.
 ---@param bytes number
 ---@return string

@@ -214,7 +214,12 @@ M.keys = {
       content.draw()
     end,
   },
-  { lhs = 's', hint = 'sort', desc = 'sort by age, name, status, CPU, memory, last activity', run = next_sort },
+  {
+    lhs = 's',
+    hint = 'sort',
+    desc = 'sort by age, name, status, CPU, memory, last activity, attention',
+    run = next_sort,
+  },
   {
     lhs = 'S',
     desc = 'sort the other way round',

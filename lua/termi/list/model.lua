@@ -1,4 +1,5 @@
 --- The session list as a tree of lines: groups, sessions, runs; sorted, filtered, folded. Pure: it touches no buffer.
+local agents = require('termi.model.agents')
 local format = require('termi.core.format')
 local remote = require('termi.rpc.remote')
 local run_state = require('termi.model.run_state')
@@ -6,7 +7,7 @@ local status = require('termi.model.status')
 
 local M = {}
 
----@alias termi.Sort 'age'|'name'|'status'|'cpu'|'memory'|'activity'
+---@alias termi.Sort 'age'|'name'|'status'|'cpu'|'memory'|'activity'|'attention'
 
 --- What a person has set in the list.
 ---@class termi.ListView
@@ -28,13 +29,19 @@ local M = {}
 
 --- The ways to sort, in the order in which a key goes through them.
 ---@type termi.Sort[]
-M.SORTS = { 'age', 'name', 'status', 'cpu', 'memory', 'activity' }
+M.SORTS = { 'age', 'name', 'status', 'cpu', 'memory', 'activity', 'attention' }
 
 --- How runs compare. A session or a group is compared by one value of all its runs.
 ---@class termi.SortKey
 ---@field descending boolean the greatest first, unless it is turned round
 ---@field fold 'sum'|'least'|'most'
 ---@field of fun(row: termi.Row): any
+
+--- More than any unix time in milliseconds: of two numbers the one that counts more is multiplied by it.
+local TIMES = 1e14
+
+--- Where runs that are no agents are among the ranks of these: those that ring, and the others.
+local AFTER_ERRORS, AFTER_AGENTS = 2.5, 6
 
 ---@type table<termi.Sort, termi.SortKey>
 local keys = {
@@ -79,6 +86,19 @@ local keys = {
     fold = 'most',
     of = function(row)
       return run_state.activity(row.process)
+    end,
+  },
+  -- Who has waited longest for a person: one number, of how much it wants one and since when.
+  attention = {
+    descending = false,
+    fold = 'least',
+    of = function(row)
+      local agent = run_state.agent(row.process)
+      if agent then
+        return agents.rank(agent) * TIMES + agent.since
+      end
+      local rings = run_state.attention(row.process.run_id) ~= nil
+      return (rings and AFTER_ERRORS or AFTER_AGENTS) * TIMES + row.process.started_at
     end,
   },
 }
@@ -136,6 +156,7 @@ end
 ---@return string
 local function searched(row)
   local session, process = row.session, row.process
+  local agent = run_state.agent(process)
   local texts = {
     session.name,
     session.label or '',
@@ -145,6 +166,8 @@ local function searched(row)
     process.cwd ~= '' and process.cwd or session.cwd,
     process.status,
     status.of(process).word,
+    agent and agent.app or '',
+    agent and agent.message or '',
   }
   return table.concat(texts, '\n'):lower()
 end

@@ -1,4 +1,5 @@
 --- The session list as text: its columns, its headings, its marks. Pure: it touches no buffer.
+local agents = require('termi.model.agents')
 local columns = require('termi.ui.table')
 local config = require('termi.config')
 local format = require('termi.core.format')
@@ -10,6 +11,9 @@ local M = {}
 
 --- Below this many columns the status is an icon without its word.
 local NARROW = 50
+
+--- Among agents the column of the commands leaves room for what they ask, and goes before that of the last lines.
+local AMONG_AGENTS = { max = 20, drop = 3.5 }
 
 --- In front of each line: a mark, or what folds, or that there is news.
 local GUTTER = 2
@@ -115,7 +119,14 @@ local function last_line(node)
   if node.kind == 'group' then
     return { text = '' }
   end
-  local process = M.leading(node).process
+  local process, agent = M.leading(node).process, status.agent_of_all(node.rows)
+  if agent then
+    -- The last line of such a program is a hint at its keys.
+    local its = agent.message or agent.title or (#node.rows == 1 and process.title ~= '' and process.title or nil)
+    if its then
+      return { text = format.one_line(its), hl = agents.waits(agent) and 'TermiAttention' or 'TermiDim' }
+    end
+  end
   local attention = run_state.attention(process.run_id)
   local said = attention and attention ~= 'bell' and attention or process.last_line
   return { text = format.one_line(said or ''), hl = 'TermiDim' }
@@ -202,6 +213,22 @@ local narrow = vim.tbl_map(function(column)
   return column.key == 'name' and vim.tbl_extend('force', column, { cell = narrow_name }) or column
 end, wide)
 
+--- The columns for a width. What agents ask counts for more than the commands that they were started by.
+---@param nodes termi.ListNode[]
+---@param width integer
+---@return termi.Column[]
+local function columns_for(nodes, width)
+  local specs = width < NARROW and narrow or wide
+  for _, node in ipairs(nodes) do
+    if #node.rows > 0 and status.agent_of_all(node.rows) then
+      return vim.tbl_map(function(column)
+        return column.key == 'command' and vim.tbl_extend('force', column, AMONG_AGENTS) or column
+      end, specs)
+    end
+  end
+  return specs
+end
+
 --- The title of what the list is sorted by says so.
 ---@param specs termi.Column[]
 ---@param view termi.ListView
@@ -268,7 +295,7 @@ end
 ---@return string[] lines one a node
 ---@return termi.Highlight[][] marks of each line
 function M.render(nodes, width, view)
-  local specs = width < NARROW and narrow or wide
+  local specs = columns_for(nodes, width)
   local cells = {} ---@type table<string, termi.Cell[]>
   for _, column in ipairs(specs) do
     local its = {} ---@type termi.Cell[]

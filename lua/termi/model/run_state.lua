@@ -28,7 +28,7 @@ local runs = {} ---@type table<string, termi.RunState> by run id
 local seen_bytes = {} ---@type table<string, integer> by run id
 
 ---@return integer unix milliseconds
-local function now()
+function M.now()
   local seconds, microseconds = assert(vim.uv.gettimeofday())
   return seconds * 1000 + math.floor((microseconds or 0) / 1000)
 end
@@ -82,7 +82,7 @@ end
 function M.printed(run_id)
   local run = runs[run_id]
   if run then
-    run.unread, run.activity = run.unread or 'printed', now()
+    run.unread, run.activity = run.unread or 'printed', M.now()
   end
 end
 
@@ -220,7 +220,7 @@ function M.replace(sessions, host, asked)
         failed = known.failed,
         unread = known.unread,
         bytes = process.bytes,
-        activity = more and now() or known.activity,
+        activity = more and M.now() or known.activity,
         agent = agent,
         agent_told = told,
       }

@@ -1,5 +1,7 @@
 --- Status of a run: what it is doing, in an icon and a word: for the list, for choosing, for filters.
+local agents = require('termi.model.agents')
 local config = require('termi.config')
+local format = require('termi.core.format')
 local outcome = require('termi.core.outcome')
 local run_state = require('termi.model.run_state')
 
@@ -9,12 +11,12 @@ local M = {}
 ---@field icon string
 ---@field word string
 ---@field hl string
----@field rank integer what wants a person first is lowest
+---@field rank number what wants a person first is lowest
 
 ---@param icon string
 ---@param word string
 ---@param hl string
----@param rank integer
+---@param rank number
 ---@return termi.StatusWord
 local function made(icon, word, hl, rank)
   return { icon = icon, word = word, hl = hl, rank = rank }
@@ -44,9 +46,38 @@ function M.of_ended(run)
   return made(icons.success, 'done', 'TermiSuccess', 5)
 end
 
+--- What a coding agent is doing: `asks`, `your turn`, `working 40% 2m`.
+---@param agent termi.proto.AgentInfo
+---@return termi.StatusWord? # nil: nothing says
+local function of_agent(agent)
+  local icons = config.get().icons
+  if agent.state == 'blocked' then
+    local word = agent.kind == 'auth' and 'asks to log in' or agent.kind and 'asks' or 'waiting'
+    return made(icons.attention, word, 'TermiAttention', 1)
+  elseif agent.state == 'error' then
+    return made(icons.failure, 'error', 'TermiFailure', 1.1)
+  elseif agent.state == 'done' then
+    local is_news = agents.waits(agent)
+    return made(icons.success, 'your turn', is_news and 'TermiSuccess' or 'TermiDim', is_news and 1.2 or 3.2)
+  elseif agent.state == 'working' then
+    local progress = agent.progress and (' %d%%'):format(agent.progress) or ''
+    local time = format.short_duration(run_state.now() - agent.since)
+    return made(icons.active, ('working%s %s'):format(progress, time), 'TermiActive', 3)
+  elseif agent.state == 'ready' then
+    return made(icons.success, 'ready', 'TermiDim', 3.2)
+  elseif agent.state == 'starting' then
+    return made(icons.starting, 'starting', 'TermiDim', 3.1)
+  end
+end
+
 ---@param process termi.proto.Process
 ---@return termi.StatusWord
 function M.of(process)
+  local agent = run_state.agent(process)
+  local of_its_agent = agent and of_agent(agent)
+  if of_its_agent then
+    return of_its_agent
+  end
   local icons = config.get().icons
   local active = process.status == 'active'
   if run_state.attention(process.run_id) then
@@ -57,6 +88,13 @@ function M.of(process)
   return M.of_ended(process)
 end
 
+--- How pressing a status is among those of several runs: what runs goes before what has failed.
+---@param its termi.StatusWord
+---@return number
+local function pressure(its)
+  return (its.rank >= 3 and its.rank < 4) and its.rank - 1.5 or its.rank
+end
+
 --- The most pressing status of several runs; one that runs goes before one that has failed.
 ---@param rows termi.Row[] at least one
 ---@return termi.StatusWord
@@ -64,12 +102,25 @@ function M.of_all(rows)
   local best ---@type termi.StatusWord?
   for _, row in ipairs(rows) do
     local its = M.of(row.process)
-    local rank = its.rank == 3 and 1.5 or its.rank
-    if not best or rank < (best.rank == 3 and 1.5 or best.rank) then
+    if not best or pressure(its) < pressure(best) then
       best = its
     end
   end
   return best --[[@as termi.StatusWord]]
+end
+
+--- The agent that the status of several runs is of, if it is one's.
+---@param rows termi.Row[]
+---@return termi.proto.AgentInfo?
+function M.agent_of_all(rows)
+  local best, agent ---@type termi.StatusWord?, termi.proto.AgentInfo?
+  for _, row in ipairs(rows) do
+    local its = M.of(row.process)
+    if not best or pressure(its) < pressure(best) then
+      best, agent = its, run_state.agent(row.process)
+    end
+  end
+  return agent
 end
 
 --- How many of the runs are alive, and how many failed: `2 running, 1 failed`; empty when neither.

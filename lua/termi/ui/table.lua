@@ -18,7 +18,7 @@ local M = {}
 ---@field max integer
 ---@field steady? integer at least so wide, so that the columns do not move with every value
 ---@field right? boolean
----@field drop? integer when the width is too small, the column with the lowest number goes first; without, it stays
+---@field drop? number when the width is too small, the column with the lowest number goes first; without, it stays
 ---@field cell fun(item: any): termi.Cell
 
 ---@class termi.Highlight
