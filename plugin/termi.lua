@@ -51,6 +51,7 @@ plug('run', { 'n' }, { desc = 'Ask for a command and run it' }, function(p) p.ru
 plug('shell', { 'n' }, { desc = 'Start a shell' }, function(p) p.shell() end)
 plug('sessions', { 'n', 't' }, { desc = 'List the sessions' }, function(p) p.sessions() end)
 plug('pick', { 'n', 't' }, { desc = 'Choose a session and show it' }, function(p) p.pick() end)
+plug('next', { 'n', 't' }, { desc = 'Go to the agent that has waited longest' }, function(p) p.next() end)
 plug('kill', { 'n', 't' }, { desc = 'Kill the session of this buffer' }, function(p) p.kill() end)
 plug('restart', { 'n', 't' }, { desc = 'Restart the run of this buffer' }, function(p) p.restart() end)
 plug('send', { 'n' }, { desc = 'Send a motion to a session', expr = true }, function(p) return p.send_motion() end)

@@ -1,4 +1,5 @@
 --- What the host's events do here: buffers, what is known of the runs, User autocommands, notifications.
+local agent_seen = require('termi.view.agent_seen')
 local bus = require('termi.rpc.bus')
 local client = require('termi.rpc.client')
 local config = require('termi.config')
@@ -102,6 +103,7 @@ local handlers = {
       -- Another editor's, that was never heard of here.
       sessions.fetch_soon(function() end)
     end
+    agent_seen.look()
     autocommand('TermiAgent', event)
   end,
   clipboard = function(event)

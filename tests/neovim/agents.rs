@@ -140,4 +140,96 @@ in_each_neovim! {
         editor.sees("● running");
         editor.take_messages();
     }
+
+    fn next_goes_to_who_has_waited_longest(editor) {
+        editor.ex("Termi next");
+        editor.hears("no agent waits for you.");
+        start(editor, "finished", &[DONE]);
+        are(editor, "finished done");
+        start(editor, "worker", &[WORKS]);
+        start(editor, "asks", &[ASKS, WORKS]);
+        are(editor, "asks blocked, finished done, worker working");
+        start(editor, "asks-too", &[ASKS]);
+        are(editor, "asks blocked, asks-too blocked, finished done, worker working");
+        let shows = |editor: &mut Editor, name: &str| {
+            editor.eventually_lua(
+                &format!("{name} is shown"),
+                &format!("vim.api.nvim_buf_get_name(0):find('termi://{name}/', 1, true) and vim.fn.mode() == 't'"),
+            );
+        };
+        editor.ex("Termi next");
+        shows(editor, "asks");
+        editor.lua("vim.keymap.set('t', '<C-y>', '<Plug>(termi-next)')");
+        editor.input("<C-y>");
+        shows(editor, "asks-too");
+        editor.input("<C-y>");
+        shows(editor, "finished");
+        // Both were looked at, and still ask; who is done waits no longer.
+        editor.eventually_lua(
+            "the host knows who was looked at",
+            "table.concat(vim.tbl_map(function(run) return run.session_name .. ' ' .. tostring(run.agent.seen) end,
+               require('termi').agents()), ', ') == 'asks true, asks-too true, worker false, finished true'",
+        );
+        editor.input("<C-y>");
+        shows(editor, "asks");
+        editor.input("<CR>");
+        are(editor, "asks-too blocked, worker working, asks working, finished done");
+        editor.input("<C-y>");
+        shows(editor, "asks-too");
+        editor.input("<C-y>");
+        editor.hears("no other agent waits for you.");
+        editor.take_messages();
+    }
+
+    fn who_is_looked_at_is_seen_once_a_state(editor) {
+        editor.lua(
+            "asked = 0
+             local client, request = require('termi.rpc.client'), nil
+             request = client.request
+             client.request = function(name, ...)
+               asked = asked + (name == 'seen' and 1 or 0)
+               return request(name, ...)
+             end
+             heard = 0
+             vim.api.nvim_create_autocmd('User', { pattern = 'TermiAgent', callback = function() heard = heard + 1 end })",
+        );
+        editor.ex(&format!("TermiRun ++name=agent {}", agent(&[WORKS, ASKS, WORKS, DONE])));
+        are(editor, "agent working");
+        editor.is_in_terminal_mode();
+        editor.input("<CR>");
+        editor.eventually_lua("it is seen as it asks", "(require('termi').agents()[1] or { agent = {} }).agent.seen == true");
+        editor.input("<C-\\><C-n><C-w>w<C-w>wi");
+        editor.is_in_terminal_mode();
+        assert_eq!(editor.lua_number("return asked"), 1);
+        editor.input("<CR>");
+        are(editor, "agent working");
+        // Nobody looks.
+        editor.lua("vim.api.nvim_exec_autocmds('FocusLost', {})");
+        editor.input("<CR>");
+        are(editor, "agent done");
+        assert_eq!(editor.lua("return require('termi').agents()[1].agent.seen").as_bool(), Some(false));
+        editor.lua("vim.api.nvim_exec_autocmds('FocusGained', {})");
+        editor.eventually_lua("now somebody does", "require('termi').agents()[1].agent.seen");
+        assert_eq!(editor.lua_number("return asked"), 2);
+    }
+
+    fn a_host_without_the_method_is_not_asked(editor) {
+        editor.lua(
+            "local client = require('termi.rpc.client')
+             local info, request = client.info, client.request
+             client.info = function(...)
+               local real = vim.deepcopy(info(...))
+               real.capabilities.methods = vim.tbl_filter(function(name) return name ~= 'seen' end, real.capabilities.methods)
+               return real
+             end
+             client.request = function(name, ...)
+               assert(name ~= 'seen', 'it is asked')
+               return request(name, ...)
+             end",
+        );
+        editor.ex(&format!("TermiRun ++name=agent {}", agent(&[ASKS])));
+        are(editor, "agent blocked");
+        editor.input("<C-\\><C-n><C-w>w");
+        assert!(!editor.take_messages().contains("asked"));
+    }
 }

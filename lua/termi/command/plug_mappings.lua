@@ -53,6 +53,10 @@ local function with_run(prompt, fn)
   end
 end
 
+function M.next()
+  message.guard(require('termi.run.next').next)
+end
+
 function M.kill()
   with_run('Kill:', actions.kill_soon)
 end

@@ -64,6 +64,14 @@ M.all = {
     end,
   },
   {
+    name = 'next',
+    usage = 'next',
+    desc = 'go to the agent that has waited longest',
+    run = function()
+      require('termi.run.next').next()
+    end,
+  },
+  {
     name = 'hide',
     usage = 'hide',
     desc = "hide this tab page's Termi window",

@@ -124,6 +124,21 @@ function M.agent_is(event)
   return agent ~= nil and not (before and before.state == agent.state and before.since == agent.since)
 end
 
+--- A person looks at an agent that is blocked, done or stopped at an error.
+---@param run_id string
+---@return boolean is_first since its state began
+function M.agent_seen(run_id)
+  local run = runs[run_id]
+  local agent = run and run.active and run.agent
+  local shows = agent and (agent.state == 'blocked' or agent.state == 'done' or agent.state == 'error')
+  if not run or not agent or not shows or agent.seen then
+    return false
+  end
+  moment = moment + 1
+  agent.seen, run.agent_told = true, moment
+  return true
+end
+
 --- The agent that a run is, as the latest of what its host said and what events told.
 ---@param process termi.proto.Process
 ---@return termi.proto.AgentInfo? # nil: it is none, or has ended
