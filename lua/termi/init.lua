@@ -149,7 +149,7 @@ function M.agents()
   return require('termi.model.agents').all()
 end
 
---- For the statusline: how many runs are alive, and how many wait for a person. Empty when there are none.
+--- For the statusline: how many runs are alive, have failed, wait for a person, or are agents that have finished. Empty when there are none.
 ---@return string
 function M.statusline()
   return require('termi.model.statusline').text()

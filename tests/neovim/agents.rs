@@ -232,4 +232,26 @@ in_each_neovim! {
         editor.input("<C-\\><C-n><C-w>w");
         assert!(!editor.take_messages().contains("asked"));
     }
+
+    fn the_statusline_counts_who_waits_who_is_done_and_who_works(editor) {
+        editor.ex("set laststatus=2 statusline=%{v:lua.require'termi'.statusline()}");
+        start(editor, "worker", &[WORKS]);
+        editor.sees("● 1");
+        start(editor, "asks", &[ASKS, WORKS]);
+        editor.sees("● 1 ◆ 1");
+        start(editor, "finished", &[DONE]);
+        editor.sees("● 1 ◆ 1 ✓ 1");
+        start(editor, "broken", &["state=error:app=codex"]);
+        editor.sees("● 1 ✗ 1 ◆ 1 ✓ 1");
+        // Those that have nothing to show are in no count.
+        start(editor, "idle", &["state=idle:app=codex"]);
+        are(editor, "asks blocked, broken error, finished done, worker working, idle ready");
+        editor.sees("● 1 ✗ 1 ◆ 1 ✓ 1");
+        editor.ex("Termi show finished");
+        editor.sees_no("✓ 1");
+        editor.lua("require('termi').send('asks', '', { enter = true })");
+        editor.sees("● 2 ✗ 1");
+        editor.sees_no("◆ 1");
+        editor.take_messages();
+    }
 }

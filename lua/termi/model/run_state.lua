@@ -268,17 +268,32 @@ function M.count_active(host)
   return count
 end
 
----@return integer active
----@return integer waiting for a person
----@return integer failed and not looked at since
+---@class termi.RunCounts each run is in one of them at most, but for programs that ring, which are alive too
+---@field active integer alive, and no agents, or agents that work
+---@field failed integer failed and not looked at since
+---@field waiting integer they ring, or agents that are blocked
+---@field done integer agents that have finished and were not looked at since
+
+---@return termi.RunCounts
 function M.counts()
-  local active, waiting, failed = 0, 0, 0
-  for _, run in pairs(runs) do
-    active = active + (run.active and 1 or 0)
-    waiting = waiting + (run.attention and 1 or 0)
-    failed = failed + (run.failed and 1 or 0)
+  local counts = { active = 0, failed = 0, waiting = 0, done = 0 }
+  local function count(what, is_so)
+    counts[what] = counts[what] + (is_so and 1 or 0)
   end
-  return active, waiting, failed
+  for _, run in pairs(runs) do
+    local agent = run.active and run.agent
+    if agent and agent.state ~= 'unknown' then
+      count('active', agent.state == 'working' or agent.state == 'starting')
+      count('failed', agent.state == 'error' and not agent.seen)
+      count('waiting', agent.state == 'blocked')
+      count('done', agent.state == 'done' and not agent.seen)
+    else
+      count('active', run.active)
+      count('failed', run.failed)
+      count('waiting', run.attention)
+    end
+  end
+  return counts
 end
 
 ---@return table<string, termi.RunState>

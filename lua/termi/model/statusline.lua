@@ -4,20 +4,21 @@ local run_state = require('termi.model.run_state')
 
 local M = {}
 
---- `● 3 ✗ 1 ◆ 1`: three runs are alive, one failed and was not looked at since, one waits for a person.
+--- `● 3 ✗ 1 ◆ 1 ✓ 2`: three runs are alive, one failed and was not looked at since, one waits for a person, two agents
+--- have finished. Agents that wait are not among those alive.
 ---@return string
 function M.text()
-  local active, waiting, failed = run_state.counts()
-  local icons = config.get().icons
+  local counts, icons = run_state.counts(), config.get().icons
   local parts = {} ---@type string[]
-  if active > 0 then
-    parts[#parts + 1] = ('%s %d'):format(icons.active, active)
-  end
-  if failed > 0 then
-    parts[#parts + 1] = ('%s %d'):format(icons.failure, failed)
-  end
-  if waiting > 0 then
-    parts[#parts + 1] = ('%s %d'):format(icons.attention, waiting)
+  for _, part in ipairs({
+    { icons.active, counts.active },
+    { icons.failure, counts.failed },
+    { icons.attention, counts.waiting },
+    { icons.success, counts.done },
+  }) do
+    if part[2] > 0 then
+      parts[#parts + 1] = ('%s %d'):format(part[1], part[2])
+    end
   end
   return table.concat(parts, ' ')
 end
