@@ -8,6 +8,7 @@ mod support;
 #[path = "../support/tmux.rs"]
 mod tmux;
 
+mod agents;
 mod attach;
 mod completion;
 mod home;

@@ -90,6 +90,29 @@ fn everything_that_can_be_seen_is_there_afterwards_and_programs_go_on() {
 
 /// What a program prints meanwhile waits in the kernel.
 #[test]
+fn what_is_known_of_an_agent_is_known_afterwards_and_goes_on_from_there() {
+    let home = Home::new();
+    let daemon = Daemon::start(&home);
+    let client = daemon.connect();
+    let report = |content: &str| format!("printf '\\033]7501;app=codex:{content}\\033\\\\'");
+    let line = format!("{}; read x; {}; read x", report("state=blocked:msg=d2h5"), report("state=working"));
+    let run = client.ask("run", json!({"cmd": line}))["run_id"].as_str().unwrap().to_owned();
+    let is = |run: &str, state: &str, event: &Json| {
+        event["type"] == "agent_state" && event["run_id"] == run && event["agent"]["state"] == state
+    };
+    client.wait_event("it asks", |event| is(&run, "blocked", event));
+    client.ask("seen", json!({"run_id": run}));
+    let agent = |client: &Client| client.ask("agent_evidence", json!({"run_id": run}));
+    let before = agent(&client);
+    assert_eq!((&before["agent"]["message"], &before["agent"]["seen"]), (&json!("why"), &json!(true)));
+    let client = replaced(&daemon);
+    assert_eq!(agent(&client), before);
+    client.input(&run, "\n");
+    let event = client.wait_event("it goes on", |event| is(&run, "working", event));
+    assert_eq!(event["was"], "blocked");
+}
+
+#[test]
 fn no_byte_of_a_program_that_prints_on_is_lost_in_many_replacements() {
     let home = Home::new();
     let daemon = Daemon::start(&home);
