@@ -4,6 +4,7 @@ mod agent;
 mod clients;
 mod desired;
 mod focus;
+mod identity;
 mod info;
 mod input;
 mod lifecycle;
@@ -27,13 +28,14 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use agent::WatchedAgent;
+pub use identity::Identity;
 use notifications::Notifications;
 
 use crate::{
     agent::Agent,
     history::Output as OutputFile,
-    protocol::{CommandSpec, Event, Limits, RunId, SessionId, Status, Stream},
-    pty::{Master, ShimLink, Spawn, Spawned},
+    protocol::{Event, Status, Stream},
+    pty::{Master, ShimLink, Spawned},
     session::{
         client::{
             Acked,
@@ -43,8 +45,6 @@ use crate::{
         deadline::sleep_until,
         message::{Desired, LinesRequest, Published, RunMessage},
         program::{
-            cgroup::Cgroup,
-            command::Command,
             kill::{DEFAULT_GRACE, Kill},
             limits::Watch,
             output_gate::{FloodPermit, OutputGate},
@@ -80,43 +80,6 @@ const OUTPUT_QUIET: Duration = Duration::from_millis(100);
 
 /// A shim that has not answered a kill this long after the grace is given up on.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What a run is, fixed for its life.
-pub struct Identity {
-    pub run_id: RunId,
-    pub session_id: SessionId,
-    pub process_name: String,
-    pub command: Command,
-    /// How it was started, to start it again.
-    pub spawn: Spawn,
-    pub timeout: Option<Duration>,
-    pub idle_timeout: Option<Duration>,
-    /// What its transcript may take, as the session's runs share what theirs may.
-    pub transcript_limit: watch::Receiver<usize>,
-    pub limits: Limits,
-    /// The control group it was started in, where there is one.
-    pub cgroup: Option<Cgroup>,
-    pub stream: Stream,
-    pub group: Option<String>,
-    pub label: Option<String>,
-    pub template: Option<String>,
-    /// What takes its work up where it was.
-    pub resume: Option<CommandSpec>,
-    /// What the file that keeps its whole output may take; none for no such file.
-    pub output_limit: Option<u64>,
-}
-
-impl Identity {
-    /// A control group that its program is not in holds and counts nothing.
-    fn leave_cgroup(&mut self, errno: Option<i32>) {
-        let Some(errno) = errno else { return };
-        if let Some(group) = self.cgroup.take() {
-            let why = std::io::Error::from_raw_os_error(errno);
-            warn!("{} is not used: {why}; limits are watched from /proc alone", group.folder().display());
-        }
-        self.spawn.cgroup = std::path::PathBuf::new();
-    }
-}
 
 /// What a run wakes up for.
 enum Wake {

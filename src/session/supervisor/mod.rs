@@ -5,8 +5,10 @@ pub mod broadcast;
 pub mod handover;
 pub mod health;
 pub mod history;
+pub mod kill;
 pub mod leftovers;
 pub mod lifecycle;
+pub mod list;
 pub mod logout;
 pub mod names;
 pub mod resolve;
@@ -17,50 +19,35 @@ pub mod start;
 pub mod table;
 pub mod templates;
 pub mod usage;
+pub mod wait;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use futures::future::{join_all, select_all};
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::info;
 
 use access::Permit;
-use lifecycle::{Refusal, Transition};
 use resolve::ReadableRun;
 use settings::Settings;
 use table::Table;
 
 use crate::{
     history::HistoryStore,
-    process,
     protocol::{
-        AgentEvidenceReply, AttachParams, AttachReply, Bytes, ClipboardParams, Code, ColorsParams, CrossSession, Empty,
-        Error, Event, HoldParams, InputParams, KillParams, KillReply, LinesParams, LinesReply, LinkParams, LinkReply,
-        PromptsReply, RemoveParams, RemoveReply, RenameParams, RenameReply, ResizeParams, Result, RunId, SessionId,
-        SessionInfo, SessionsReply, SignalSpec, SnapshotParams, SnapshotReply, Status, SubscribeReply, Target,
-        VisibleParams, WaitParams, WaitReason, WaitReply,
+        AgentEvidenceReply, AttachParams, AttachReply, Bytes, ClipboardParams, ColorsParams, CrossSession, Empty,
+        Error, Event, HoldParams, InputParams, LinesParams, LinesReply, LinkParams, LinkReply, PromptsReply,
+        RenameParams, RenameReply, ResizeParams, Result, RunId, SnapshotParams, SnapshotReply, SubscribeReply,
+        VisibleParams,
     },
     session::{
         client::{Client, ClientId, viewer::AttachOptions},
         deadline::sleep_until,
         error::{gone, run_gone},
-        message::{KillOutcome, LinesRequest, MAILBOX_CAPACITY, Published, RunHandle, RunMessage},
-        program::{
-            kill::{DEFAULT_GRACE, Kill},
-            limits,
-        },
+        message::{LinesRequest, MAILBOX_CAPACITY, RunMessage},
+        program::limits,
         services::{Announcement, Announcer, Services},
-        snapshot::time::unix_ms,
-        waits::waiter::Condition,
     },
     term::{Colors, clamp_size},
 };
-
-/// How long a list waits for a run, which answers in microseconds unless it stands still.
-const LIST_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// The longest time a client may name: what a clock can still add.
 pub(super) const MAX_MS: u64 = 10 * 365 * 24 * 3600 * 1000;
@@ -163,90 +150,6 @@ impl Supervisor {
             Empty {}
         })
         .await
-    }
-
-    /// The sessions that the caller may know of, and their runs.
-    pub async fn sessions(&self, permit: &Permit) -> Result<SessionsReply> {
-        struct Skeleton {
-            id: SessionId,
-            info: SessionInfo,
-            runs: Vec<RunHandle>,
-        }
-        let permit = permit.clone();
-        let skeletons = self
-            .with(move |table| {
-                table
-                    .sessions
-                    .iter()
-                    .filter(|session| session.announced && table.finds(&permit, session))
-                    .map(|session| Skeleton {
-                        id: session.id.clone(),
-                        info: SessionInfo {
-                            name: session.name.clone(),
-                            label: session.label.clone(),
-                            group: session.group.clone(),
-                            cwd: session.cwd.to_string_lossy().into_owned(),
-                            active_processes: 0,
-                            created_at: unix_ms(session.created_at),
-                            limits: session.limits.clone(),
-                            bytes: 0,
-                            memory_bytes: None,
-                            cpu_percent: None,
-                            run_ids: Vec::new(),
-                            processes: Vec::new(),
-                        },
-                        runs: session.runs.clone(),
-                    })
-                    .collect::<Vec<_>>()
-            })
-            .await?;
-        let mut sessions = SessionsReply::new();
-        let mut shims = Vec::new();
-        // All are asked at once: hundreds of sessions cost one round, and one that does not answer holds up none.
-        let asked = skeletons.iter().map(|skeleton| join_all(skeleton.runs.iter().map(listed)));
-        let told = join_all(asked).await;
-        for (Skeleton { id, mut info, .. }, runs) in skeletons.into_iter().zip(told) {
-            for copy in runs.into_iter().flatten() {
-                let Published { info: run, shim } = Arc::unwrap_or_clone(copy);
-                info.bytes += run.bytes;
-                info.active_processes += usize::from(run.status == Status::Active);
-                info.run_ids.push(run.run_id.clone());
-                if let Some(shim) = shim.filter(|_| run.status == Status::Active) {
-                    shims.push((run.run_id.clone(), shim));
-                }
-                info.processes.push(run);
-            }
-            sessions.insert(id, info);
-        }
-        self.add_usage(&mut sessions, shims).await?;
-        Ok(sessions)
-    }
-
-    /// Ends what the target names and answers once it is gone.
-    pub async fn kill(&self, params: KillParams, permit: &Permit) -> Result<KillReply> {
-        let signal = params.signal.as_ref().map(signal_of).transpose()?;
-        let grace = params.grace_ms.map_or(DEFAULT_GRACE, |ms| Duration::from_millis(ms.min(MAX_MS)));
-        let runs = self.resolve(params.target, permit).await?;
-        let marked = runs.clone();
-        // One that is being restarted is not started again.
-        self.with(move |table| {
-            for run in marked {
-                let _ = table.lifecycle.apply(&run.run_id, Transition::Killed);
-            }
-        })
-        .await?;
-        self.kill_runs(&runs, Kill { signal, grace }).await
-    }
-
-    pub(super) async fn kill_runs(&self, runs: &[RunHandle], kill: Kill) -> Result<KillReply> {
-        let outcomes = join_all(runs.iter().map(|run| run.call(|reply| RunMessage::Kill { kill, reply }))).await;
-        let mut answer = KillReply::default();
-        for KillOutcome { was_running, processes, left } in outcomes.into_iter().flatten() {
-            answer.total += usize::from(was_running);
-            answer.killed += usize::from(was_running && left == 0);
-            answer.processes += processes;
-        }
-        Ok(answer)
     }
 
     /// Types into a run.
@@ -379,152 +282,11 @@ impl Supervisor {
         Ok(Empty {})
     }
 
-    /// Waits until all runs of the target have ended, or the first of them prints or is silent as asked.
-    pub async fn wait(&self, params: WaitParams, permit: &Permit) -> Result<WaitReply> {
-        let WaitParams { target, until, timeout_ms } = params;
-        let condition = Condition::new(&until)?;
-        let runs = self.resolve(target, permit).await?;
-        self.wait_for_runs(&runs, condition, timeout_ms).await
-    }
-
-    pub(super) async fn wait_for_runs(
-        &self,
-        runs: &[RunHandle],
-        condition: Condition,
-        timeout_ms: Option<u64>,
-    ) -> Result<WaitReply> {
-        let all = matches!(condition, Condition::Exit);
-        let waits: Vec<_> = runs
-            .iter()
-            .map(|run| {
-                let condition = condition.clone();
-                Box::pin(run.call(|reply| RunMessage::Wait { condition, reply }))
-            })
-            .collect();
-        if waits.is_empty() {
-            return Err(Error::new(Code::NotFound, "there is no run to wait for"));
-        }
-        let done =
-            async { if all { join_all(waits).await.into_iter().flatten().last() } else { first_answer(waits).await } };
-        let timeout = timeout_ms.map_or(MAX_MS, |ms| ms.min(MAX_MS));
-        match tokio::time::timeout(Duration::from_millis(timeout), done).await {
-            Ok(Some(reply)) => reply,
-            Ok(None) => Err(run_gone()),
-            Err(_) => Ok(WaitReply { reason: WaitReason::Timeout, exit: None, line: None }),
-        }
-    }
-
     /// Renames a session.
     pub async fn rename(&self, params: RenameParams, permit: &Permit) -> Result<RenameReply> {
         let RenameParams { target, name } = params;
         let (given, permit) = (name.clone(), permit.clone());
         let session_id = self.with(move |table| table.rename(&target, given, &permit)).await??;
         Ok(RenameReply { session_id, name })
-    }
-
-    /// Dismisses runs that have ended. One with processes that live on stays, unless these are to be ended too.
-    pub async fn remove(&self, params: RemoveParams, permit: &Permit) -> Result<RemoveReply> {
-        let RemoveParams { target, force } = params;
-        let explicit = !matches!(target, Target::All | Target::Group(_));
-        let runs = self.resolve(target, permit).await?;
-        // What lives on after an end is known a moment later.
-        let left = join_all(runs.iter().map(|run| run.call(RunMessage::LeftRunning)));
-        let left = tokio::time::timeout(LEFT_RUNNING_TIMEOUT, left).await.unwrap_or_default();
-        let how = if force { Transition::Discarded } else { Transition::Dismissed };
-        let (ids, check) = (runs.iter().map(|run| run.run_id.clone()).collect::<Vec<_>>(), how);
-        if explicit {
-            self.with(move |table| ids.iter().find_map(|run| table.lifecycle.refuses(run, check)))
-                .await?
-                .map_or(Ok(()), |refusal| Err(Error::from(refusal)))?;
-        }
-        let living = runs.iter().zip(left).filter(|(_, left)| left.is_some_and(|left| left > 0));
-        let living: Vec<RunHandle> = living.map(|(run, _)| run.clone()).filter(|_| force).collect();
-        let ended = self.kill_runs(&living, Kill { signal: None, grace: DEFAULT_GRACE }).await?.processes;
-        self.with(move |table| {
-            // Of one that was ended here, its end may have been the last thing that kept it.
-            let was_ended = |run: &RunHandle| living.iter().any(|living| living.run_id == run.run_id);
-            let outcomes: Vec<_> = runs
-                .iter()
-                .map(|run| match table.take_out(&run.run_id, how) {
-                    Err(Refusal::Unknown) if was_ended(run) => Ok(()),
-                    outcome => outcome,
-                })
-                .collect();
-            // It may have been started again meanwhile.
-            if let Some(Err(refusal)) = outcomes.iter().find(|outcome| outcome.is_err())
-                && explicit
-            {
-                return Err((*refusal).into());
-            }
-            let removed = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-            let kept = outcomes.iter().filter(|outcome| **outcome == Err(Refusal::LivesOn)).count();
-            Ok(RemoveReply { removed, kept, processes: ended })
-        })
-        .await?
-    }
-
-    /// Ends every run and starts none any more. Answers once all are gone, or `grace` and a little are over.
-    pub async fn shutdown(&self, grace: Duration) -> Result<KillReply> {
-        let runs = self
-            .with(|table| {
-                table.closing = true;
-                table.runs().cloned().collect::<Vec<_>>()
-            })
-            .await?;
-        info!(runs = runs.len(), "ending every session");
-        let killed = self.kill_runs(&runs, Kill { signal: None, grace }).await;
-        if let Some(disk) = &self.services.disk {
-            disk.flush().await;
-        }
-        killed
-    }
-}
-
-/// The first answer of several that may come; none when none can come any more, as of runs that are gone.
-async fn first_answer<T>(mut waits: Vec<impl Future<Output = Option<T>> + Unpin>) -> Option<T> {
-    while !waits.is_empty() {
-        let (answer, _, others) = select_all(waits).await;
-        if answer.is_some() {
-            return answer;
-        }
-        waits = others;
-    }
-    None
-}
-
-/// What a run is. One that does not answer in time is as it was when it last did.
-async fn listed(run: &RunHandle) -> Option<Arc<Published>> {
-    match tokio::time::timeout(LIST_TIMEOUT, run.call(RunMessage::Info)).await {
-        Ok(told) => told,
-        Err(_) => run.published.borrow().clone(),
-    }
-}
-
-fn signal_of(spec: &SignalSpec) -> Result<i32> {
-    let rule = "a signal's number from 1 to 64, or its name (TERM, SIGINT)";
-    match spec {
-        SignalSpec::Number(number @ 1..=64) => Ok(*number),
-        SignalSpec::Number(number) => Err(Error::invalid("signal", number, rule)),
-        SignalSpec::Name(name) => process::signal_number(name).ok_or_else(|| Error::invalid("signal", name, rule)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures::{FutureExt, future};
-
-    use super::*;
-
-    #[test]
-    fn a_run_that_is_gone_answers_for_none_of_the_others() {
-        let wait = |answer: Option<Option<u8>>| match answer {
-            Some(answer) => future::ready(answer).boxed(),
-            None => future::pending().boxed(),
-        };
-        let first =
-            |answers: Vec<Option<Option<u8>>>| first_answer(answers.into_iter().map(wait).collect()).now_or_never();
-        assert_eq!(first(vec![Some(None), None]), None, "the other may still answer");
-        assert_eq!(first(vec![Some(None), Some(Some(7)), None]), Some(Some(7)));
-        assert_eq!(first(vec![Some(None), Some(None)]), Some(None), "all are gone");
     }
 }
