@@ -4,7 +4,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, OnceLock},
 };
 
 use regex::{Regex, RegexBuilder};
@@ -99,12 +99,38 @@ pub struct Match {
     pub text: String,
 }
 
+/// A pattern that is compiled when it is first used: most are of agents that never run here.
+#[derive(Debug)]
+struct Pattern {
+    text: String,
+    compiled: OnceLock<Option<Regex>>,
+}
+
+impl Pattern {
+    fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), compiled: OnceLock::new() }
+    }
+
+    /// One that is wrong matches nothing; a user's has been checked.
+    fn regex(&self) -> Option<&Regex> {
+        self.compiled.get_or_init(|| build(&self.text).ok()).as_ref()
+    }
+
+    fn is_match(&self, text: &str) -> bool {
+        self.regex().is_some_and(|regex| regex.is_match(text))
+    }
+}
+
+fn build(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).multi_line(true).size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES).build()
+}
+
 #[derive(Debug)]
 struct TitleRule {
     name: String,
     state: AgentState,
     kind: Option<AgentKind>,
-    pattern: Regex,
+    pattern: Pattern,
 }
 
 #[derive(Debug)]
@@ -113,9 +139,9 @@ struct ScreenRule {
     state: AgentState,
     kind: Option<AgentKind>,
     lines: usize,
-    all: Vec<Regex>,
-    none: Vec<Regex>,
-    message: Option<Regex>,
+    all: Vec<Pattern>,
+    none: Vec<Pattern>,
+    message: Option<Pattern>,
 }
 
 #[derive(Debug, Default)]
@@ -134,12 +160,13 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Those in the binary. They are compiled when they are first used, which takes some milliseconds.
+    /// Those in the binary. They are read when they are first used, and each pattern is compiled when it is.
     #[must_use]
     pub fn built_in() -> &'static Self {
         static RULES: LazyLock<Rules> = LazyLock::new(|| {
             // A test reads them.
-            Rules::parse(BUILT_IN).unwrap_or_else(|_| Rules { generic: AgentRules::default(), agents: BTreeMap::new() })
+            Rules::parse(BUILT_IN, false)
+                .unwrap_or_else(|_| Rules { generic: AgentRules::default(), agents: BTreeMap::new() })
         });
         &RULES
     }
@@ -149,15 +176,16 @@ impl Rules {
     /// # Errors
     /// The first thing that is wrong, with its line.
     pub fn with_users(text: &str) -> Result<Arc<Self>, RulesError> {
-        let own = Self::parse(text)?;
-        let mut rules = Self::parse(BUILT_IN)?;
+        let own = Self::parse(text, true)?;
+        let mut rules = Self::parse(BUILT_IN, false)?;
         rules.generic.title.splice(0..0, own.generic.title);
         rules.generic.screen.splice(0..0, own.generic.screen);
         rules.agents.extend(own.agents);
         Ok(rules.into())
     }
 
-    fn parse(text: &str) -> Result<Self, RulesError> {
+    /// Reads a file; `checks` whether each pattern can be compiled.
+    fn parse(text: &str, checks: bool) -> Result<Self, RulesError> {
         if text.len() > FILE_MAX {
             return Err(RulesError {
                 line: 1,
@@ -168,8 +196,9 @@ impl Rules {
             line: error.span().map_or(1, |span| line_of(text, span.start)),
             problem: error.message().to_owned(),
         })?;
-        let generic = compile("generic", file.generic, text)?;
-        let agents = file.agent.into_iter().map(|(name, agent)| Ok((name.clone(), compile(&name, agent, text)?)));
+        let generic = compile("generic", file.generic, text, checks)?;
+        let agents =
+            file.agent.into_iter().map(|(name, agent)| Ok((name.clone(), compile(&name, agent, text, checks)?)));
         Ok(Self { generic, agents: agents.collect::<Result<_, _>>()? })
     }
 
@@ -214,12 +243,12 @@ impl Rules {
 impl ScreenRule {
     fn matches(&self, lines: &[String]) -> Option<Match> {
         let text = lines[lines.len().saturating_sub(self.lines)..].join("\n");
-        let mut found = self.all.iter().map(|pattern| pattern.find(&text));
+        let mut found = self.all.iter().map(|pattern| pattern.regex()?.find(&text));
         let first = found.next()??.as_str().trim().to_owned();
         if !found.all(|found| found.is_some()) || self.none.iter().any(|pattern| pattern.is_match(&text)) {
             return None;
         }
-        let message = self.message.as_ref().and_then(|pattern| {
+        let message = self.message.as_ref().and_then(Pattern::regex).and_then(|pattern| {
             // The last that fits: what is asked stands above the answers, and below what was said before.
             let found = pattern.captures_iter(&text).last()?;
             let message = found.get(1).or(found.get(0))?.as_str().trim();
@@ -233,11 +262,10 @@ fn line_of(text: &str, at: usize) -> usize {
     text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1
 }
 
-fn compile(name: &str, agent: AgentFile, text: &str) -> Result<AgentRules, RulesError> {
-    let regex = |pattern: &str, at: usize| {
-        let built =
-            RegexBuilder::new(pattern).multi_line(true).size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES).build();
-        built.map_err(|error| RulesError { line: line_of(text, at), problem: format!("agent {name}: {error}") })
+fn compile(name: &str, agent: AgentFile, text: &str, checks: bool) -> Result<AgentRules, RulesError> {
+    let regex = |pattern: &str, at: usize| match checks.then(|| build(pattern)) {
+        Some(Err(error)) => Err(RulesError { line: line_of(text, at), problem: format!("agent {name}: {error}") }),
+        Some(Ok(_)) | None => Ok(Pattern::new(pattern)),
     };
     let most = agent.title.len().max(agent.screen.len());
     if most > RULES_MAX {

@@ -376,6 +376,7 @@ fn a_users_rules_add_and_replace_and_their_errors_have_lines() {
     let replaced = Rules::with_users("[agent.codex]\n").unwrap();
     assert_eq!(replaced.of_title("codex", "[ ! ] Action Required"), None);
     assert!(Rules::built_in().agents().count() > 10);
+    assert!(Rules::with_users(include_str!("rules.toml")).is_ok(), "each of the binary's can be compiled");
     for (text, line, problem) in [
         ("[agent.x]\nprogram = 'y'\n", 2, "unknown field"),
         ("[[agent.x.title]]\nstate = 'asleep'\npattern = 'x'\n", 2, "unknown variant"),

@@ -10,7 +10,7 @@ mod tree;
 
 pub use leftovers::{end_escaped, end_leftovers};
 pub use own::{handed_down, non_blocking, own_executable};
-pub use program_names::program_names;
+pub use program_names::{ProgramNames, program_names, script_names};
 pub use signals::{signal_name, signal_number};
 pub use strays::{Orphaned, end_all, end_tree, note_inherited};
 pub use tree::{Proc, Usage, count, cwd, descendants, proportional_memory, ticks_a_second, tree, usage, usage_of};

@@ -8,47 +8,66 @@ const DEPTH_MAX: usize = 3;
 /// How much of a command line is read, in words.
 const WORDS_MAX: usize = 8;
 
-/// Names by which the program of a process group may be known: its own, its command's, and that of the script which an
-/// interpreter runs. Of a shell that is not at its prompt also those of what it runs.
-///
-/// Reads of processes, which one that waits for a disk can hold up: not to be called on a task that others wait for.
-#[must_use]
-pub fn program_names(group: i32) -> Vec<String> {
-    let mut names = Vec::new();
-    collect(group, DEPTH_MAX, &mut names);
-    names
+/// Names by which the program of a process group may be known, and which of its processes are interpreters: of these
+/// [`script_names`] has the names.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ProgramNames {
+    /// What the kernel calls its processes.
+    pub names: Vec<String>,
+    /// Processes that run a script.
+    pub interpreters: Vec<i32>,
 }
 
-fn collect(pid: i32, depth: usize, names: &mut Vec<String>) {
-    let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else { return };
-    let words: Vec<&[u8]> = line.split(|byte| *byte == 0).filter(|word| !word.is_empty()).take(WORDS_MAX).collect();
-    let Some(program) = words.first().and_then(|word| base_name(word)) else { return };
-    let comm = fs::read(format!("/proc/{pid}/comm")).ok();
-    let comm = comm.and_then(|comm| base_name(comm.trim_ascii_end()));
-    let is_shell = matches!(program.trim_start_matches('-'), "sh" | "bash" | "dash" | "zsh" | "fish" | "ksh" | "env");
-    let script = words[1..].iter().find(|word| !word.starts_with(b"-")).and_then(|word| base_name(word));
-    names.extend([Some(program), comm].into_iter().flatten());
-    if is_shell {
-        if depth > 0 {
-            let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-            for child in children.split_ascii_whitespace().take(CHILDREN_MAX).filter_map(|child| child.parse().ok()) {
-                collect(child, depth - 1, names);
-            }
+/// The names of a process group's leader and, where that is a shell, of what it runs. It waits for nothing: the kernel
+/// has them without looking into a process's memory.
+#[must_use]
+pub fn program_names(group: i32) -> ProgramNames {
+    let mut found = ProgramNames::default();
+    collect(group, DEPTH_MAX, &mut found);
+    found
+}
+
+fn collect(pid: i32, depth: usize, found: &mut ProgramNames) {
+    let Ok(name) = fs::read(format!("/proc/{pid}/comm")) else { return };
+    let name = String::from_utf8_lossy(name.trim_ascii_end()).into_owned();
+    if is_shell(&name) && depth > 0 {
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        for child in children.split_ascii_whitespace().take(CHILDREN_MAX).filter_map(|child| child.parse().ok()) {
+            collect(child, depth - 1, found);
         }
-    } else if names.iter().any(|name| is_interpreter(name)) {
-        // A package's entry is `…/gemini.js` or `…/gemini`.
-        names.extend(script.map(|name| name.split('.').next().unwrap_or_default().to_owned()));
+    } else if is_interpreter(&name) {
+        found.interpreters.push(pid);
     }
+    found.names.push(name);
+}
+
+/// The names of the programs that are scripts: of `node …/bin/gemini.js` it is `gemini`.
+///
+/// Command lines are in the memory of processes, and one that waits for a disk can hold up who reads it: not to be
+/// called on a task that others wait for.
+#[must_use]
+pub fn script_names(interpreters: &[i32]) -> Vec<String> {
+    let name = |pid: &i32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let mut words = line.split(|byte| *byte == 0).filter(|word| !word.is_empty()).take(WORDS_MAX).skip(1);
+        let script = words.find(|word| !word.starts_with(b"-"))?;
+        let name = Path::new(OsStr::from_bytes(script)).file_name()?.to_str()?;
+        Some(name.split('.').next().unwrap_or_default().to_owned())
+    };
+    interpreters.iter().filter_map(name).collect()
+}
+
+fn is_shell(name: &str) -> bool {
+    matches!(name, "sh" | "bash" | "dash" | "zsh" | "fish" | "ksh" | "env")
 }
 
 fn is_interpreter(name: &str) -> bool {
     let name = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
-    matches!(name, "node" | "nodejs" | "bun" | "deno" | "python" | "ruby" | "uv" | "npx" | "MainThread")
-}
-
-fn base_name(word: &[u8]) -> Option<String> {
-    let name = Path::new(OsStr::from_bytes(word)).file_name()?.to_str()?;
-    (!name.is_empty()).then(|| name.to_owned())
+    // What Node calls its first thread.
+    matches!(
+        name,
+        "node" | "nodejs" | "node-MainThread" | "MainThread" | "bun" | "deno" | "python" | "ruby" | "uv" | "npx"
+    )
 }
 
 #[cfg(test)]
@@ -68,23 +87,24 @@ mod tests {
         child
     }
 
-    fn names(mut child: Child) -> Vec<String> {
-        let names = program_names(child.id().cast_signed());
+    fn names(mut child: Child) -> (Vec<String>, Vec<String>) {
+        let found = program_names(child.id().cast_signed());
+        let scripts = script_names(&found.interpreters);
         drop(child.stdin.take());
         child.wait().unwrap();
-        names
+        (found.names, scripts)
     }
 
     #[test]
     fn a_script_goes_by_its_own_name_and_a_shells_command_by_the_commands() {
         let folder = tempfile::tempdir().unwrap();
-        let script = folder.path().join("some-agent");
-        fs::write(&script, "print('up', flush=True); input()").unwrap();
-        let found = names(started(Command::new("python3").arg("-u").arg(&script)));
-        assert!(found.contains(&"some-agent".to_owned()) && found.contains(&"python3".to_owned()), "{found:?}");
+        let script = folder.path().join("some-agent.py");
+        fs::write(&script, "import sys; print('up', flush=True); sys.stdin.read()").unwrap();
+        let (names_of, scripts) = names(started(Command::new("python3").arg("-u").arg(&script)));
+        assert!(names_of[0].starts_with("python3") && scripts == ["some-agent"], "{names_of:?} {scripts:?}");
         let line = format!("true && python3 {}; true", script.display());
-        let found = names(started(Command::new("sh").args(["-c", &line])));
-        assert!(found[0] == "sh" && found.contains(&"some-agent".to_owned()), "{found:?}");
-        assert_eq!(program_names(i32::MAX), Vec::<String>::new());
+        let (names_of, scripts) = names(started(Command::new("sh").args(["-c", &line])));
+        assert!(names_of.contains(&"sh".to_owned()) && scripts == ["some-agent"], "{names_of:?} {scripts:?}");
+        assert_eq!(program_names(i32::MAX), ProgramNames::default());
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::Run;
 use crate::{
     agent::{Agent, LINES_MAX, Now, SavedAgent},
-    process,
+    process::{self, ProgramNames},
     protocol::{AgentEvidence, AgentEvidenceReply, AgentInfo, Event},
     pty::Master,
     session::{message::RunMessage, snapshot::time::unix_ms},
@@ -137,15 +137,21 @@ impl Run {
         self.agent.has_printed = false;
         let Some(group) = self.program.master.as_ref().and_then(Master::foreground) else { return };
         if self.agent.looks_for_program(group, now) {
-            self.look_for_program(group);
+            let found = process::program_names(group);
+            if found.interpreters.is_empty() {
+                self.agent_is(group, &found.names);
+            } else {
+                self.look_for_script(group, found);
+            }
         }
     }
 
-    /// Reads of processes may wait with one that waits for a disk.
-    fn look_for_program(&self, group: i32) {
+    /// To read a command line may mean to wait with a process that waits for a disk.
+    fn look_for_script(&self, group: i32, found: ProgramNames) {
         let own = self.own.clone();
         tokio::task::spawn_blocking(move || {
-            let names = process::program_names(group);
+            let mut names = process::script_names(&found.interpreters);
+            names.extend(found.names);
             if let Some(own) = own.upgrade() {
                 // A mailbox that is full is one that a later look finds empty.
                 let _ = own.try_send(RunMessage::Foreground { group, names });
