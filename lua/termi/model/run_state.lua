@@ -268,32 +268,27 @@ function M.count_active(host)
   return count
 end
 
----@class termi.RunCounts each run is in one of them at most, but for programs that ring, which are alive too
----@field active integer alive, and no agents, or agents that work
----@field failed integer failed and not looked at since
----@field waiting integer they ring, or agents that are blocked
----@field done integer agents that have finished and were not looked at since
-
----@return termi.RunCounts
+--- Each run is in one of them at most, but for programs that ring, which are alive too.
+---@return integer active alive, and no agents, or agents that work
+---@return integer waiting they ring, or are agents that are blocked
+---@return integer failed and not looked at since
+---@return integer done agents that have finished and were not looked at since
 function M.counts()
-  local counts = { active = 0, failed = 0, waiting = 0, done = 0 }
-  local function count(what, is_so)
-    counts[what] = counts[what] + (is_so and 1 or 0)
-  end
+  local active, waiting, failed, done = 0, 0, 0, 0
   for _, run in pairs(runs) do
     local agent = run.active and run.agent
     if agent and agent.state ~= 'unknown' then
-      count('active', agent.state == 'working' or agent.state == 'starting')
-      count('failed', agent.state == 'error' and not agent.seen)
-      count('waiting', agent.state == 'blocked')
-      count('done', agent.state == 'done' and not agent.seen)
+      active = active + ((agent.state == 'working' or agent.state == 'starting') and 1 or 0)
+      waiting = waiting + (agent.state == 'blocked' and 1 or 0)
+      failed = failed + ((agent.state == 'error' and not agent.seen) and 1 or 0)
+      done = done + ((agent.state == 'done' and not agent.seen) and 1 or 0)
     else
-      count('active', run.active)
-      count('failed', run.failed)
-      count('waiting', run.attention)
+      active = active + (run.active and 1 or 0)
+      waiting = waiting + (run.attention and 1 or 0)
+      failed = failed + (run.failed and 1 or 0)
     end
   end
-  return counts
+  return active, waiting, failed, done
 end
 
 ---@return table<string, termi.RunState>

@@ -8,13 +8,14 @@ local M = {}
 --- have finished. Agents that wait are not among those alive.
 ---@return string
 function M.text()
-  local counts, icons = run_state.counts(), config.get().icons
+  local active, waiting, failed, done = run_state.counts()
+  local icons = config.get().icons
   local parts = {} ---@type string[]
   for _, part in ipairs({
-    { icons.active, counts.active },
-    { icons.failure, counts.failed },
-    { icons.attention, counts.waiting },
-    { icons.success, counts.done },
+    { icons.active, active },
+    { icons.failure, failed },
+    { icons.attention, waiting },
+    { icons.success, done },
   }) do
     if part[2] > 0 then
       parts[#parts + 1] = ('%s %d'):format(part[1], part[2])
