@@ -103,6 +103,9 @@ local defaults = {
     --- Say that a program asks for attention (bell, notification).
     ---@type 'always'|'hidden'|'never'
     attention = 'hidden',
+    --- Say that a coding agent is blocked, is done or stopped at an error. Its bells are not told besides.
+    ---@type 'always'|'hidden'|'never'
+    agent = 'hidden',
   },
 
   ---@class termi.Config.clipboard
@@ -238,6 +241,7 @@ rules['templates'] = template_map
 rules['timeout_ms'] = positive
 rules['notify.exit'] = { 'always', 'hidden', 'never' }
 rules['notify.attention'] = { 'always', 'hidden', 'never' }
+rules['notify.agent'] = { 'always', 'hidden', 'never' }
 rules['clipboard.paste'] = { 'ask', 'allow', 'deny' }
 rules['list.open'] = { 'split', 'vsplit', 'tab', 'float', 'current' }
 rules['list.size'] = positive

@@ -1,6 +1,9 @@
 --- What the host's events do here: buffers, what is known of the runs, User autocommands, notifications.
+local agent_notifications = require('termi.model.agent_notifications')
 local agent_seen = require('termi.view.agent_seen')
+local agents = require('termi.model.agents')
 local bus = require('termi.rpc.bus')
+local capabilities = require('termi.rpc.capabilities')
 local client = require('termi.rpc.client')
 local config = require('termi.config')
 local exit_notifications = require('termi.model.exit_notifications')
@@ -40,6 +43,41 @@ end
 local function is_to_be_said(event, policy)
   local its = views.of_run(event.run_id)
   return its ~= nil and (policy == 'always' or (policy == 'hidden' and not size.is_seen(its.buf)))
+end
+
+--- How long after a bell the state of an agent that rang it may come: hosts send them ten times a second.
+local STATE_MS = 150
+
+--- Whether a run is an agent whose states are told: its bells are not told besides.
+---@param event termi.proto.RunEvent
+---@return boolean
+local function is_told_as_agent(event)
+  return config.get().notify.agent ~= 'never' and run_state.is_known_agent(event.run_id)
+end
+
+--- Says that a run rings, or what it says, unless it is an agent.
+---@param event termi.proto.RunEvent
+---@param text string
+local function say_attention(event, text)
+  if not capabilities.has('seen', event.host or '') then
+    -- A host that knows no agents.
+    return message.aside(text)
+  end
+  vim.defer_fn(function()
+    if not is_told_as_agent(event) then
+      message.guard(message.aside, text)
+    end
+  end, STATE_MS)
+end
+
+--- Says that an agent waits, unless a person sees it.
+---@param event termi.proto.RunEvent of another state than before
+local function say_agent(event)
+  local policy, agent = config.get().notify.agent, event.agent
+  local is_to_be_told = policy == 'always' or (policy == 'hidden' and not agent_seen.is_in_view(event.run_id))
+  if is_to_be_told and agent and agents.waits(agent) and views.of_run(event.run_id) then
+    agent_notifications.waits(event.run_id, who(event), agent.state)
+  end
 end
 
 ---@type table<string, fun(event: termi.proto.RunEvent)>
@@ -87,21 +125,27 @@ local handlers = {
       -- A kind of a newer host: for who listens to the autocommand.
       return autocommand('TermiAttention', event)
     end
+    if is_told_as_agent(event) then
+      return autocommand('TermiAttention', event)
+    end
     local its = views.of_run(event.run_id)
     local text = event.message and event.message ~= '' and format.one_line(event.message) or nil
     local looked_at = its and vim.api.nvim_get_current_buf() == its.buf
     -- Who rings on and on is said once, until a person has looked.
     local news = looked_at or run_state.wants_attention(event.run_id, text or 'bell')
     if news and is_to_be_said(event, config.get().notify.attention) then
-      message.aside(('%s %s'):format(who(event), text and 'says: ' .. text or 'rings'))
+      say_attention(event, ('%s %s'):format(who(event), text and 'says: ' .. text or 'rings'))
     end
     autocommand('TermiAttention', event)
   end,
   agent_state = function(event)
-    run_state.agent_is(event)
+    local is_news = run_state.agent_is(event)
     if not run_state.runs()[event.run_id] then
       -- Another editor's, that was never heard of here.
       sessions.fetch_soon(function() end)
+    end
+    if is_news then
+      say_agent(event)
     end
     agent_seen.look()
     autocommand('TermiAgent', event)

@@ -254,4 +254,94 @@ in_each_neovim! {
         editor.sees_no("◆ 1");
         editor.take_messages();
     }
+
+    fn who_begins_to_wait_is_told_in_one_message(editor) {
+        start(editor, "asks", &[WORKS, ASKS]);
+        start(editor, "finishes", &[WORKS, DONE]);
+        start(editor, "breaks", &[WORKS, "state=error:app=codex:msg=bm8gbmV0d29yaw=="]);
+        are(editor, "asks working, finishes working, breaks working");
+        editor.lua("said = {}; vim.notify = function(text) said[#said + 1] = text end");
+        editor.lua("require('termi').send('asks', '', { enter = true })");
+        editor.eventually_lua("what is asked", "vim.deep_equal(said, { 'termi: asks asks: approve ls' })");
+        editor.lua("said = {}; require('termi').send('breaks', '', { enter = true })");
+        editor.eventually_lua("the error", "vim.deep_equal(said, { 'termi: breaks stopped at an error: no network' })");
+        editor.lua("said = {}; require('termi').send('finishes', '', { enter = true })");
+        editor.eventually_lua("the end", "vim.deep_equal(said, { 'termi: finishes is done: your turn' })");
+        for name in ["one", "two"] {
+            start(editor, name, &[WORKS, ASKS]);
+        }
+        are(editor, "asks blocked, breaks error, finishes done, one working, two working");
+        // What the host says of both comes in one turn.
+        editor.lua(
+            "said = {}
+             local host, agents = require('termi.host'), require('termi').agents()
+             for _, name in ipairs({ 'one', 'two' }) do
+               for _, run in ipairs(agents) do
+                 if run.session_name == name then
+                   host.receive('event', { type = 'agent_state', session_id = run.session_id, session_name = name,
+                     run_id = run.run_id, was = 'working', agent = vim.tbl_extend('force', run.agent, { state = 'blocked' }) })
+                 end
+               end
+             end",
+        );
+        editor.eventually_lua("both at once", "vim.deep_equal(said, { 'termi: 2 agents: one waits for you, two waits for you' })");
+    }
+
+    fn a_bell_of_an_agent_is_not_told_besides(editor) {
+        let rings = format!(r"read x; {}; printf '\a'", agent(&[WORKS]));
+        let rings_at_once = format!(r"read x; printf '\033]7501;{ASKS}\033\\\a'; read x");
+        let others = r"read x; printf '\a'; read x";
+        for (name, cmd) in [("agent", format!("{rings}; {}", agent(&[ASKS]))), ("sudden", rings_at_once), ("other", others.to_owned())] {
+            editor.lua(&format!("require('termi').run({{ cmd = [[{cmd}]], name = '{name}', open = 'none' }})"));
+        }
+        editor.lua(
+            "said, rings = {}, {}
+             vim.notify = function(text) said[#said + 1] = text end
+             vim.api.nvim_create_autocmd('User', { pattern = 'TermiAttention', callback = function(event)
+               rings[event.data.session_name] = true
+             end })",
+        );
+        editor.lua("require('termi').send('agent', '', { enter = true })");
+        are(editor, "agent working");
+        for name in ["agent", "sudden"] {
+            editor.lua(&format!("require('termi').send('{name}', '', {{ enter = true }})"));
+            editor.eventually_lua("it rings, and says more", &format!("rings['{name}'] and #said > 0"));
+            assert_eq!(editor.lua_texts("return said"), [format!("termi: {name} asks: approve ls")]);
+            editor.lua("said = {}");
+        }
+        // A bell that were told besides would come before this one.
+        editor.lua("require('termi').send('other', '', { enter = true })");
+        editor.eventually_lua("others ring", "vim.deep_equal(said, { 'termi: other rings' })");
+        are(editor, "agent blocked, sudden blocked");
+    }
+
+    fn who_is_in_view_is_not_told_of(editor) {
+        editor.ex(&format!("TermiRun ++name=agent {}", agent(&[WORKS, ASKS, WORKS, DONE])));
+        are(editor, "agent working");
+        start(editor, "hidden", &[WORKS, ASKS]);
+        are(editor, "agent working, hidden working");
+        editor.lua("said = {}; vim.notify = function(text) said[#said + 1] = text end");
+        editor.is_in_terminal_mode();
+        // In a window that is not the current one, too.
+        editor.input("<C-\\><C-n><C-w>w");
+        editor.eventually_lua("another window is the current one", "vim.bo.buftype == ''");
+        editor.lua("require('termi').send('agent', '', { enter = true })");
+        are(editor, "agent blocked, hidden working");
+        editor.lua("require('termi').send('hidden', '', { enter = true })");
+        editor.eventually_lua("only the other is told of", "vim.deep_equal(said, { 'termi: hidden asks: approve ls' })");
+        editor.lua("said = {}; require('termi').send('agent', '', { enter = true })");
+        are(editor, "hidden blocked, agent working");
+        editor.lua("vim.api.nvim_exec_autocmds('FocusLost', {})");
+        editor.lua("require('termi').send('agent', '', { enter = true })");
+        editor.eventually_lua("it is told to who comes back", "vim.deep_equal(said, { 'termi: agent is done: your turn' })");
+    }
+
+    fn nothing_is_told_of_agents_where_that_is_switched_off(editor, start => start.setup("{ notify = { agent = 'never' } }")) {
+        start(editor, "quiet", &[ASKS]);
+        let rings = format!(r"printf '\033]7501;{ASKS}\033\\\a'; read x");
+        are(editor, "quiet blocked");
+        editor.lua(&format!("require('termi').run({{ cmd = [[{rings}]], name = 'rings', open = 'none' }})"));
+        let said = editor.hears("rings rings");
+        assert!(!said.contains("quiet"), "{said}");
+    }
 }

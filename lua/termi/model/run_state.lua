@@ -16,6 +16,7 @@ local M = {}
 ---@field unread? 'ended'|'printed' what nobody has seen
 ---@field bytes? integer that it had printed when the host was asked last
 ---@field agent? termi.proto.AgentInfo of a coding agent
+---@field agent_since? integer when the state began that an event told of last
 ---@field agent_told? integer the moment at which an event, or this editor, said so
 ---@field activity? integer when it was seen to have printed something, in unix milliseconds
 
@@ -115,13 +116,22 @@ function M.agent_is(event)
   if not run then
     return false
   end
-  local before, agent = run.agent, event.agent
-  run.agent, run.agent_told = agent, moment
+  local agent, since = event.agent, run.agent_since
+  run.agent, run.agent_told, run.agent_since = agent, moment, agent and agent.since
   if agent and agent.state ~= 'unknown' then
     -- Its state says more than the bell did.
     run.attention = nil
   end
-  return agent ~= nil and not (before and before.state == agent.state and before.since == agent.since)
+  -- Not by what is known: an answer of the host may have told it before the event does.
+  return agent ~= nil and (event.was ~= agent.state or (since ~= nil and since ~= agent.since))
+end
+
+--- Whether a run is an agent of which is known what it is doing: that says more than its bells.
+---@param run_id string
+---@return boolean
+function M.is_known_agent(run_id)
+  local agent = runs[run_id] and runs[run_id].active and runs[run_id].agent
+  return agent ~= nil and agent ~= false and agent.state ~= 'unknown'
 end
 
 --- A person looks at an agent that is blocked, done or stopped at an error.
@@ -237,6 +247,7 @@ function M.replace(sessions, host, asked)
         bytes = process.bytes,
         activity = more and M.now() or known.activity,
         agent = agent,
+        agent_since = known.agent_since,
         agent_told = told,
       }
       runs[process.run_id] = run
