@@ -21,6 +21,12 @@ return function(expect)
       end
       expect.equal(format.duration(3 * 86400000 + 4 * 3600000), '3d4h')
     end,
+    ['how long something has been so is written in one unit'] = function()
+      local cases = { [-5] = '0s', [59999] = '59s', [125000] = '2m', [7500000] = '2h', [3 * 86400000] = '3d' }
+      for ms, text in pairs(cases) do
+        expect.equal(format.short_duration(ms), text)
+      end
+    end,
     ['bytes keep a digit behind the point below ten'] = function()
       expect.equal(format.bytes(0), '0B')
       expect.equal(format.bytes(999), '999B')

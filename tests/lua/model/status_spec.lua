@@ -23,6 +23,29 @@ return function(expect)
         status.of_ended({ status = 'killed', reason = 'used too much memory' } --[[@as termi.proto.Process]])
       expect.equal({ killed.icon, killed.hl }, { config.get().icons.killed, 'TermiFailure' })
     end,
+    ['an agent has the word of its state, and the worst of several speaks for them'] = function()
+      local function row(state, more)
+        local agent = vim.tbl_extend('force', { app = 'x', state = state, since = 0, seen = false }, more or {})
+        return { process = { run_id = state, status = 'active', agent = agent } }
+      end
+      local rows = {
+        row('ready'),
+        row('working', { progress = 40 }),
+        row('done'),
+        row('error'),
+        row('blocked', { kind = 'question', message = 'which?' }),
+      } --[[@as termi.Row[] ]]
+      local words = { '^ready$', '^working 40%% %d+d$', '^your turn$', '^error$', '^asks$' }
+      for count, pattern in ipairs(words) do
+        local first = vim.list_slice(rows, 1, count)
+        expect.equal(status.of_all(first).word:find(pattern), 1)
+        expect.equal(status.agent_of_all(first), first[#first].process.agent)
+      end
+      local seen = row('done', { seen = true }) --[[@as termi.Row]]
+      expect.equal(status.of_all({ seen, rows[2] }).word:find('^working'), 1)
+      expect.equal(status.of(row('unknown').process --[[@as termi.proto.Process]]).word, 'running')
+      expect.equal(status.of(row('blocked').process --[[@as termi.proto.Process]]).word, 'waiting')
+    end,
     ['what runs and what failed is counted'] = function()
       local rows = vim.tbl_map(function(process)
         return { process = process }
