@@ -43,7 +43,7 @@ pub enum AgentKind {
 pub enum AgentSource {
     /// Its own reports (OSC 7501).
     Osc,
-    /// Its hooks, through `termi hook`.
+    /// Its hooks.
     Hook,
     /// Its JSON lines.
     Json,
