@@ -1,4 +1,4 @@
-//! Limits the rate of warnings: whoever can make the host warn could fill the disk with it.
+//! Throttles warnings: whoever can make the host warn could fill the disk with it.
 
 use std::{
     collections::HashMap,

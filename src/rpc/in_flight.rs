@@ -1,5 +1,5 @@
 //! What is in flight on a connection: requests without a response, in both directions, and messages between the stream
-//! and those who carry them out.
+//! and those who carry them out. Its bounds are the backpressure on a client that does not read its replies.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},

@@ -80,7 +80,7 @@ impl Terminal {
     /// Takes in output up to the end of a synchronized update, if one ends in it, so that it can be shown before the
     /// next begins. Returns how many bytes it took.
     ///
-    /// What is only more lines waits to be drawn ([`bulk`]): before the screen or the transcript is read, [`Self::flush`]
+    /// What is only more lines waits to be drawn (the fast path, `bulk.rs`): before the screen or the transcript is read, [`Self::flush`]
     /// is to be called.
     pub fn feed_update(&mut self, bytes: &[u8]) -> usize {
         let (mut at, mut ends) = (0, false);

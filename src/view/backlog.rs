@@ -1,5 +1,5 @@
 //! Which rows of the transcript a frame takes along: at most 250 (2.5 ms in Neovim), so all of them while the view
-//! keeps up.
+//! keeps up, and up to 1,000 in a resync, which fills a window that was just opened or sized.
 
 use super::View;
 use crate::term::Terminal;

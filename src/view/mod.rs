@@ -165,7 +165,7 @@ impl View {
         Some(first..first + u64::from(window.rows))
     }
 
-    /// Begins again with nothing: the client's emulator has reflowed by rules of its own, or lost track.
+    /// Resync: begins again with nothing. The client's emulator has reflowed by rules of its own, or lost track.
     pub fn start_over(&mut self, terminal: &Terminal) {
         let transcript = terminal.transcript();
         let oldest = transcript.first().max(transcript.cleared_at());

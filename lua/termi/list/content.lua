@@ -192,7 +192,7 @@ function M.refresh()
   end
 end
 
---- Refreshes a little later, together with what happens until then.
+--- Refreshes a little later, debounced: together with what happens until then.
 function M.refresh_soon()
   if not waiting then
     waiting = true

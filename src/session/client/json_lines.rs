@@ -1,5 +1,5 @@
 //! A run whose output is JSON lines (`stream: "json"`): lines put together across reads, parsed, and sent to those
-//! who follow it, at their pace.
+//! who follow it, with the backpressure of their acknowledgements.
 //!
 //! Nothing here grows with what a program prints: a line is held to the limit of the run's transcript, and what
 //! waits for a slow subscriber to a little more than that; what goes beyond is dropped, and how much is told.

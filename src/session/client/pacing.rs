@@ -1,4 +1,4 @@
-//! Frame pacing: when a view's next frame is due. One frame is in flight at a time; under load the next is delayed to
+//! Frame pacing, which throttles what a client is sent: when a view's next frame is due. One frame is in flight at a time; under load the next is delayed to
 //! twice the latency of the last acknowledgement, so that the client has as much time for itself as it needs for frames.
 
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! A client's view within a run: what it is sent and told of.
+//! A client's view within a run: its frames, throttled to what the client draws, its resync, and what it is told while it
+//! is hidden or paused.
 
 use std::{
     ops::Range,
@@ -126,7 +127,7 @@ impl Viewer {
         self.visible && self.held.is_none() && self.view.is_behind(terminal)
     }
 
-    /// Everything is to be sent again, as after a new size.
+    /// A resync: everything is to be sent again, as after a new size.
     pub fn start_over(&mut self, terminal: &Terminal) {
         self.view.fit(self.size);
         self.view.start_over(terminal);

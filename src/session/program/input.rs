@@ -1,4 +1,5 @@
-//! What is typed and not yet taken by the program's terminal.
+//! The input queue: what is typed and not yet taken by the program's terminal. Its bound is the backpressure on whoever
+//! types.
 
 use std::{
     collections::VecDeque,

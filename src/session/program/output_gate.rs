@@ -1,4 +1,4 @@
-//! The output gate: limits how many flooding runs are read at a time, and measures the rate of output that tells them.
+//! The output gate, a throttle: limits how many flooding runs are read at a time, and measures the rate of output that tells them.
 
 use std::{
     sync::Arc,

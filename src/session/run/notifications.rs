@@ -19,7 +19,7 @@ use crate::{
     term::{CLIPBOARD_MAX, ClipboardLoad, ClipboardStore, Cwd, Effects, Progress, Selection as Which},
 };
 
-/// Rate limit of bells.
+/// Throttle of bells.
 const BELL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Rate limit of notifications: so many in a window.

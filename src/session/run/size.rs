@@ -1,5 +1,5 @@
 //! The size of a run's terminal: that of the client that last typed into it (as with tmux's `window-size latest`). The
-//! views of the others show what fits (see [`crate::view`]).
+//! views of the others show what fits (see [`crate::view`]). Sizes that come in a burst are coalesced to the last.
 
 use super::Run;
 use crate::{

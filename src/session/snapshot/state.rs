@@ -18,7 +18,8 @@ use crate::{
     term::{SavedTerminal, Terminal},
 };
 
-/// Which form of the state this version writes and reads. It changes with any of these types.
+/// Which form of the state this version writes and reads: an older daemon's is read by a newer one. A new field has a
+/// `serde(default)` and changes nothing here; another meaning of an old one would be another form.
 pub const FORMAT: u32 = 1;
 
 /// Why a state cannot be gone on with.
