@@ -1121,13 +1121,11 @@ Each column has its place in ROWS as `:index', and its `:width'."
   "The list's entries from ANSWER of `sessions'."
   (let (entries)
     (cl-loop for (key session) on answer by #'cddr do
-             (let* ((processes (append (plist-get session :processes) nil))
-                    (starts (mapcar (lambda (process) (plist-get process :started_at)) processes)))
-               (dolist (process processes)
-                 ;; The runs of a session stay together.
-                 (push (cons (list (apply #'min starts) (symbol-name key) (plist-get process :started_at))
-                             (termi--list-row (substring (symbol-name key) 1) session process))
-                       entries))))
+             (cl-loop for process across (plist-get session :processes) for place from 0 do
+                      ;; What is started again stays in its place.
+                      (push (cons (list (plist-get session :created_at) (symbol-name key) place)
+                                  (termi--list-row (substring (symbol-name key) 1) session process))
+                            entries)))
     (mapcar #'cdr (sort entries (lambda (a b) (termi--before-p (car a) (car b)))))))
 
 (defun termi--before-p (a b)

@@ -74,6 +74,7 @@ impl Evidence {
     fn of_match(found: Match, now: Now) -> Self {
         let Match { state, kind, message, rule, text } = found;
         let text = cut(&text, MESSAGE_MAX);
+        let message = message.map(|message| cut(&message, MESSAGE_MAX));
         Self { state, kind, message, title: None, progress: None, since: now.unix_ms, rule, text }
     }
 
@@ -97,7 +98,7 @@ impl Evidence {
         };
         Some(Self {
             state,
-            kind: record.kind,
+            kind: record.kind.filter(|_| state == AgentState::Blocked),
             message: record.message.clone(),
             title: record.title.clone(),
             progress: record.progress,
@@ -208,7 +209,9 @@ impl Agent {
     /// Its records (OSC 7501) have changed.
     pub fn on_status(&mut self, status: &ProgramStatus, now: Now) {
         let records = status.records();
-        if let Some(app) = records.iter().find_map(|record| record.app.as_deref()) {
+        // The program's own record says which it is, before those of its parts.
+        let apps = || records.iter().filter_map(|record| Some((record.id.len(), record.app.as_deref()?)));
+        if let Some((_, app)) = apps().min_by_key(|(length, _)| *length) {
             let known = self.rules().agent_of_program(app).unwrap_or(app);
             self.saved.reported = Some(cut(known, APP_MAX));
         } else if records.is_empty() && !self.saved.evidence.contains_key(&AgentSource::Hook) {
@@ -416,7 +419,16 @@ impl Agent {
             _ => {}
         }
         let (kind, message) = evidence.map(|evidence| (evidence.kind, evidence.message)).unwrap_or_default();
-        let is_same = self.saved.belief.as_ref().is_some_and(|belief| (belief.state, belief.kind) == (state, kind));
+        // One that says only that it waits may show what for.
+        let message = message.or_else(|| {
+            let mut others = self.saved.evidence.values().filter(|other| other.state == state);
+            others.find_map(|other| other.message.clone()).filter(|_| state == AgentState::Blocked)
+        });
+        let is_same = self.saved.belief.as_ref().is_some_and(|belief| {
+            // Another question is one that nobody has seen; one whose words come later is the same.
+            let is_other = belief.message.is_some() && message.is_some() && belief.message != message;
+            (belief.state, belief.kind) == (state, kind) && !(is_other && state == AgentState::Blocked)
+        });
         let (since, seen) = match &self.saved.belief {
             Some(belief) if is_same => (belief.since, belief.seen),
             _ => (now.unix_ms, false),

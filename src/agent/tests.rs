@@ -298,8 +298,12 @@ fn no_screen_overrules_a_report_and_no_part_that_is_done_its_whole() {
     told.shows(100, &DIALOG);
     assert_eq!(told.state(2000), AgentState::Working);
     assert_eq!(told.reports(3000, "state=done:id=sub/agent"), AgentState::Working);
-    assert_eq!(told.reports(3000, "state=blocked:id=sub/agent:kind=question:msg=d2h5"), AgentState::Blocked);
+    assert_eq!(told.reports(3000, "state=blocked:id=sub/agent:app=tool:kind=question:msg=d2h5"), AgentState::Blocked);
     assert_eq!(told.agent.info().unwrap().message.as_deref(), Some("why"));
+    assert_eq!(told.agent.info().unwrap().app, "codex", "its own name, not its part's");
+    told.agent.on_seen();
+    told.reports(3500, "state=blocked:id=sub/agent:kind=question:msg=d2hhdA==");
+    assert!(!told.agent.info().unwrap().seen, "another question");
     assert_eq!(told.reports(4000, "state=clear:id=sub"), AgentState::Working);
     assert_eq!(told.reports(5000, "state=idle"), AgentState::Ready);
     let believed: Vec<_> = told.agent.explain().into_iter().map(|its| (its.source, its.believed)).collect();

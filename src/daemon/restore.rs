@@ -47,7 +47,7 @@ impl Restorer {
         wanted.retain(|session| params.names.as_ref().is_none_or(|names| names.contains(&session.name)));
         for name in params.names.iter().flatten() {
             if !wanted.iter().any(|session| session.name == *name) {
-                let message = "there is no such session to restore; `restorable` lists them".to_owned();
+                let message = "there is no such session to restore; list what there is first".to_owned();
                 reply.failed.push(RestoreFailure { name: name.clone(), message });
             }
         }

@@ -1,12 +1,14 @@
 //! The names of the program in a terminal's foreground: what a person would say is running there.
 
-use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
+use std::{ffi::OsStr, fs, io::Read, os::unix::ffi::OsStrExt, path::Path};
 
 /// How many processes are looked at below a shell that runs a command line, and how deep.
 const CHILDREN_MAX: usize = 8;
 const DEPTH_MAX: usize = 3;
 /// How much of a command line is read, in words.
 const WORDS_MAX: usize = 8;
+/// The same in bytes.
+const LINE_MAX: u64 = 4096;
 
 /// Names by which the program of a process group may be known, and which of its processes are interpreters: of these
 /// [`script_names`] has the names.
@@ -48,13 +50,15 @@ fn collect(pid: i32, depth: usize, found: &mut ProgramNames) {
 #[must_use]
 pub fn script_names(interpreters: &[i32]) -> Vec<String> {
     let name = |pid: &i32| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let mut line = Vec::new();
+        // A process can make its command line as long as its memory.
+        fs::File::open(format!("/proc/{pid}/cmdline")).ok()?.take(LINE_MAX).read_to_end(&mut line).ok()?;
         let mut words = line.split(|byte| *byte == 0).filter(|word| !word.is_empty()).take(WORDS_MAX).skip(1);
         let script = words.find(|word| !word.starts_with(b"-"))?;
         let name = Path::new(OsStr::from_bytes(script)).file_name()?.to_str()?;
         Some(name.split('.').next().unwrap_or_default().to_owned())
     };
-    interpreters.iter().filter_map(name).collect()
+    interpreters.iter().take(CHILDREN_MAX).filter_map(name).collect()
 }
 
 fn is_shell(name: &str) -> bool {

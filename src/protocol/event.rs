@@ -124,7 +124,8 @@ pub enum Event {
         /// The text of the notification.
         message: Option<String>,
     },
-    /// What a coding agent is doing has changed. Sent at most ten times a second for a run; the last state always is.
+    /// What a coding agent is doing has changed. Sent at most ten times a second for a run; the last
+    /// state always is, unless `events_lost` says that events are missing.
     AgentState {
         /// The session.
         session_id: SessionId,

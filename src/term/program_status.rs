@@ -100,7 +100,7 @@ impl StatusReport {
                 }
                 "id" => record.id = id(value)?,
                 "progress" => record.progress = value.parse().ok().filter(|percent| *percent <= 100),
-                "app" => record.app = Some(plain(value, APP_MAX)?),
+                "app" => record.app = Some(plain(value, APP_MAX)?).filter(|app| !app.is_empty()),
                 "title" => record.title = Some(decoded(value, TITLE_MAX)?),
                 "msg" => record.message = Some(decoded(value, MESSAGE_MAX)?),
                 // What later revisions add.
@@ -154,7 +154,16 @@ impl ProgramStatus {
                 Some(at) => self.records[at] = *record,
                 // The program's own has its place, however many are below it.
                 None if self.records.len() < RECORDS_MAX || record.id.is_empty() => self.records.push(*record),
-                None => {}
+                // One that is over makes room.
+                None => {
+                    let is_over = |old: &StatusRecord| {
+                        !old.id.is_empty() && !matches!(old.state, ProgramState::Working | ProgramState::Blocked)
+                    };
+                    if let Some(at) = self.records.iter().position(is_over) {
+                        self.records.remove(at);
+                        self.records.push(*record);
+                    }
+                }
             },
             StatusReport::Clear(id) => self.records.retain(|record| !is_within(&record.id, &id)),
         }
@@ -242,6 +251,11 @@ mod tests {
             apply(&format!("state=working:id=a/{number}"));
         }
         assert_eq!(apply("state=working:id=b").records().len(), RECORDS_MAX);
+        let has = |status: &ProgramStatus, id: &str| status.records().iter().any(|record| record.id == id);
+        assert!(!has(&apply("state=blocked:id=c"), "c"), "all of them are at work");
+        apply("state=done:id=a/7");
+        assert!(has(&apply("state=blocked:id=c"), "c"), "one that is over makes room");
+        apply("state=clear:id=c");
         assert_eq!(apply("state=blocked").records().last().unwrap().state, ProgramState::Blocked);
         assert_eq!(apply("state=clear:id=a").records().len(), 1, "a, and what is below it");
         apply("state=done:id=ab");

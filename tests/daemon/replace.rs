@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt, sync::Arc};
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Client, Daemon, Home, TERMI, eventually_some, proc};
+use crate::support::{Client, Daemon, Home, TERMI, eventually, eventually_some, proc};
 
 /// All that can be seen of a run.
 fn seen(client: &Client, run: &str) -> Json {
@@ -110,6 +110,25 @@ fn what_is_known_of_an_agent_is_known_afterwards_and_goes_on_from_there() {
     client.input(&run, "\n");
     let event = client.wait_event("it goes on", |event| is(&run, "working", event));
     assert_eq!(event["was"], "blocked");
+}
+
+/// What had not stood for its time was forgotten, until the next output.
+#[test]
+fn a_dialog_that_was_just_drawn_is_seen_afterwards() {
+    let home = Home::new();
+    let daemon = Daemon::start(&home);
+    let client = daemon.connect();
+    let path = home.path().join("claude");
+    let dialog = "printf '\\033[2J\\033[HDo you want to proceed?\\n❯ 1. Yes\\n  2. No\\nEsc to cancel'; read y";
+    fs::write(&path, format!("#!/bin/sh\necho up; read x; {dialog}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let run = client.ask("run", json!({"cmd": [path]}))["run_id"].as_str().unwrap().to_owned();
+    client.wait_event("an agent", |event| event["type"] == "agent_state" && event["run_id"] == run.as_str());
+    client.input(&run, "\n");
+    client.ask("wait", json!({"target": run, "until": {"pattern": "cancel"}, "timeout_ms": 20_000}));
+    let client = replaced(&daemon);
+    let state = || client.ask("agent_evidence", json!({"run_id": run}))["agent"]["state"].clone();
+    eventually("it is blocked", || state() == "blocked");
 }
 
 #[test]

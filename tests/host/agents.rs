@@ -160,7 +160,7 @@ fn a_dialog_of_a_hidden_agent_is_seen_and_gone_once_it_is_answered() {
             "osc",
             "answer: Which colour shall the door have? (Red · Blue)",
         ),
-        ("codex", "codex-visible", 31.7, 40.0, 43.0, "osc", ""),
+        ("codex", "codex-visible", 31.7, 40.0, 43.0, "osc", "Reason: May I make the file?"),
         ("copilot", "copilot-visible", 53.5, 62.0, 66.0, "screen", "Do you want to run this command?"),
         ("opencode", "opencode-visible", 117.0, 128.0, 128.0, "screen", ""),
     ];
@@ -172,9 +172,15 @@ fn a_dialog_of_a_hidden_agent_is_seen_and_gone_once_it_is_answered() {
     };
     for (name, recording, from, answered, _, source, message) in dialogs {
         let run = start(name, recording, from, answered);
-        let agent = wait_state(&host, &run, "blocked");
+        // What one that reports does not say comes from its screen, a moment later.
+        let asks = |event: &Json| {
+            event["type"] == "agent_state"
+                && event["run_id"] == run.run_id.as_str()
+                && event["agent"]["state"] == "blocked"
+                && event["agent"]["message"].as_str().unwrap_or_default() == message
+        };
+        let agent = host.wait_event(recording, asks)["agent"].clone();
         assert_eq!((&agent["app"], &agent["source"]), (&json!(name), &json!(source)), "{recording}");
-        assert_eq!(agent["message"].as_str().unwrap_or_default(), message, "{recording}");
         host.ask("kill", json!({"target": run.session_id, "signal": "KILL"}));
     }
     for (name, recording, _, answered, goes_on, ..) in dialogs.into_iter().filter(|(.., source, _)| *source != "osc") {
@@ -200,6 +206,20 @@ fn an_agent_in_a_shell_is_one_while_it_is_in_the_foreground() {
     host.input(&run.run_id, "\n");
     host.wait_event("no agent", |event| event["type"] == "agent_state" && event["agent"].is_null());
     assert_eq!(host.info(&run)["agent"], Json::Null);
+}
+
+/// It stayed blocked for ever, over a shell's bare prompt.
+#[test]
+fn an_agent_that_is_killed_in_a_shell_waits_no_longer() {
+    let home = Home::new();
+    let host = home.host().start();
+    let agent = shell(&home, "any-name", &format!("{}; read x", report("state=blocked:app=codex")));
+    let run = host.run(json!({"cmd": ["bash", "--norc", "-i"], "env": {"PS1": "prompt> "}}));
+    host.wait_pattern(&run, "prompt>");
+    host.input(&run.run_id, format!("{agent}\n"));
+    wait_state(&host, &run, "blocked");
+    host.input(&run.run_id, "\x1c");
+    host.wait_event("no agent", |event| event["type"] == "agent_state" && event["agent"].is_null());
 }
 
 #[test]

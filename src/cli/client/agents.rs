@@ -1,7 +1,7 @@
 //! `termi agents`: which coding agents there are, what each is doing, and who says so.
 
 use std::{
-    cmp::Reverse,
+    collections::BTreeMap,
     process::ExitCode,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -10,8 +10,8 @@ use super::{Failure, Outcome, candidates, connection::Connection, output, target
 use crate::{
     client::Message,
     protocol::{
-        AgentInfo, AgentKind, AgentSource, AgentState, Empty, Event, Evidence, RunInfo, RunTarget, SessionInfo,
-        Sessions, SessionsReply, Target,
+        AgentInfo, AgentKind, AgentSource, AgentState, Empty, Event, Evidence, RunId, RunInfo, RunTarget, SessionInfo,
+        Sessions, SessionsReply, Status, Target,
     },
     units,
 };
@@ -49,7 +49,7 @@ pub async fn run(args: Args) -> Outcome {
 }
 
 /// Who is to be looked at first: whoever waits, and of these who has waited longest.
-fn urgency(agent: &AgentInfo) -> (u8, Reverse<bool>, u64) {
+fn urgency(agent: &AgentInfo) -> (u8, u64) {
     let rank = match agent.state {
         AgentState::Blocked => 0,
         AgentState::Error => 1,
@@ -59,15 +59,16 @@ fn urgency(agent: &AgentInfo) -> (u8, Reverse<bool>, u64) {
         AgentState::Starting => 5,
         AgentState::Unknown => 6,
     };
-    // What was seen is not urgent, but for a question.
-    (rank, Reverse(!agent.seen), agent.since)
+    (rank, agent.since)
 }
 
 fn list(sessions: &SessionsReply, json: bool) -> Outcome {
     let mut agents: Vec<(&SessionInfo, &RunInfo, &AgentInfo, String)> = Vec::new();
     for (id, session) in sessions {
         for run in &session.processes {
-            agents.extend(run.agent.as_ref().map(|agent| (session, run, agent, id.to_string())));
+            // What one reported before its end is in `termi ls --json`; nobody waits there any more.
+            let agent = run.agent.as_ref().filter(|_| run.status == Status::Active);
+            agents.extend(agent.map(|agent| (session, run, agent, id.to_string())));
         }
     }
     agents.sort_by_key(|(_, _, agent, _)| urgency(agent));
@@ -133,28 +134,73 @@ pub fn word(state: AgentState) -> &'static str {
     }
 }
 
-async fn watch(connection: Connection, json: bool) -> Outcome {
-    let (client, mut inbox) = connection.into_parts();
-    client.initialize("termi-agents").await?;
-    while let Some(message) = inbox.next().await {
-        let Message::Event(event) = message else { continue };
-        let Event::AgentState { session_name, run_id, agent, was, .. } = &event else { continue };
-        if json {
-            output::json(&event)?;
-            continue;
-        }
-        let (name, run) = (output::one_line(session_name), run_id.short());
-        let was = was.map_or("", word);
-        let line = match agent {
-            None => format!("{name}:{run}  {was} -> no agent"),
-            Some(agent) => {
-                let message = output::one_line(agent.message.as_deref().unwrap_or_default());
-                format!("{name}:{run}  {}  {}  {message}", output::one_line(&agent.app), described(agent))
+/// Follows the states over replacements of the daemon; what was missed meanwhile is told from the list.
+async fn watch(mut connection: Connection, json: bool) -> Outcome {
+    let mut known: BTreeMap<RunId, (AgentState, Option<String>)> = BTreeMap::new();
+    let mut is_first = true;
+    loop {
+        let sessions = connection.read::<Sessions>(|| Empty {}).await?;
+        let (client, mut inbox) = connection.into_parts();
+        client.initialize("termi-agents").await?;
+        for (session_id, session) in &sessions {
+            for run in &session.processes {
+                let now = run.agent.as_ref().map(|agent| (agent.state, agent.message.clone()));
+                let was = known.get(&run.run_id).cloned();
+                if !is_first && now != was {
+                    let (session_id, session_name) = (session_id.clone(), session.name.clone());
+                    let (run_id, agent) = (run.run_id.clone(), run.agent.clone());
+                    let was = was.map(|(state, _)| state);
+                    print_change(&Event::AgentState { session_id, session_name, run_id, agent, was }, json)?;
+                }
+                match now {
+                    Some(now) => _ = known.insert(run.run_id.clone(), now),
+                    None => _ = known.remove(&run.run_id),
+                }
             }
+        }
+        is_first = false;
+        while let Some(message) = inbox.next().await {
+            match message {
+                Message::Event(event @ Event::AgentState { .. }) => {
+                    if let Event::AgentState { run_id, agent, .. } = &event {
+                        match agent {
+                            Some(agent) => {
+                                _ = known.insert(run_id.clone(), (agent.state, agent.message.clone()));
+                            }
+                            None => _ = known.remove(run_id),
+                        }
+                    }
+                    print_change(&event, json)?;
+                }
+                // Some are missing: the list says what has become of them.
+                Message::Event(Event::EventsLost { .. }) => break,
+                Message::Event(_) | Message::Frame { .. } => {}
+            }
+        }
+        drop((client, inbox));
+        connection = match Connection::open().await {
+            Ok(connection) => connection,
+            Err(Failure::NobodyThere(_) | Failure::HostGone(_)) => return Err(Failure::HostEnded),
+            Err(error) => return Err(error),
         };
-        output::line(line.trim_end())?;
     }
-    Err(Failure::HostEnded)
+}
+
+fn print_change(event: &Event, json: bool) -> Result<(), Failure> {
+    if json {
+        return output::json(event);
+    }
+    let Event::AgentState { session_name, run_id, agent, was, .. } = event else { return Ok(()) };
+    let (name, run) = (output::one_line(session_name), run_id.short());
+    let was = was.map_or("", word);
+    let line = match agent {
+        None => format!("{name}:{run}  {was} -> no agent"),
+        Some(agent) => {
+            let message = output::one_line(agent.message.as_deref().unwrap_or_default());
+            format!("{name}:{run}  {}  {}  {message}", output::one_line(&agent.app), described(agent))
+        }
+    };
+    output::line(line.trim_end())
 }
 
 async fn explain(connection: &mut Connection, target: &Target, json: bool) -> Outcome {
@@ -167,6 +213,7 @@ async fn explain(connection: &mut Connection, target: &Target, json: bool) -> Ou
     }
     let name = format!("{}:{}", found.session.name, run_id.short());
     match &reply.agent {
+        None if found.run.status != Status::Active => output::line(&format!("{name} has ended"))?,
         None => output::line(&format!("{name} is no coding agent that Termi knows"))?,
         Some(agent) => {
             output::line(&format!("{name} is {}: {}", output::one_line(&agent.app), described(agent)))?;

@@ -50,10 +50,9 @@ pub async fn run(args: Args) -> Outcome {
     }
     let mut runs = Vec::new();
     for (id, session) in &sessions {
-        let began = session.processes.iter().map(|run| run.started_at).min();
-        runs.extend(session.processes.iter().map(|run| ((began, id, run.started_at), session, run)));
+        runs.extend(session.processes.iter().map(|run| ((session.created_at, id), session, run)));
     }
-    // In the order in which they started, the runs of a session together.
+    // In the order in which sessions and their runs were made: what is started again stays in its place.
     runs.sort_by_key(|(order, ..)| *order);
     let rows: Vec<[String; 7]> = runs
         .into_iter()

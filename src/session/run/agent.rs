@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use nix::{errno::Errno, sys::signal::killpg, unistd::Pid};
+
 use super::Run;
 use crate::{
     agent::{Agent, LINES_MAX, Now, SavedAgent},
@@ -39,6 +41,10 @@ pub(super) struct WatchedAgent {
     /// When the group in the foreground was looked at, and whether there was output since.
     looked_at_group: Option<Instant>,
     has_printed: bool,
+    /// A command line is being read.
+    is_reading: bool,
+    /// The group that was in the foreground when it last reported.
+    reporter: Option<i32>,
     /// What clients were sent last, and when.
     sent: Option<AgentInfo>,
     sent_at: Option<Instant>,
@@ -46,17 +52,21 @@ pub(super) struct WatchedAgent {
 
 impl WatchedAgent {
     pub(super) fn new(agent: Agent) -> Self {
+        let is_changed = agent.is_watched();
         Self {
             sent: agent.info(),
             agent,
             title: String::new(),
             looked: (0, None),
-            is_changed: false,
+            // What had not stood for its time when it was saved is looked at again.
+            is_changed,
             group: None,
             looks: 0,
             looked_for: None,
             looked_at_group: None,
             has_printed: false,
+            is_reading: false,
+            reporter: None,
             sent_at: None,
         }
     }
@@ -69,8 +79,10 @@ impl WatchedAgent {
         self.agent.info()
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        let look = self.is_changed.then(|| self.looked.1.map_or_else(Instant::now, |last| last + SCREEN_INTERVAL));
+    /// `whole`: no synchronized update is under way, so that the screen can be looked at.
+    pub(super) fn deadline(&self, whole: bool) -> Option<Instant> {
+        let look =
+            (self.is_changed && whole).then(|| self.looked.1.map_or_else(Instant::now, |last| last + SCREEN_INTERVAL));
         let send = (self.agent.info() != self.sent)
             .then(|| self.sent_at.map_or_else(Instant::now, |last| last + EVENT_THROTTLE));
         let foreground =
@@ -101,6 +113,11 @@ impl WatchedAgent {
     }
 }
 
+/// Whether no process of a group is left.
+fn is_gone(group: i32) -> bool {
+    killpg(Pid::from_raw(group), None) == Err(Errno::ESRCH)
+}
+
 fn now() -> Now {
     Now { instant: Instant::now(), unix_ms: unix_ms(SystemTime::now()) }
 }
@@ -112,6 +129,7 @@ impl Run {
         self.agent.has_printed = true;
         self.look_at_foreground(now.instant);
         if effects.status_changed {
+            self.agent.reporter = self.program.master.as_ref().and_then(Master::foreground);
             self.agent.agent.on_status(self.terminal.program_status(), now);
         }
         if !self.agent.agent.is_watched() {
@@ -134,9 +152,19 @@ impl Run {
         if !self.agent.has_printed || !self.agent.looks_at_group(now) {
             return;
         }
-        self.agent.has_printed = false;
-        let Some(group) = self.program.master.as_ref().and_then(Master::foreground) else { return };
-        if self.agent.looks_for_program(group, now) {
+        // Of a shell's program that has gone without a word nothing is worked on, nor waited for.
+        if self.agent.reporter.is_some_and(is_gone) {
+            self.agent.reporter = None;
+            self.terminal.end_program_status();
+            self.agent.agent.on_status(self.terminal.program_status(), self::now());
+        }
+        let Some(group) = self.program.master.as_ref().and_then(Master::foreground) else {
+            self.agent.has_printed = false;
+            return;
+        };
+        // One that comes too early is made later.
+        self.agent.has_printed = !self.agent.looks_for_program(group, now);
+        if !self.agent.has_printed {
             let found = process::program_names(group);
             if found.interpreters.is_empty() {
                 self.agent_is(group, &found.names);
@@ -147,7 +175,10 @@ impl Run {
     }
 
     /// To read a command line may mean to wait with a process that waits for a disk.
-    fn look_for_script(&self, group: i32, found: ProgramNames) {
+    fn look_for_script(&mut self, group: i32, found: ProgramNames) {
+        if std::mem::replace(&mut self.agent.is_reading, true) {
+            return;
+        }
         let own = self.own.clone();
         tokio::task::spawn_blocking(move || {
             let mut names = process::script_names(&found.interpreters);
@@ -161,6 +192,7 @@ impl Run {
 
     /// The program of a group that is, or was, in the foreground has these names.
     pub(super) fn agent_is(&mut self, group: i32, names: &[String]) {
+        self.agent.is_reading = false;
         if self.agent.group != Some(group) || self.exit().is_some() {
             return;
         }

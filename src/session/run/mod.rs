@@ -301,7 +301,7 @@ impl Run {
             self.input.queue.stall_deadline(),
             self.resync_due(),
             self.notifications.due(),
-            self.agent.deadline(),
+            self.agent.deadline(whole),
             self.timeout().map(|(deadline, _)| deadline),
             self.clients.rejoined_until,
             self.waits.lags().then_some(self.output.last_output),

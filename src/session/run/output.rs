@@ -140,6 +140,7 @@ impl Run {
             // A program that draws update after update is always within one when its turn is over.
             self.clients.viewers.iter_mut().for_each(Viewer::mark);
             self.send_due_frames();
+            self.check_agent();
         }
         self.output.chunk_size = if begun.elapsed() > READ_BUDGET / 4 {
             (self.output.chunk_size / 4).max(MIN_CHUNK)

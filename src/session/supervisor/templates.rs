@@ -235,7 +235,11 @@ impl Supervisor {
 fn chosen(table: &Table, group: Option<&str>, names: Option<&[String]>) -> Result<Vec<String>> {
     for name in names.into_iter().flatten() {
         if !table.templates.contains_key(name) {
-            return Err(template::unknown(name, table.templates.keys()));
+            let is_group = table.templates.values().any(|one| one.group.as_ref() == Some(name));
+            let error = template::unknown(name, table.templates.keys());
+            let hint =
+                if is_group { format!("; {name:?} is a group of them, to be given as `group`") } else { String::new() };
+            return Err(Error::new(error.code, error.message + &hint));
         }
     }
     let fits = |(name, one): &(&String, &Template)| {
@@ -244,7 +248,10 @@ fn chosen(table: &Table, group: Option<&str>, names: Option<&[String]>) -> Resul
     let found: Vec<String> = table.templates.iter().filter(fits).map(|(name, _)| name.clone()).collect();
     match (found.is_empty(), group) {
         (true, Some(group)) => Err(Error::new(Code::NotFound, format!("no template is in a group {group:?}"))),
-        (true, None) => Err(Error::new(Code::NotFound, "no template is known; set some with `templates`")),
+        (true, None) => Err(Error::new(
+            Code::NotFound,
+            "no template is known: neither a project's file (.termi.json) nor the client's configuration has any",
+        )),
         _ => Ok(found),
     }
 }

@@ -81,15 +81,14 @@ def Write(sessions: dict<any>)
   var under = win_findbuf(shown)->mapnew((_, winid) => [winid, line('.', winid), get(rows, line('.', winid) - 2, {})])
   rows = []
   for [id, session] in items(sessions)
-    var begun = session.processes->mapnew((_, process) => process.started_at)->min()
     for process in session.processes
       if [session.name, session.group ?? '', process.command, process.last_line]->join("\n")->tolower()->stridx(tolower(filter)) >= 0
         rows->add({session_id: id, session_name: session.name, run_id: process.run_id, status: process.status,
-          group: session.group ?? '', process: process, order: [session.group ?? '', begun, id, process.started_at]})
+          group: session.group ?? '', process: process, order: [session.group ?? '', session.created_at, id, index(session.run_ids, process.run_id)]})
       endif
     endfor
   endfor
-  # Groups together, in the order of their names; within one, sessions and their runs in the order in which they started.
+  # Groups together, in the order of their names; within one, sessions and their runs in the order in which they were made.
   rows->sort((a, b) => {
     for [its, other] in range(4)->mapnew((_, at) => [a.order[at], b.order[at]])
       if its != other
