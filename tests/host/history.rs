@@ -86,6 +86,10 @@ fn two_hosts_write_one_history() {
             });
         }
     });
+    // Each writes what it has before it answers, and only that.
+    for host in &hosts {
+        host.ask("history", json!({}));
+    }
     assert_eq!(hosts[0].ask("history", json!({}))["total"], 20);
     assert_eq!(commands(&hosts[0], json!({})), commands(&hosts[1], json!({})));
 }
