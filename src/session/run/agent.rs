@@ -1,6 +1,9 @@
 //! A run as a coding agent: when its program, its title and its screen are looked at, and who is sent its state.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    sync::{Arc, Weak},
+    time::{Duration, Instant, SystemTime},
+};
 
 use nix::{errno::Errno, sys::signal::killpg, unistd::Pid};
 
@@ -41,8 +44,8 @@ pub(super) struct WatchedAgent {
     /// When the group in the foreground was looked at, and whether there was output since.
     looked_at_group: Option<Instant>,
     has_printed: bool,
-    /// A command line is being read.
-    is_reading: bool,
+    /// Held while a command line is being read.
+    reading: Weak<()>,
     /// The group that was in the foreground when it last reported.
     reporter: Option<i32>,
     /// What clients were sent last, and when.
@@ -65,7 +68,7 @@ impl WatchedAgent {
             looked_for: None,
             looked_at_group: None,
             has_printed: false,
-            is_reading: false,
+            reading: Weak::new(),
             reporter: None,
             sent_at: None,
         }
@@ -176,11 +179,14 @@ impl Run {
 
     /// To read a command line may mean to wait with a process that waits for a disk.
     fn look_for_script(&mut self, group: i32, found: ProgramNames) {
-        if std::mem::replace(&mut self.agent.is_reading, true) {
+        if self.agent.reading.strong_count() > 0 {
             return;
         }
+        let reading = Arc::new(());
+        self.agent.reading = Arc::downgrade(&reading);
         let own = self.own.clone();
         tokio::task::spawn_blocking(move || {
+            let _reading = reading;
             let mut names = process::script_names(&found.interpreters);
             names.extend(found.names);
             if let Some(own) = own.upgrade() {
@@ -192,7 +198,6 @@ impl Run {
 
     /// The program of a group that is, or was, in the foreground has these names.
     pub(super) fn agent_is(&mut self, group: i32, names: &[String]) {
-        self.agent.is_reading = false;
         if self.agent.group != Some(group) || self.exit().is_some() {
             return;
         }
