@@ -72,7 +72,15 @@ pub(super) async fn write_all(
 ) {
     loop {
         let message = tokio::select! {
-            Some(ack) = acks.recv() => ack,
+            Some(ack) = acks.recv() => {
+                // What was sent before the host's message was taken arrives before its answer.
+                let mut before = Vec::new();
+                for _ in 0..calls.len() {
+                    before.extend(calls.try_recv().unwrap_or_default());
+                }
+                before.extend(ack);
+                before
+            }
             Some(call) = calls.recv() => call,
             else => break,
         };

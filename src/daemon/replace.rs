@@ -40,7 +40,7 @@ use super::{Options, Serving, SocketLock, connect, connect::with_running, saved_
 use crate::{
     client::{Client, ClientError, whereabouts},
     process::{Proc, handed_down, own_executable},
-    protocol::{Code, CrossSession, Error, Event, Replace, ReplaceParams},
+    protocol::{Code, CrossSession, Error, Replace, ReplaceParams},
     rpc::Drain,
     server::Inherited,
     session::{State, Supervisor},
@@ -76,8 +76,11 @@ pub(super) struct Handed {
     pub state: State,
 }
 
-/// How long clients have to take note that they are to wait with what is typed.
-const NOTICE: Duration = Duration::from_millis(50);
+/// How long clients that do not answer events have to take note that they are to wait with what is typed,
+const NOTICE_MIN: Duration = Duration::from_millis(50);
+
+/// and how long the others have, at each of two looks: one that is stopped holds a replacement up no longer.
+const NOTICE_MAX: Duration = Duration::from_secs(1);
 
 /// How long a call that changes something may hold the replacement up, and others of its kind with it: one that ends a
 /// run has its grace.
@@ -199,9 +202,9 @@ impl Replacer {
         // What has been restored by now is not restorable to the next process.
         self.record.flush().await;
         // Who types waits from now on, if it knows how to.
-        self.supervisor.announce(Event::Replacing { begins: true });
-        let _going_on = GoingOn(&self.supervisor, &self.frozen);
-        tokio::time::sleep(NOTICE).await;
+        let hold = self.supervisor.hold_input().await?;
+        let _accepting = Accepting(&self.frozen);
+        tokio::join!(tokio::time::sleep(NOTICE_MIN), hold.is_noted(NOTICE_MAX));
         // Calls begin again and runs go on when these are dropped, at the end of every way but the last.
         let (mut closed, mut answered_since) = (None, self.head.answered_since);
         let drained = async {
@@ -209,6 +212,10 @@ impl Replacer {
             if !self.drain.is_drained(DRAIN_TIMEOUT).await {
                 warn!("calls are still under way after {DRAIN_TIMEOUT:?}; their clients get no answer");
                 answered_since = self.head.generation;
+            }
+            // Those that came meanwhile.
+            if !hold.is_noted(NOTICE_MAX).await {
+                warn!("a client does not take note that it is to wait; what it sends now may be lost");
             }
         };
         let frozen = self.supervisor.freeze(drained).await?;
@@ -232,13 +239,12 @@ impl Replacer {
     }
 }
 
-/// Tells clients that everything goes on as it was, when it is dropped: it is not, when another binary has taken over.
-struct GoingOn<'a>(&'a Supervisor, &'a watch::Sender<bool>);
+/// Clients are accepted again when this is dropped.
+struct Accepting<'a>(&'a watch::Sender<bool>);
 
-impl Drop for GoingOn<'_> {
+impl Drop for Accepting<'_> {
     fn drop(&mut self) {
-        self.1.send_replace(false);
-        self.0.announce(Event::Replacing { begins: false });
+        self.0.send_replace(false);
     }
 }
 

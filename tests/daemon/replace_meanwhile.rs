@@ -196,3 +196,60 @@ fn a_call_by_notification_is_under_way_until_its_answer_is_out() {
     let since = after["answered_since"].as_u64();
     assert!(since.is_none_or(|since| since > before), "it may have been carried out: {after}");
 }
+
+/// The next message of the host that is a request: its id, its method and its parameters.
+fn next_request(stream: &mut UnixStream) -> (u64, String, Json) {
+    loop {
+        let Value::Array(message) = rmpv::decode::read_value(stream).unwrap() else { panic!("no message") };
+        if message[0].as_u64() == Some(0) {
+            let params = crate::support::to_json(&message[3])[0].clone();
+            return (message[1].as_u64().unwrap(), message[2].as_str().unwrap().to_owned(), params);
+        }
+    }
+}
+
+/// Clients had a moment to hear of it: what one sent that heard of it later was lost. Now each is waited for until it
+/// has answered, one that comes meanwhile too.
+#[test]
+fn what_a_client_sends_before_it_takes_note_arrives() {
+    let home = Home::new();
+    let daemon = Daemon::start(&home);
+    let other = daemon.connect();
+    let run = other.ask("run", json!({"cmd": "stty -echo; echo begun; exec cat >taken"}));
+    other.ask("wait", json!({"target": run["run_id"], "until": {"pattern": "begun"}}));
+    let mut slow = UnixStream::connect(daemon.socket()).unwrap();
+    let mut late = slow.try_clone().unwrap();
+    let mut post = |message: Vec<Value>| rmpv::encode::write_value(&mut slow, &Value::Array(message)).unwrap();
+    let args = |params: Json| Value::Array(vec![from_json(&params)]);
+    post(vec![0.into(), 1.into(), "initialize".into(), args(json!({"protocol": 1}))]);
+    let generation = other.ask("join", json!({"protocol": 1}))["generation"].as_u64().unwrap();
+    let (binary, gate) = held(&home);
+    eventually("it is registered", || {
+        rmpv::decode::read_value(&mut late).is_ok_and(|answer| answer[0].as_u64() == Some(1))
+    });
+    let _replacement = other.begin("replace", json!({"binary": binary}));
+    let (id, method, event) = next_request(&mut late);
+    assert_eq!((method.as_str(), &event["type"], &event["begins"]), ("event", &json!("replacing"), &json!(true)));
+    let newcomer = daemon.connect();
+    newcomer.wait_for("it is to wait as well", |state| {
+        state.events.iter().find(|event| event["type"] == "replacing" && event["begins"] == true).cloned()
+    });
+    // As long as it took that much, and longer, runs stood still.
+    let until = std::time::Instant::now() + std::time::Duration::from_millis(400);
+    while std::time::Instant::now() < until && !is_asked(&home) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    for line in ["one\n", "two\n"] {
+        post(vec![2.into(), "input".into(), args(json!({"run_id": run["run_id"], "data": line}))]);
+    }
+    post(vec![1.into(), id.into(), Value::Nil, true.into()]);
+    home.release(&gate);
+    eventually("the other has taken over", || generation_is(&daemon, generation + 1));
+    eventually("all of it has arrived", || {
+        std::fs::read_to_string(home.path().join("taken")).is_ok_and(|taken| taken == "one\ntwo\n")
+    });
+}
+
+fn generation_is(daemon: &Daemon, number: u64) -> bool {
+    generation(daemon).as_u64() == Some(number)
+}

@@ -13,7 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    watch,
+};
 
 use crate::protocol::{Event, Frame, ViewId};
 
@@ -30,7 +33,7 @@ pub struct Client {
     id: ClientId,
     /// Unbounded, but never long: a view has at most one frame in flight.
     frames: mpsc::UnboundedSender<FrameJob>,
-    events: mpsc::Sender<(Event, Option<Ack>)>,
+    events: mpsc::Sender<(Event, Option<Receipt>)>,
     lost: Arc<AtomicU64>,
     synchronized_output: Arc<AtomicBool>,
     gone: Arc<AtomicBool>,
@@ -66,23 +69,32 @@ pub struct Outbox {
 /// Events on their way to one client.
 #[derive(Debug)]
 pub struct Events {
-    waiting: mpsc::Receiver<(Event, Option<Ack>)>,
+    waiting: mpsc::Receiver<(Event, Option<Receipt>)>,
     lost: Arc<AtomicU64>,
     /// Of the event that was given out last.
-    taken: Option<Ack>,
+    taken: Option<Receipt>,
+}
+
+/// What is told when the client has taken an event, or is gone.
+#[derive(Debug)]
+enum Receipt {
+    /// The run, of a line.
+    Line(Ack),
+    /// Whoever holds the sender, by the drop.
+    Notice { _taken: watch::Receiver<()> },
 }
 
 impl Events {
     /// The next event; none when nobody can send one any more. To ask for it says that the client has the one
     /// before.
     pub async fn next(&mut self) -> Option<Event> {
-        if let Some(ack) = self.taken.take() {
+        if let Some(Receipt::Line(ack)) = self.taken.take() {
             ack.answer(true);
         }
         match self.lost.swap(0, Ordering::Relaxed) {
             0 => {
-                let (event, ack) = self.waiting.recv().await?;
-                self.taken = ack;
+                let (event, receipt) = self.waiting.recv().await?;
+                self.taken = receipt;
                 Some(event)
             }
             count => Some(Event::EventsLost { count }),
@@ -198,11 +210,19 @@ impl Client {
         }
     }
 
+    /// Sends an event, and drops `taken` once the client has taken it and what it had sent before is carried out, or
+    /// when it is gone or loses the event.
+    pub(super) fn notice(&self, event: Event, taken: watch::Receiver<()>) {
+        if let Err(TrySendError::Full(_)) = self.events.try_send((event, Some(Receipt::Notice { _taken: taken }))) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Sends an event that is acknowledged once the client has taken it, or is gone. False when so many others wait
     /// that there is no room for it.
     pub(super) fn line(&self, event: Event, ack: impl FnOnce() -> Ack) -> bool {
         match self.events.try_reserve() {
-            Ok(place) => place.send((event, Some(ack()))),
+            Ok(place) => place.send((event, Some(Receipt::Line(ack())))),
             Err(TrySendError::Full(())) => return false,
             // The drop tells the run.
             Err(TrySendError::Closed(())) => drop(ack()),

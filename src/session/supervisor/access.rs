@@ -228,7 +228,7 @@ impl Supervisor {
     /// # Errors
     /// When the supervisor is gone.
     pub async fn register(&self, client: Client, caller: Caller) -> Result<()> {
-        self.with(|table| table.clients.push((client, caller))).await
+        self.with(|table| table.add_client(client, caller)).await
     }
 
     /// The session whose program a shim watches over.

@@ -51,6 +51,31 @@ impl Drop for Frozen {
     }
 }
 
+/// Clients wait with what is typed until this is dropped.
+pub struct InputHold {
+    /// Has a receiver for each client that has not taken note.
+    untold: Arc<watch::Sender<()>>,
+    supervisor: Supervisor,
+}
+
+impl InputHold {
+    /// Waits until all clients have taken note, those that came meanwhile too, and what they had sent before is with
+    /// its runs; at the latest for `patience`. False when one has not.
+    pub async fn is_noted(&self, patience: Duration) -> bool {
+        tokio::time::timeout(patience, self.untold.closed()).await.is_ok()
+    }
+}
+
+impl Drop for InputHold {
+    fn drop(&mut self) {
+        let supervisor = self.supervisor.clone();
+        tokio::spawn(async move {
+            // Clients of a supervisor that is gone are gone too.
+            let _ = supervisor.with(Table::release_input).await;
+        });
+    }
+}
+
 /// Waits a moment, unless it is too late.
 async fn wait_until(until: Instant, why: &str) -> Result<()> {
     if Instant::now() > until {
@@ -61,6 +86,15 @@ async fn wait_until(until: Instant, why: &str) -> Result<()> {
 }
 
 impl Supervisor {
+    /// Tells every client to wait with what is typed until the result is dropped.
+    ///
+    /// # Errors
+    /// When the supervisor is gone.
+    pub async fn hold_input(&self) -> Result<InputHold> {
+        let untold = self.with(Table::hold_input).await?;
+        Ok(InputHold { untold, supervisor: self.clone() })
+    }
+
     /// Stops every run where it is, and puts everything down. `drained` is waited for just before: it ends when no call
     /// that changes something is under way.
     ///

@@ -34,9 +34,8 @@ use crate::{
     history::HistoryStore,
     protocol::{
         AgentEvidenceReply, AttachParams, AttachReply, Bytes, ClipboardParams, ColorsParams, CrossSession, Empty,
-        Error, Event, HoldParams, InputParams, LinesParams, LinesReply, LinkParams, LinkReply, PromptsReply,
-        RenameParams, RenameReply, ResizeParams, Result, RunId, SnapshotParams, SnapshotReply, SubscribeReply,
-        VisibleParams,
+        Error, HoldParams, InputParams, LinesParams, LinesReply, LinkParams, LinkReply, PromptsReply, RenameParams,
+        RenameReply, ResizeParams, Result, RunId, SnapshotParams, SnapshotReply, SubscribeReply, VisibleParams,
     },
     session::{
         client::{Client, ClientId, viewer::AttachOptions},
@@ -124,11 +123,6 @@ impl Supervisor {
         let job: Job = Box::new(move |table| _ = reply.send(job(table)));
         self.jobs.send(job).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())
-    }
-
-    /// Tells every client something.
-    pub fn announce(&self, event: Event) {
-        self.services.announcer.announce(Announcement::Event { event, except: Vec::new() });
     }
 
     /// Forgets a client and its views.

@@ -85,6 +85,9 @@ pub struct Table {
     pub templates: BTreeMap<String, Template>,
     /// Another binary is being put in this one's place: nothing is started for the moment.
     pub paused: bool,
+    /// The daemon is about to be replaced, and clients are to wait with what is typed: has a receiver for each that was
+    /// told and has not yet taken note.
+    pub holding: Option<Arc<watch::Sender<()>>>,
     /// It stands still until the other end is dropped.
     pub frozen: Option<watch::Receiver<()>>,
     /// One more holder for each call that starts or ends runs one after another: a replacement waits for it.
@@ -137,6 +140,7 @@ impl Table {
             closing: false,
             templates: BTreeMap::new(),
             paused: false,
+            holding: None,
             frozen: None,
             sequences: Arc::default(),
             lifecycle: Lifecycle::default(),
@@ -178,6 +182,30 @@ impl Table {
 
     fn event(&mut self, event: Event) {
         self.tell(&Announcement::Event { event, except: Vec::new() });
+    }
+
+    /// Clients are to wait with what is typed, those that come meanwhile too.
+    pub fn hold_input(&mut self) -> Arc<watch::Sender<()>> {
+        let holding = Arc::new(watch::Sender::new(()));
+        for (client, _) in &self.clients {
+            client.notice(Event::Replacing { begins: true }, holding.subscribe());
+        }
+        self.holding = Some(Arc::clone(&holding));
+        holding
+    }
+
+    /// What is typed may come again.
+    pub fn release_input(&mut self) {
+        if self.holding.take().is_some() {
+            self.event(Event::Replacing { begins: false });
+        }
+    }
+
+    pub fn add_client(&mut self, client: Client, caller: Caller) {
+        if let Some(holding) = &self.holding {
+            client.notice(Event::Replacing { begins: true }, holding.subscribe());
+        }
+        self.clients.push((client, caller));
     }
 
     pub fn forget_client(&mut self, client: ClientId) {

@@ -233,6 +233,9 @@ impl Shown {
         self.is_held = false;
         let end = loop {
             tokio::select! {
+                // In order: what the host has said, as that it is to be waited for, counts before anything is sent. Its
+                // messages are never endless, as each frame waits for the answer to the one before.
+                biased;
                 told = self.signals.next() => {
                     if let Told::ToEnd(number) = told {
                         break End::Signalled(number);
@@ -242,7 +245,18 @@ impl Shown {
                     self.tty.write(&self.mirror.repaint())?;
                     sized = Some(size);
                 }
-                keys = self.keys.recv() => if let Some(end) = self.typed(keys) { break end },
+                message = inbox.next() => match message {
+                    None => break End::Lost,
+                    Some(Message::Frame { frame, ack }) => {
+                        if frame.view_id == view {
+                            let data = self.mirror.take(&frame);
+                            self.tty.note_mouse(self.mirror.reports_mouse());
+                            self.tty.write(&data)?;
+                        }
+                        ack.accept();
+                    }
+                    Some(Message::Event(event)) => if let Some(end) = self.hear(event) { break end },
+                },
                 // Nothing here waits for the host: it may be stopped, and keys are still to be read.
                 ready = client.ready(), if !self.is_held && (sized.is_some() || !self.unsent.is_empty()) => {
                     if ready.is_err() {
@@ -262,18 +276,7 @@ impl Shown {
                         break End::Lost;
                     }
                 }
-                message = inbox.next() => match message {
-                    None => break End::Lost,
-                    Some(Message::Frame { frame, ack }) => {
-                        if frame.view_id == view {
-                            let data = self.mirror.take(&frame);
-                            self.tty.note_mouse(self.mirror.reports_mouse());
-                            self.tty.write(&data)?;
-                        }
-                        ack.accept();
-                    }
-                    Some(Message::Event(event)) => if let Some(end) = self.hear(event) { break end },
-                },
+                keys = self.keys.recv() => if let Some(end) = self.typed(keys) { break end },
             }
         };
         // On the way out too: what was typed before the detach key.
