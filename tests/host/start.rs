@@ -272,3 +272,38 @@ fn unix_ms() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     u64::try_from(now.as_millis()).unwrap()
 }
+
+/// doc/faults.md row 48: a host that was started inside a multiplexer, a terminal or an agent passes nothing on that says so.
+#[test]
+fn nothing_of_where_the_host_was_started_reaches_its_programs() {
+    let misleading = [
+        ("TMUX", "/tmp/tmux-0/default,1,0"),
+        ("TMUX_PANE", "%0"),
+        ("STY", "1.pts-0"),
+        ("ZELLIJ_SESSION_NAME", "x"),
+        ("CLAUDECODE", "1"),
+        ("CLAUDE_CODE_ENTRYPOINT", "cli"),
+        ("CODEX_SANDBOX", "seatbelt"),
+        ("CMUX_SURFACE_ID", "1"),
+        ("GHOSTTY_BIN_DIR", "/x"),
+        ("KITTY_WINDOW_ID", "1"),
+        ("WEZTERM_PANE", "0"),
+        ("VSCODE_INJECTION", "1"),
+        ("HERDR_PANE_ID", "1"),
+        ("TERM_PROGRAM", "iTerm.app"),
+        ("TERM_PROGRAM_VERSION", "3.5"),
+    ];
+    let mut setup = Home::new().host().env("CODEX_HOME", "/kept");
+    for (key, value) in misleading {
+        setup = setup.env(key, value);
+    }
+    let host = setup.start();
+    let run = host.run_line("read x");
+    let environment = proc::environment(host.info(&run)["pid"].as_i64().unwrap().try_into().unwrap());
+    let value = |key: &str| environment.iter().find_map(|entry| entry.strip_prefix(key)?.strip_prefix('='));
+    for (key, _) in &misleading[..misleading.len() - 2] {
+        assert_eq!(value(key), None, "{key}");
+    }
+    assert_eq!((value("TERM_PROGRAM"), value("CODEX_HOME")), (Some("termi"), Some("/kept")));
+    assert_eq!(value("TERM_PROGRAM_VERSION"), Some(env!("CARGO_PKG_VERSION")));
+}

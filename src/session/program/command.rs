@@ -11,28 +11,85 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::{CommandSpec, Error, Result};
 
-/// Variables of the editor or of the terminal the host was started in, which would mislead a program in this one.
-const NOT_INHERITED: [&str; 20] = [
+/// Variables of the editor, the terminal or the multiplexer that the host was started in, which would mislead a program in
+/// this one. A name that ends in `*` stands for all that begin so.
+const NOT_INHERITED: &[&str] = &[
+    // What a terminal says of itself.
     "COLORFGBG",
     "COLUMNS",
     "LINES",
     "TERMCAP",
-    "TERM_PROGRAM",
-    "TERM_PROGRAM_VERSION",
+    "TERM_PROGRAM*",
+    "TERM_SESSION_ID",
+    "TERM_FEATURES",
+    "TERMINAL_EMULATOR",
+    "LC_TERMINAL*",
+    "WINDOWID",
     "VTE_VERSION",
-    "KITTY_WINDOW_ID",
-    "KITTY_PID",
-    "WEZTERM_PANE",
-    "ALACRITTY_WINDOW_ID",
-    "ITERM_SESSION_ID",
-    "WT_SESSION",
+    "GNOME_TERMINAL_*",
+    "KONSOLE_*",
+    "KITTY_*",
+    "GHOSTTY_*",
+    "WEZTERM_*",
+    "ALACRITTY_*",
+    "ITERM_*",
+    "TILIX_ID",
+    "TERMINATOR_UUID",
+    "WT_*",
+    "VSCODE_*",
+    "CMUX_*",
+    "WARP_*",
+    // A multiplexer.
+    "TMUX*",
+    "STY",
+    "WINDOW",
+    "ZELLIJ*",
+    "HERDR_*",
+    "ABDUCO_*",
+    "DVTM*",
+    "SHPOOL_*",
+    "ZMX_*",
+    // An editor.
     "VIM",
     "VIMRUNTIME",
     "MYVIMRC",
     "NVIM_LISTEN_ADDRESS",
     "NVIM_LOG_FILE",
+    "VIM_TERMINAL",
+    "VIM_SERVERNAME",
+    "INSIDE_EMACS",
+    // A coding agent.
+    "CLAUDECODE",
+    "CLAUDE_CODE_*",
+    "CLAUDE_PID",
+    "CODEX_*",
+    "GEMINI_CLI",
+    "QWEN_CODE",
+    "OPENCODE",
+    "OPENCODE_PID",
+    "COPILOT_CLI",
+    "CURSOR_AGENT",
+    "CURSOR_TRACE_ID",
+    // Another host.
     "TERMI_SOCKET",
     "TERMI_SHIM",
+];
+
+/// Names among those that people set themselves: where something is, who they are, and how a program is to behave.
+const SETTINGS: &[&str] = &[
+    "TMUX_TMPDIR",
+    "CODEX_HOME",
+    "CODEX_API_KEY",
+    "CODEX_CA_CERTIFICATE",
+    "CLAUDE_CODE_API_KEY*",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "CLAUDE_CODE_USE_*",
+    "CLAUDE_CODE_SKIP_*",
+    "CLAUDE_CODE_DISABLE_*",
+    "CLAUDE_CODE_ENABLE_*",
+    "CLAUDE_CODE_MAX_*",
+    "CLAUDE_CODE_SUBAGENT_MODEL",
+    "CLAUDE_CODE_SHELL*",
 ];
 
 /// A command, ready to be executed.
@@ -122,15 +179,22 @@ pub fn no_nul(key: &str, text: &str) -> Result<()> {
 /// in, and not one that Termi sets itself.
 #[must_use]
 pub fn is_inherited(key: &str) -> bool {
-    is_env_name(key)
-        && !NOT_INHERITED.contains(&key)
-        && !matches!(key, "TERM" | "COLORTERM")
-        && !key.starts_with("TERMI_")
+    is_env_name(key) && !misleads(key) && !matches!(key, "TERM" | "COLORTERM") && !key.starts_with("TERMI_")
+}
+
+fn misleads(key: &str) -> bool {
+    let is_among = |names: &[&str]| {
+        names.iter().any(|name| match name.strip_suffix('*') {
+            Some(prefix) => key.starts_with(prefix),
+            None => key == *name,
+        })
+    };
+    is_among(NOT_INHERITED) && !is_among(SETTINGS)
 }
 
 /// What of the host's own environment programs get.
 pub fn inherited_env() -> Vec<(OsString, OsString)> {
-    std::env::vars_os().filter(|(key, _)| !NOT_INHERITED.iter().any(|name| key == name)).collect()
+    std::env::vars_os().filter(|(key, _)| !key.to_str().is_some_and(misleads)).collect()
 }
 
 /// The folder a client named: `~` is the home folder, what is relative is so to `base`.
@@ -182,6 +246,51 @@ pub fn is_env_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_a_multiplexer_or_an_agent_says_of_itself_is_not_inherited_and_a_setting_is() {
+        for key in [
+            "TMUX",
+            "TMUX_PANE",
+            "STY",
+            "ZELLIJ",
+            "ZELLIJ_SESSION_NAME",
+            "CLAUDECODE",
+            "CLAUDE_CODE_ENTRYPOINT",
+            "CLAUDE_CODE_SSE_PORT",
+            "CODEX_SANDBOX",
+            "CODEX_THREAD_ID",
+            "CMUX_SURFACE_ID",
+            "GHOSTTY_RESOURCES_DIR",
+            "KITTY_LISTEN_ON",
+            "WEZTERM_UNIX_SOCKET",
+            "VSCODE_IPC_HOOK_CLI",
+            "HERDR_PANE_ID",
+            "TERM_PROGRAM_VERSION",
+            "LC_TERMINAL",
+            "INSIDE_EMACS",
+            "TERMI_SOCKET",
+            "TERM",
+            "",
+        ] {
+            assert!(!is_inherited(key), "{key}");
+        }
+        for key in [
+            "PATH",
+            "TMUX_TMPDIR",
+            "CODEX_HOME",
+            "CLAUDE_CODE_USE_BEDROCK",
+            "CLAUDE_CONFIG_DIR",
+            "CLAUDE_CODE_OAUTH_TOKEN",
+            "NVIM",
+            "LC_TIME",
+            "STYLE",
+            "TERMUX_VERSION",
+            "GEMINI_API_KEY",
+        ] {
+            assert!(is_inherited(key), "{key}");
+        }
+    }
 
     #[test]
     fn the_program_of_a_line_is_the_word_people_mean() {
