@@ -130,10 +130,10 @@ function M.snapshot(target, opts)
   return require('termi.run.actions').snapshot(target, opts)
 end
 
---- Calls `on_done` when a run has ended, or has printed a pattern, or has been silent for a time. The editor goes on
---- meanwhile.
+--- Calls `on_done` when a run has ended, or has printed a pattern, or has been silent for a time, or is a coding agent in
+--- one of some states. The editor goes on meanwhile.
 ---@param target string
----@param opts? { pattern?: string, idle_ms?: integer, timeout_ms?: integer } default: until it has ended
+---@param opts? { pattern?: string, after?: 'now'|integer, idle_ms?: integer, state?: string[], timeout_ms?: integer } default: until it has ended
 ---@param on_done fun(err?: string, result?: termi.WaitResult)
 function M.wait(target, opts, on_done)
   require('termi.run.actions').wait(target, opts, on_done)

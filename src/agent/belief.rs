@@ -170,9 +170,9 @@ impl Agent {
         self.saved.clone()
     }
 
-    /// Other rules hold from now on.
-    pub fn set_rules(&mut self, rules: Arc<Rules>) {
-        self.rules = Some(rules);
+    /// Other rules hold from now on; with none those in the binary.
+    pub fn set_rules(&mut self, rules: Option<Arc<Rules>>) {
+        self.rules = rules;
     }
 
     fn rules(&self) -> &Rules {
@@ -306,6 +306,12 @@ impl Agent {
     /// Believes what has stood for its time.
     pub fn on_deadline(&mut self, now: Now) {
         self.believe(now);
+    }
+
+    /// The state that is believed; none while it is no agent.
+    #[must_use]
+    pub fn state(&self) -> Option<AgentState> {
+        self.saved.belief.as_ref().map(|belief| belief.state)
     }
 
     /// What is believed; none while it is no agent.

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Error, Result};
+
 /// What a coding agent is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -21,6 +23,37 @@ pub enum AgentState {
     Error,
     /// Nothing says.
     Unknown,
+}
+
+impl AgentState {
+    /// All of them, by their names on the wire.
+    pub const ALL: [(&'static str, Self); 7] = [
+        ("starting", Self::Starting),
+        ("ready", Self::Ready),
+        ("working", Self::Working),
+        ("blocked", Self::Blocked),
+        ("done", Self::Done),
+        ("error", Self::Error),
+        ("unknown", Self::Unknown),
+    ];
+
+    /// The state of that name.
+    ///
+    /// # Errors
+    /// `invalid_params`, with the names there are, under `key`.
+    pub fn of_name(key: &str, name: &str) -> Result<Self> {
+        let found = Self::ALL.iter().find(|(its, _)| *its == name).map(|(_, state)| *state);
+        found.ok_or_else(|| {
+            let names = Self::ALL.map(|(name, _)| name).join(", ");
+            Error::invalid(key, name, &format!("an agent is in none but {names}"))
+        })
+    }
+
+    /// Its name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, state)| *state == self).map_or("unknown", |(name, _)| name)
+    }
 }
 
 /// What an agent that is blocked waits for.

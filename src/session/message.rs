@@ -24,6 +24,15 @@ use crate::{
 /// microseconds; a client that sends them faster waits.
 pub const MAILBOX_CAPACITY: usize = 256;
 
+/// What came of typing into an active run.
+#[derive(Debug, Clone, Copy)]
+pub struct Typed {
+    /// False when the program does not read what waits for it already.
+    pub taken: bool,
+    /// The number of the line in which its output from then on begins.
+    pub seq: u64,
+}
+
 /// The messages that a run takes, each with the channel for its reply.
 pub enum RunMessage {
     Input {
@@ -37,7 +46,7 @@ pub enum RunMessage {
         data: Vec<u8>,
         paste: bool,
         enter: bool,
-        reply: oneshot::Sender<Option<bool>>,
+        reply: oneshot::Sender<Option<Typed>>,
     },
     /// Its tree has passed a limit.
     Passed {

@@ -86,8 +86,8 @@ pub fn check(name: &str, template: &Template) -> Result<()> {
         if after.timeout_ms == Some(0) {
             return Err(Error::invalid("after.timeout_ms", 0, "at least 1 millisecond"));
         }
-        if let Some(crate::protocol::Until::Pattern(pattern)) = &after.until {
-            crate::protocol::compile_pattern("after.until.pattern", pattern)?;
+        if let Some(crate::protocol::Until::Pattern(until)) = &after.until {
+            crate::protocol::compile_pattern("after.until.pattern", &until.pattern)?;
         }
     }
     if let (Some(session), Some(name)) = (&template.session, &template.name)

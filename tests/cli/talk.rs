@@ -109,8 +109,13 @@ fn wait_says_by_its_exit_code_what_came() {
     assert_eq!(home.termi(&["wait", "p", "--pattern", "never", "--timeout", "50ms"]).code, 124);
     home.done(&["wait", "p", "--idle", "0.05"]);
     assert_eq!(home.json(&["wait", "p", "--pattern", "h(.)re", "--json"])["line"], "here");
-    let waits = home.start(&["wait", "p"]);
+    assert_eq!(home.termi(&["wait", "p", "--pattern", "here", "--after", "now", "--timeout", "50ms"]).code, 124);
+    let why = home.refused(125, &["wait", "p", "--state", "blocked,dnoe"]);
+    assert!(why.contains("state is \"dnoe\"") && why.contains("ready"), "{why}");
+    assert!(home.refused(125, &["wait", "p", "--pattern", "x", "--after", "then"]).contains("neither `now` nor"));
+    let (waits, ends) = (home.start(&["wait", "p"]), home.start(&["wait", "p", "--state", "done"]));
     home.done(&["send", "--enter", "p", ""]);
+    assert_eq!(ends.end().0, 1);
     assert_eq!(waits.end().0, 128 + 2);
     let why = home.refused(125, &["wait", "nobody"]);
     assert!(why.contains("there is no session \"nobody\""), "{why}");

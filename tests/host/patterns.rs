@@ -134,3 +134,26 @@ fn what_is_no_pattern_is_refused_in_one_line_with_what_is_wrong() {
         assert!(message.contains(said) && message.starts_with("pattern is") && !message.contains('\n'), "{message}");
     }
 }
+
+#[test]
+fn what_was_printed_before_does_not_count_where_only_what_comes_is_waited_for() {
+    let host = Host::start();
+    let run = host.run_line("stty -echo; echo ready; while read x; do echo \"$x\"; done");
+    let until = |after: Option<serde_json::Value>| match after {
+        Some(after) => json!({"target": run.run_id, "until": {"pattern": "ready", "after": after}}),
+        None => json!({"target": run.run_id, "until": {"pattern": "ready"}}),
+    };
+    assert_eq!(host.ask("wait", until(None))["line"], "ready");
+    let now = host.begin("wait", until(Some(json!("now"))));
+    let none =
+        host.ask("wait", json!({"target": run.run_id, "until": {"pattern": "ready", "after": "now"}, "timeout_ms": 1}));
+    assert_eq!(none["reason"], "timeout");
+    let seq = host.ask("send", json!({"target": run.run_id, "data": "first", "enter": true}))["seq"].clone();
+    host.ask("wait", json!({"target": run.run_id, "until": {"pattern": "first", "after": seq}}));
+    assert!(!now.is_answered());
+    let seq = host.ask("send", json!({"target": run.run_id, "data": "ready again", "enter": true}))["seq"].clone();
+    assert_eq!(host.ask("wait", until(Some(seq)))["line"], "ready again");
+    assert_eq!(now.answer().unwrap()["line"], "ready again");
+    let why = host.call("wait", until(Some(json!("then")))).unwrap_err();
+    assert!(why.code == "invalid_params" && why.message.contains("until is"), "{}", why.message);
+}

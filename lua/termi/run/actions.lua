@@ -212,7 +212,7 @@ end
 ---@field unsearched_bytes? integer that were printed and are not kept any more, when no line matched the pattern
 
 ---@param target string
----@param opts? { pattern?: string, idle_ms?: integer, timeout_ms?: integer }
+---@param opts? { pattern?: string, after?: 'now'|integer, idle_ms?: integer, state?: string[], timeout_ms?: integer }
 ---@param on_done fun(err?: string, result?: termi.WaitResult)
 function M.wait(target, opts, on_done)
   opts = opts or {}
@@ -221,9 +221,11 @@ function M.wait(target, opts, on_done)
   end
   local condition = 'exit' ---@type string|table
   if opts.pattern then
-    condition = { pattern = opts.pattern }
+    condition = { pattern = opts.pattern, after = opts.after }
   elseif opts.idle_ms then
     condition = { idle_ms = opts.idle_ms }
+  elseif opts.state then
+    condition = { state = opts.state }
   end
   local routes = sessions.route(target)
   local left, done = #routes, false
@@ -246,7 +248,7 @@ function M.wait(target, opts, on_done)
       end, route.host)
     end
   end
-  if not opts.pattern then
+  if not opts.pattern or opts.after then
     return start(0)
   end
   -- Before the wait: what is cut while it looks on has been searched.

@@ -2,7 +2,7 @@
 
 use std::{io::Read, process::ExitCode};
 
-use super::{FAILED, Failure, Outcome, connection::Connection};
+use super::{FAILED, Failure, Outcome, connection::Connection, output};
 use crate::protocol::{Bytes, SendInput, SendParams, SendReply, Target};
 
 #[derive(Debug, clap::Args)]
@@ -20,6 +20,9 @@ pub struct Args {
     /// As keys, even several lines: by default those go in as one paste, so that none is run half-typed
     #[arg(long)]
     keys: bool,
+    /// Print the answer as JSON: {sent, refused, seq?}
+    #[arg(long)]
+    json: bool,
 }
 
 pub async fn run(args: Args) -> Outcome {
@@ -32,7 +35,11 @@ pub async fn run(args: Args) -> Outcome {
     let paste = !args.keys && data.contains(&b'\n');
     let params = SendParams { target: args.target.clone(), data: Bytes(data), enter: args.enter, paste };
     let mut connection = Connection::open().await?;
-    let SendReply { sent, refused } = connection.change::<SendInput>(|| params.clone()).await?;
+    let reply = connection.change::<SendInput>(|| params.clone()).await?;
+    let SendReply { sent, refused, .. } = reply;
+    if args.json {
+        output::json(&reply)?;
+    }
     if refused > 0 {
         super::print_error(&format!("{refused} of {} runs do not read their input", sent + refused));
         return Ok(FAILED.into());

@@ -1,6 +1,7 @@
 //! `termi wait`.
 
 use std::{
+    cell::Cell,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -13,8 +14,8 @@ use super::{
 };
 use crate::{
     protocol::{
-        Empty, Sessions, Snapshot, SnapshotFormat, SnapshotParams, Target, Until, Wait, WaitParams, WaitReason,
-        WaitReply,
+        AgentState, Empty, Lines, LinesParams, Now, SearchFrom, Sessions, Snapshot, SnapshotFormat, SnapshotParams,
+        Target, Until, UntilPattern, Wait, WaitParams, WaitReason, WaitReply,
     },
     units,
 };
@@ -25,6 +26,7 @@ const MAX_RUNS: usize = 64;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit status: the program's own when it ended (128 plus the number of a signal); with \
     --pattern 0 when a line matched and 1 when the program ended without one; with --idle 0 when the run fell silent; \
+    with --state 0 when the agent was in it and 1 when the program ended before; \
     124 timed out; 125 Termi could not wait.")]
 pub struct Args {
     /// Target: a session's id, unique prefix or name, SESSION:RUN, group:NAME, or all
@@ -32,10 +34,14 @@ pub struct Args {
     target: Target,
     #[command(flatten)]
     until: For,
+    /// With --pattern: search only what is printed from `now` on, or from the line with this number on (the `seq` of
+    /// `send --json`)
+    #[arg(long, value_name = "now|SEQ", value_parser = after, requires = "pattern")]
+    after: Option<SearchFrom>,
     /// Give up after this long: 30 (seconds), 500ms, 10m
     #[arg(long, value_name = duration::VALUE, value_parser = duration::parse)]
     timeout: Option<u64>,
-    /// Print the answer as JSON: {reason, exit?, line?, unsearched_bytes?}
+    /// Print the answer as JSON: {reason, exit?, line?, agent?, unsearched_bytes?}
     #[arg(long)]
     json: bool,
 }
@@ -49,6 +55,9 @@ struct For {
     /// Until a line matches this regular expression, from the oldest line on that the host still holds
     #[arg(long, value_name = "RE")]
     pattern: Option<String>,
+    /// Until a coding agent is in one of these states, now or later: blocked,done
+    #[arg(long, value_name = "STATES", value_delimiter = ',', value_parser = state)]
+    state: Option<Vec<AgentState>>,
     /// Until there was no output for this long
     #[arg(long, value_name = duration::VALUE, value_parser = duration::parse)]
     idle: Option<u64>,
@@ -66,14 +75,19 @@ struct Answer {
 pub async fn run(args: Args) -> Outcome {
     let mut connection = Connection::open().await?;
     let until = match args.until {
-        For { pattern: Some(pattern), .. } => Until::Pattern(pattern),
+        For { pattern: Some(pattern), .. } => Until::Pattern(UntilPattern { pattern, after: args.after }),
+        For { state: Some(states), .. } => Until::State(states),
         For { idle: Some(ms), .. } => Until::IdleMs(ms),
         For { .. } => Until::Exit,
     };
-    let for_pattern = matches!(until, Until::Pattern(_));
-    let cut = if for_pattern { cut_bytes(&mut connection, &args.target).await? } else { 0 };
+    let searches_all = matches!(until, Until::Pattern(_)) && args.after.is_none();
+    let mut again = Again { until, now: None, has_begun: Cell::new(false) };
+    if args.after == Some(SearchFrom::Now(Now::Now)) {
+        again.now = next_line(&mut connection, &args.target).await?;
+    }
+    let cut = if searches_all { cut_bytes(&mut connection, &args.target).await? } else { 0 };
     let deadline = args.timeout.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
-    let params = || WaitParams { target: args.target.clone(), until: until.clone(), timeout_ms: left(deadline) };
+    let params = || WaitParams { target: args.target.clone(), until: again.next(), timeout_ms: left(deadline) };
     let reply = connection.read::<Wait>(params).await?;
     let unsearched_bytes = Some(cut).filter(|&cut| cut > 0 && reply.reason != WaitReason::Pattern);
     if let Some(bytes) = unsearched_bytes {
@@ -87,16 +101,67 @@ pub async fn run(args: Args) -> Outcome {
         output::json(&Answer { reply: reply.clone(), unsearched_bytes })?;
     } else if let Some(line) = &reply.line {
         output::line(line)?;
+    } else if let Some(agent) = &reply.agent {
+        let message = agent.message.as_deref().map(|message| format!(" {}", output::one_line(message)));
+        output::line(&format!("{}{}", agent.state.name(), message.unwrap_or_default()))?;
     }
     Ok(match reply.reason {
-        WaitReason::Exit if for_pattern => {
+        WaitReason::Exit if matches!(again.until, Until::Pattern(_)) => {
             print_error(&format!("{} ended, and no line matched", args.target));
             NO_MATCH.into()
         }
+        WaitReason::Exit if matches!(again.until, Until::State(_)) => {
+            print_error(&format!("{} ended before it was in that state", args.target));
+            NO_MATCH.into()
+        }
         WaitReason::Exit => exit_code(None, reply.exit),
-        WaitReason::Pattern | WaitReason::Idle => ExitCode::SUCCESS,
+        WaitReason::Pattern | WaitReason::Idle | WaitReason::State => ExitCode::SUCCESS,
         WaitReason::Timeout => TIMED_OUT.into(),
     })
+}
+
+/// What is waited for. When the daemon is replaced meanwhile the wait is begun anew: from where it had begun, not from
+/// that moment on.
+struct Again {
+    until: Until,
+    /// Where a search from now on had begun.
+    now: Option<u64>,
+    has_begun: Cell<bool>,
+}
+
+impl Again {
+    fn next(&self) -> Until {
+        let mut until = self.until.clone();
+        if let (Until::Pattern(pattern), Some(line), true) = (&mut until, self.now, self.has_begun.replace(true)) {
+            pattern.after = Some(SearchFrom::Line(line));
+        }
+        until
+    }
+}
+
+/// The line that the target's only run prints next; none of several.
+async fn next_line(connection: &mut Connection, target: &Target) -> Result<Option<u64>, Failure> {
+    let sessions = connection.read::<Sessions>(|| Empty {}).await?;
+    let mut found = runs(sessions, target);
+    let (Some(only), None) = (found.next(), found.next()) else { return Ok(None) };
+    let run_id = only.run.run_id;
+    let params = || LinesParams { run_id: run_id.clone(), from: None, last: Some(0), partial: false, wait_ms: None };
+    // One that was dismissed meanwhile is the wait's business.
+    Ok(connection.read::<Lines>(params).await.ok().map(|reply| reply.next))
+}
+
+fn state(name: &str) -> Result<AgentState, String> {
+    AgentState::of_name("state", name).map_err(|error| error.message)
+}
+
+fn after(text: &str) -> Result<SearchFrom, String> {
+    match text {
+        "now" => Ok(SearchFrom::Now(Now::Now)),
+        number => number
+            .parse()
+            .map(SearchFrom::Line)
+            .map_err(|_| format!("{number:?} is neither `now` nor a number, such as the `seq` of `termi send --json`")),
+    }
 }
 
 /// How much of what the target's runs have printed fell out of their transcripts before anyone could search it.

@@ -33,4 +33,8 @@ pub struct SendReply {
     pub sent: usize,
     /// Active runs that did not take it, because they do not read what waits for them already.
     pub refused: usize,
+    /// Of one run: the number of the line in which what it prints from then on begins, for `wait`'s `after` and the
+    /// `from` of `lines`. Absent when it was typed into several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
 }

@@ -4,10 +4,10 @@ use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Error, Exit, OnClose, Result, Target};
+use crate::protocol::{AgentInfo, AgentState, Error, Exit, OnClose, Result, Target};
 
 method!(
-    /// Waits until runs exit, print something, or fall silent.
+    /// Waits until runs exit, print something, fall silent, or are agents in some state.
     Wait = "wait", Read Sessions, WaitParams => WaitReply {
         const ON_CLOSE: OnClose = OnClose::Cancel;
     }
@@ -15,17 +15,135 @@ method!(
 
 /// What `wait` waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "UntilOnWire", into = "UntilOnWire")]
+#[schemars(with = "UntilOnWire")]
 pub enum Until {
     /// Every run of the target has ended.
     Exit,
-    /// A line that the regular expression matches, from the run's first line on: Rust's regex syntax, at most 256 kB
-    /// compiled. One that goes through the output at less than 1 MB a second is given up with `resource_exhausted`, as
-    /// is the 1,025th call that waits for one run. A line of more than 8 kB is searched in pieces of that size that
-    /// overlap by 1 kB: a match that is longer than the overlap may be missed in it.
-    Pattern(String),
+    /// A line that a regular expression matches.
+    Pattern(UntilPattern),
     /// This long without output.
     IdleMs(u64),
+    /// A coding agent is in one of these states.
+    State(Vec<AgentState>),
+}
+
+/// What `wait` waits for: `"exit"`, until every run of the target has ended; or one of the maps.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "until is \"exit\", {\"pattern\": …, \"after\": …}, {\"idle_ms\": …} or {\"state\": […]}"
+)]
+#[schemars(rename = "Until")]
+enum UntilOnWire {
+    /// The end.
+    Exit(UntilExit),
+    /// A line.
+    Pattern(UntilPattern),
+    /// Silence.
+    Idle(UntilIdle),
+    /// The state of a coding agent.
+    State(UntilState),
+}
+
+/// Every run of the target has ended.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum UntilExit {
+    Exit,
+}
+
+/// A line that the regular expression matches: Rust's regex syntax, at most 256 kB compiled. One that goes through the
+/// output at less than 1 MB a second is given up with `resource_exhausted`, as is the 1,025th call that waits for one
+/// run. A line of more than 8 kB is searched in pieces of that size that overlap by 1 kB: a match that is longer than the
+/// overlap may be missed in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UntilPattern {
+    /// The regular expression.
+    pub pattern: String,
+    /// From where on lines are searched. Default: from the oldest that is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<SearchFrom>,
+}
+
+/// This long without output.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct UntilIdle {
+    /// In milliseconds.
+    idle_ms: u64,
+}
+
+/// A coding agent (`agent` of `sessions`) is in one of these states, now or later. A run that is no agent may become one;
+/// when it ends first, the answer's reason is `exit`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct UntilState {
+    /// At least one of `starting`, `ready`, `working`, `blocked`, `done`, `error`, `unknown`.
+    #[schemars(with = "Vec<AgentState>")]
+    state: Vec<String>,
+}
+
+/// Where a search begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "until.after is \"now\", or the `seq` of an answer to `send` or the `next` of one to `lines`"
+)]
+pub enum SearchFrom {
+    /// With what is printed from the call on. Of a full-screen program, its screen as it is counts.
+    Now(Now),
+    /// With the line that has this number: the `seq` of an answer to `send`, or the `next` of one to `lines`.
+    Line(u64),
+}
+
+/// The moment of the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Now {
+    /// From then on.
+    Now,
+}
+
+impl Until {
+    /// A line that the regular expression matches, among all that is kept and what comes.
+    #[must_use]
+    pub fn pattern(pattern: impl Into<String>) -> Self {
+        Self::Pattern(UntilPattern { pattern: pattern.into(), after: None })
+    }
+}
+
+impl TryFrom<UntilOnWire> for Until {
+    type Error = Error;
+
+    fn try_from(until: UntilOnWire) -> Result<Self> {
+        Ok(match until {
+            UntilOnWire::Exit(UntilExit::Exit) => Self::Exit,
+            UntilOnWire::Pattern(pattern) => Self::Pattern(pattern),
+            UntilOnWire::Idle(UntilIdle { idle_ms }) => Self::IdleMs(idle_ms),
+            UntilOnWire::State(UntilState { state }) if state.is_empty() => {
+                return Err(Error::invalid("state", state, "at least one state"));
+            }
+            UntilOnWire::State(UntilState { state }) => {
+                let states: Result<_> = state.iter().map(|name| AgentState::of_name("state", name)).collect();
+                Self::State(states?)
+            }
+        })
+    }
+}
+
+impl From<Until> for UntilOnWire {
+    fn from(until: Until) -> Self {
+        match until {
+            Until::Exit => Self::Exit(UntilExit::Exit),
+            Until::Pattern(pattern) => Self::Pattern(pattern),
+            Until::IdleMs(idle_ms) => Self::Idle(UntilIdle { idle_ms }),
+            Until::State(states) => {
+                Self::State(UntilState { state: states.into_iter().map(|state| state.name().to_owned()).collect() })
+            }
+        }
+    }
 }
 
 /// Parameters of `wait`.
@@ -50,6 +168,8 @@ pub enum WaitReason {
     Pattern,
     /// There was no output for as long as asked.
     Idle,
+    /// The agent was in one of the states.
+    State,
     /// It timed out.
     Timeout,
 }
@@ -65,6 +185,17 @@ pub struct WaitReply {
     /// The line that matched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,
+    /// The agent that was in one of the states.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentInfo>,
+}
+
+impl WaitReply {
+    /// One with no details.
+    #[must_use]
+    pub fn new(reason: WaitReason) -> Self {
+        Self { reason, exit: None, line: None, agent: None }
+    }
 }
 
 /// What a pattern may take once it is compiled, in bytes.

@@ -282,7 +282,7 @@ impl Run {
         }
         self.clients.rejoined_until = self.clients.rejoined_until.filter(|until| now < *until);
         let is_due = self.waits.deadline(self.output.last_output).is_some_and(|deadline| now >= deadline);
-        if self.waits.lags() || is_due {
+        if self.waits.lags() || is_due || !self.waits.is_empty() && self.agent.changes_state() {
             self.check_waits();
         }
         self.waits.remove_done();

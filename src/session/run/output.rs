@@ -210,14 +210,19 @@ impl Run {
     /// Has everybody who waits for something look at what has come, as far as there is time. Output is not taken in
     /// before all have seen what there is.
     pub(super) fn check_waits(&mut self) {
+        if self.waits.is_empty() {
+            return;
+        }
         let (ended, until) = (self.exit(), Instant::now() + SEARCH_BUDGET);
-        self.waits.check(Look { terminal: &self.terminal, last_output: self.output.last_output, ended, until });
+        let (agent, last_output) = (self.agent.info(), self.output.last_output);
+        self.waits.check(Look { terminal: &self.terminal, last_output, agent: agent.as_ref(), ended, until });
     }
 
     /// Adds one who waits.
     pub(super) fn wait(&mut self, condition: Condition, reply: oneshot::Sender<Answer<WaitReply>>) {
         let (ended, until) = (self.exit(), Instant::now() + SEARCH_BUDGET);
-        let look = Look { terminal: &self.terminal, last_output: self.output.last_output, ended, until };
+        let (agent, last_output) = (self.agent.info(), self.output.last_output);
+        let look = Look { terminal: &self.terminal, last_output, agent: agent.as_ref(), ended, until };
         self.waits.add(condition, reply, look);
     }
 }

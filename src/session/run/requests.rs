@@ -14,12 +14,13 @@ use crate::{
             viewer::{AttachOptions, Viewer},
         },
         error::start_error,
-        message::{Restarted, RunMessage},
+        message::{Restarted, RunMessage, Typed},
         program::{
             input,
             limits::{self, Limit},
         },
         snapshot::state::Focus,
+        waits::search::After,
     },
 };
 
@@ -34,8 +35,12 @@ impl Run {
             RunMessage::Send { client, data, paste, enter, reply } => {
                 let mut data = self.as_typed(client, data, paste);
                 data.extend(enter.then_some(b'\r'));
-                let taken = matches!(self.lifecycle.life, Life::Active).then(|| self.type_in(data));
-                let _ = reply.send(taken);
+                let typed = matches!(self.lifecycle.life, Life::Active).then(|| {
+                    self.terminal.flush();
+                    let seq = After::now(&self.terminal).line();
+                    Typed { taken: self.type_in(data), seq }
+                });
+                let _ = reply.send(typed);
             }
             RunMessage::Passed { shim, limit, reason } => self.passed(shim, limit, reason).await,
             RunMessage::Resize { client, size } => self.sized(client, size),

@@ -20,7 +20,7 @@ use crate::{
     session::{
         client::ClientId,
         error::{run_gone, start_error},
-        message::{Restarted, RunHandle, RunMessage},
+        message::{Restarted, RunHandle, RunMessage, Typed},
         program::kill::{DEFAULT_GRACE, Kill},
     },
 };
@@ -58,15 +58,16 @@ impl Supervisor {
             let data = data.clone();
             run.call(|reply| RunMessage::Send { client, data, paste, enter, reply })
         });
-        let taken: Vec<bool> = join_all(sends).await.into_iter().flatten().flatten().collect();
-        if taken.is_empty() {
+        let typed: Vec<Typed> = join_all(sends).await.into_iter().flatten().flatten().collect();
+        if typed.is_empty() {
             return Err(Error::new(
                 Code::NotFound,
                 format!("nothing of {text:?} runs any more; `restart` starts it again"),
             ));
         }
-        let sent = taken.iter().filter(|taken| **taken).count();
-        Ok(SendReply { sent, refused: taken.len() - sent })
+        let sent = typed.iter().filter(|typed| typed.taken).count();
+        let seq = if let [Typed { taken: true, seq }] = typed[..] { Some(seq) } else { None };
+        Ok(SendReply { sent, refused: typed.len() - sent, seq })
     }
 
     /// Sets what holds for all sessions.

@@ -188,16 +188,20 @@ impl Supervisor {
         match (reply.reason, until) {
             (WaitReason::Exit, Until::Exit) if code == Some(0) => Ok(()),
             (WaitReason::Exit, Until::Exit) => failed(ended),
-            (WaitReason::Exit, Until::Pattern(pattern)) => failed(format!("{ended} before it printed {pattern:?}")),
+            (WaitReason::Exit, Until::Pattern(until)) => {
+                failed(format!("{ended} before it printed {:?}", until.pattern))
+            }
+            (WaitReason::Exit, Until::State(_)) => failed(format!("{ended} before it was in that state")),
             (WaitReason::Exit, Until::IdleMs(_)) => failed(format!("{ended} before it fell silent")),
             (WaitReason::Timeout, Until::Exit) => failed(format!("had not ended after {timeout}")),
-            (WaitReason::Timeout, Until::Pattern(pattern)) => {
-                failed(format!("had not printed {pattern:?} after {timeout}"))
+            (WaitReason::Timeout, Until::Pattern(until)) => {
+                failed(format!("had not printed {:?} after {timeout}", until.pattern))
             }
+            (WaitReason::Timeout, Until::State(_)) => failed(format!("was not in that state within {timeout}")),
             (WaitReason::Timeout, Until::IdleMs(ms)) => {
                 failed(format!("was not silent for {} within {timeout}", units::duration(ms)))
             }
-            (WaitReason::Pattern | WaitReason::Idle, _) => Ok(()),
+            (WaitReason::Pattern | WaitReason::Idle | WaitReason::State, _) => Ok(()),
         }
     }
 

@@ -46,7 +46,7 @@ impl Supervisor {
         match tokio::time::timeout(Duration::from_millis(timeout), done).await {
             Ok(Some(reply)) => reply,
             Ok(None) => Err(run_gone()),
-            Err(_) => Ok(WaitReply { reason: WaitReason::Timeout, exit: None, line: None }),
+            Err(_) => Ok(WaitReply::new(WaitReason::Timeout)),
         }
     }
 }

@@ -20,11 +20,11 @@ use regex::Regex;
 use tokio::sync::oneshot;
 
 use pattern_set::PatternSet;
-use search::{Found, Matcher, Search};
+use search::{Found, Matcher, Piece, Search};
 use waiter::{Condition, Waiter};
 
 use crate::{
-    protocol::{Code, Error, Exit, Result, WaitReply},
+    protocol::{AgentInfo, Code, Error, Exit, Result, WaitReply},
     term::Terminal,
 };
 
@@ -71,12 +71,10 @@ struct Members {
 }
 
 impl Matcher for Members {
-    fn finds(&mut self, text: &str, from: usize, is_last: bool) -> bool {
+    fn finds(&mut self, piece: Piece<'_>) -> bool {
         self.hits.clear();
-        let matches = |waiter: &Option<Waiter>| {
-            waiter.as_ref().and_then(Waiter::pattern).is_some_and(|mut one| one.finds(text, from, is_last))
-        };
-        match self.set.matches(text, from) {
+        let matches = |waiter: &Option<Waiter>| waiter.as_ref().is_some_and(|waiter| waiter.finds(piece));
+        match self.set.matches(piece.text, piece.from) {
             // What the set finds, each pattern finds by itself, by the rules for pieces of a line.
             Some(places) => self.hits.extend(places.filter(|place| matches(&self.waiters[*place]))),
             None => self.hits.extend((0..self.waiters.len()).filter(|place| matches(&self.waiters[*place]))),
@@ -90,6 +88,8 @@ impl Matcher for Members {
 pub struct Look<'a> {
     pub terminal: &'a Terminal,
     pub last_output: Instant,
+    /// The coding agent that it is.
+    pub agent: Option<&'a AgentInfo>,
     /// How its program ended, if all of its output is there.
     pub ended: Option<Exit>,
     /// When others have their turn.
@@ -117,7 +117,7 @@ impl Waits {
             return;
         }
         self.next_id += 1;
-        let mut waiter = Waiter::new(self.next_id, condition, answer);
+        let mut waiter = Waiter::new(self.next_id, condition, answer, look.terminal);
         self.lags = self.lags || !waiter.check(look);
         self.alone.push(waiter);
         self.gather(look.terminal);
@@ -251,6 +251,9 @@ impl Members {
 impl Shared {
     /// Goes on searching, and answers those whose wait is over.
     fn check(&mut self, look: Look<'_>) -> Found {
+        for waiter in self.members.waiters.iter_mut().flatten() {
+            waiter.follow(look.terminal, &mut self.search);
+        }
         loop {
             match self.search.go_on(&mut self.members, look.terminal, look.until) {
                 Found::Line(line) => {
@@ -275,16 +278,16 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Size, Until, WaitReason};
+    use crate::protocol::{Now, SearchFrom, Size, Until, UntilPattern, WaitReason};
 
     fn look(terminal: &Terminal) -> Look<'_> {
         let now = Instant::now();
-        Look { terminal, last_output: now, ended: None, until: now + Duration::from_secs(60) }
+        Look { terminal, last_output: now, agent: None, ended: None, until: now + Duration::from_secs(60) }
     }
 
     fn add(waits: &mut Waits, pattern: &str, terminal: &Terminal) -> oneshot::Receiver<Result<WaitReply>> {
         let (tell, answer) = oneshot::channel();
-        waits.add(Condition::new(&Until::Pattern(pattern.to_owned())).unwrap(), tell, look(terminal));
+        waits.add(Condition::new(&Until::pattern(pattern)).unwrap(), tell, look(terminal));
         answer
     }
 
@@ -350,6 +353,35 @@ mod tests {
             let line = format!("line {}", step / 2 + step % 7);
             assert_eq!(answer.try_recv().expect(&line).unwrap().line, Some(line), "of wait {step}");
         }
+    }
+
+    /// Those that search together begin where the earliest does.
+    #[tokio::test]
+    async fn together_with_others_one_finds_nothing_from_before_its_time() {
+        let mut terminal = Terminal::new(Size { rows: 5, cols: 20 }, 1 << 20);
+        let mut waits = Waits::default();
+        terminal.feed(b"one\r\ntwo\r\n");
+        let until = |pattern: &str, after| Until::Pattern(UntilPattern { pattern: pattern.to_owned(), after });
+        let begin = |waits: &mut Waits, terminal: &Terminal, pattern: &str, after| {
+            let (tell, answer) = oneshot::channel();
+            waits.add(Condition::new(&until(pattern, after)).unwrap(), tell, look(terminal));
+            answer
+        };
+        let mut all = begin(&mut waits, &terminal, "three", None);
+        let mut new = begin(&mut waits, &terminal, "two", Some(SearchFrom::Now(Now::Now)));
+        let mut from = begin(&mut waits, &terminal, "one", Some(SearchFrom::Line(1)));
+        together(&mut waits, &terminal).await;
+        for text in ["x\r\n", "y", "\x1b[3;1Hz"] {
+            terminal.feed(text.as_bytes());
+            waits.check(look(&terminal));
+            assert!(new.try_recv().is_err() && from.try_recv().is_err(), "after {text:?}");
+        }
+        terminal.feed(b"\r\nanother two\r\none more\r\nthree\r\n");
+        waits.check(look(&terminal));
+        let line = |answer: &mut oneshot::Receiver<Result<WaitReply>>| answer.try_recv().unwrap().unwrap().line;
+        assert_eq!(line(&mut new).as_deref(), Some("another two"));
+        assert_eq!(line(&mut from).as_deref(), Some("one more"));
+        assert_eq!(line(&mut all).as_deref(), Some("three"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::{
 };
 
 use regex::Regex;
+use unicode_width::UnicodeWidthChar;
 
 use crate::term::Terminal;
 
@@ -35,15 +36,103 @@ pub enum Found {
 
 /// What is searched for.
 pub trait Matcher {
-    /// Whether it is in a text, from there on. A text that is not the line's last may go on: what matches only up to
-    /// its end may not match with what is behind it, and is looked for in the next.
-    fn finds(&mut self, text: &str, from: usize, is_last: bool) -> bool;
+    /// Whether it is in a piece of a line.
+    fn finds(&mut self, piece: Piece<'_>) -> bool;
+}
+
+/// A part of a line that is searched at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Piece<'a> {
+    /// The row that the line begins with.
+    pub line: u64,
+    /// The line's text, from its beginning or from a row further down.
+    pub text: &'a str,
+    /// Whether it is from its beginning.
+    pub is_first: bool,
+    /// From there on it is searched.
+    pub from: usize,
+    /// A text that is not the line's last may go on: what matches only up to its end may not match with what is behind
+    /// it, and is looked for in the next.
+    pub is_last: bool,
+}
+
+impl Piece<'_> {
+    /// Whether a pattern is in it.
+    pub fn has(self, pattern: &Regex, after: Option<&After>) -> bool {
+        let from = match after {
+            None => self.from,
+            Some(after) if self.line < after.line => return false,
+            Some(after) if self.line > after.line || !self.is_first => self.from,
+            // What stood there has been written over where it is not there any more.
+            Some(after) if self.text.starts_with(&after.before) => self.from.max(after.before.len()),
+            Some(_) => self.from,
+        };
+        pattern.shortest_match_at(self.text, from).is_some_and(|to| self.is_last || to < self.text.len())
+    }
 }
 
 impl Matcher for &Regex {
-    fn finds(&mut self, text: &str, from: usize, is_last: bool) -> bool {
-        self.shortest_match_at(text, from).is_some_and(|to| is_last || to < text.len())
+    fn finds(&mut self, piece: Piece<'_>) -> bool {
+        piece.has(self, None)
     }
+}
+
+/// Where a search begins that is not for what was printed before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct After {
+    /// The row that its first line begins with.
+    line: u64,
+    /// What stands in that line already.
+    before: String,
+}
+
+impl After {
+    /// With what is printed from now on. A full-screen program draws wherever it wants: its whole screen counts.
+    #[must_use]
+    pub fn now(terminal: &Terminal) -> Self {
+        let Some(row) = terminal.printed_end() else {
+            return Self { line: terminal.transcript().end(), before: String::new() };
+        };
+        let line = terminal.line_start(row);
+        let mut before = String::new();
+        for (number, text, _) in terminal.shown_from(line).take_while(|(number, ..)| *number <= row) {
+            if number < row {
+                before.push_str(&text);
+            } else {
+                // What is behind the cursor, as a shell's suggestion, is no output before it.
+                before.extend(up_to(&text, terminal.cursor().col.into()));
+            }
+        }
+        Self { line, before }
+    }
+
+    /// With the line that a row belongs to.
+    #[must_use]
+    pub fn row(terminal: &Terminal, row: u64) -> Self {
+        Self { line: terminal.line_start(row), before: String::new() }
+    }
+
+    /// The number of its first line.
+    #[must_use]
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// A screen that was cleared is written from its top again: what comes there is new.
+    pub fn follow(&mut self, terminal: &Terminal) {
+        if let Some(end) = terminal.printed_end().filter(|end| *end < self.line) {
+            *self = Self::row(terminal, end);
+        }
+    }
+}
+
+/// The characters of a row up to a column.
+fn up_to(text: &str, column: usize) -> impl Iterator<Item = char> {
+    let mut width = 0;
+    text.chars().take_while(move |letter| {
+        width += letter.width().unwrap_or(0);
+        width <= column
+    })
 }
 
 /// How far a run's text has been searched.
@@ -131,6 +220,19 @@ impl Part {
 }
 
 impl Search {
+    /// One that begins there.
+    pub fn after(after: &After) -> Self {
+        Self { kept: Place::line(after.line), ..Self::default() }
+    }
+
+    /// Begins there, if that is further up.
+    pub fn back_to(&mut self, after: &After) {
+        if after.line < self.kept.line {
+            self.kept = Place::line(after.line);
+            (self.place, self.is_done) = (self.kept, false);
+        }
+    }
+
     /// Goes on with what has come.
     pub fn go_on(&mut self, pattern: &mut impl Matcher, terminal: &Terminal, until: Instant) -> Found {
         self.look(terminal);
@@ -214,7 +316,13 @@ impl Search {
             if begun >= until {
                 return Found::NotYet;
             }
-            let is_found = pattern.finds(&part.text[..end], at, is_last);
+            let is_found = pattern.finds(Piece {
+                line: self.place.line,
+                text: &part.text[..end],
+                is_first: self.place.row == self.place.line,
+                from: at,
+                is_last,
+            });
             self.spent += begun.elapsed();
             self.bytes += (end - at) as u128;
             if is_found {
@@ -335,5 +443,52 @@ mod tests {
         terminal.feed("a".repeat(400_000).as_bytes());
         let pattern = Regex::new("(a{1,100}){1,100}c").unwrap();
         assert!(matches!(Search::default().go_on(&mut &pattern, &terminal, later()), Found::TooSlow));
+    }
+
+    /// What a waiter finds that waits for what comes after a moment, as its run goes on.
+    fn finds_after(pattern: &str, terminal: &Terminal, after: &mut After, search: &mut Search) -> Option<String> {
+        struct One<'a>(Regex, &'a After);
+        impl Matcher for One<'_> {
+            fn finds(&mut self, piece: Piece<'_>) -> bool {
+                piece.has(&self.0, Some(self.1))
+            }
+        }
+        after.follow(terminal);
+        search.back_to(after);
+        match search.go_on(&mut One(Regex::new(pattern).unwrap(), after), terminal, later()) {
+            Found::Line(line) => Some(line),
+            Found::Nothing | Found::NotYet | Found::TooSlow => None,
+        }
+    }
+
+    #[test]
+    fn what_was_there_before_is_not_found_and_what_is_written_over_it_is() {
+        for (before, then, pattern, found) in [
+            ("ready\r\n$ ", "make\r\n", "ready", None),
+            ("ready\r\n$ ", "make\r\nready again\r\n", "ready", Some("ready again")),
+            ("ready\r\n$ ", "ready\r\n", "ready$", Some("$ ready")),
+            // A prompt that is there is no new one.
+            ("$ ", "", r"\$", None),
+            ("$ ", "ls\r\n$ ", r"^\$ ?$", Some("$")),
+            // A progress bar is drawn over itself, a cleared screen from its top.
+            ("done 10%", "\rdone 100%", "^done 100%", Some("done 100%")),
+            ("one\r\ntwo\r\nthree\r\n", "\x1b[2J\x1b[Hagain\r\n", "again", Some("again")),
+            ("\u{4f60}\u{597d}> ", "\u{4f60}\r\n", "\u{4f60}$", Some("\u{4f60}\u{597d}> \u{4f60}")),
+            // A line that has wrapped.
+            (&"x".repeat(45), "yes\r\n", "x", None),
+            (&"x".repeat(45), "yes\r\n", "yes", Some(&format!("{}yes", "x".repeat(45)))),
+        ] {
+            for history in [0, 40] {
+                let mut terminal = Terminal::new(Size { rows: 5, cols: 20 }, 1 << 20);
+                terminal.feed("ready ok done 100% again yes\r\n".repeat(history).as_bytes());
+                terminal.feed(before.as_bytes());
+                let mut after = After::now(&terminal);
+                let mut search = Search::after(&after);
+                assert_eq!(finds_after(pattern, &terminal, &mut after, &mut search), None, "{before:?}");
+                terminal.feed(then.as_bytes());
+                let line = finds_after(pattern, &terminal, &mut after, &mut search);
+                assert_eq!(line.as_deref(), found, "{before:?}, then {then:?}");
+            }
+        }
     }
 }

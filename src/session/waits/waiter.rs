@@ -7,19 +7,24 @@ use tokio::sync::oneshot;
 
 use super::{
     Look,
-    search::{Found, Search},
+    search::{After, Found, Matcher, Piece, Search},
 };
-use crate::protocol::{Code, Error, Exit, Result, Until, WaitReason, WaitReply, compile_pattern};
+use crate::{
+    protocol::{AgentState, Code, Error, Exit, Now, Result, SearchFrom, Until, WaitReason, WaitReply, compile_pattern},
+    term::Terminal,
+};
 
 /// What is waited for, checked.
 #[derive(Debug, Clone)]
 pub enum Condition {
     /// The run's end.
     Exit,
-    /// A line that matches.
-    Pattern(Regex),
+    /// A line that matches, from there on.
+    Pattern(Regex, Option<SearchFrom>),
     /// This long without output.
     Idle(Duration),
+    /// An agent in one of these states.
+    State(Vec<AgentState>),
 }
 
 impl Condition {
@@ -31,8 +36,15 @@ impl Condition {
         Ok(match until {
             Until::Exit => Self::Exit,
             Until::IdleMs(ms) => Self::Idle(Duration::from_millis(*ms)),
-            Until::Pattern(pattern) => Self::Pattern(compile_pattern("pattern", pattern)?),
+            Until::Pattern(until) => Self::Pattern(compile_pattern("pattern", &until.pattern)?, until.after),
+            Until::State(states) => Self::State(states.clone()),
         })
+    }
+}
+
+impl Matcher for &Waiter {
+    fn finds(&mut self, piece: Piece<'_>) -> bool {
+        Waiter::finds(self, piece)
     }
 }
 
@@ -41,14 +53,22 @@ pub struct Waiter {
     /// Which it is, in the order of their coming.
     pub id: u64,
     condition: Condition,
+    /// Nothing before it counts.
+    after: Option<After>,
     /// How far it has searched by itself.
     pub search: Search,
     answer: Option<oneshot::Sender<Result<WaitReply>>>,
 }
 
 impl Waiter {
-    pub fn new(id: u64, condition: Condition, answer: oneshot::Sender<Result<WaitReply>>) -> Self {
-        Self { id, condition, search: Search::default(), answer: Some(answer) }
+    pub fn new(id: u64, condition: Condition, answer: oneshot::Sender<Result<WaitReply>>, terminal: &Terminal) -> Self {
+        let after = match &condition {
+            Condition::Pattern(_, Some(SearchFrom::Now(Now::Now))) => Some(After::now(terminal)),
+            Condition::Pattern(_, Some(SearchFrom::Line(line))) => Some(After::row(terminal, *line)),
+            _ => None,
+        };
+        let search = after.as_ref().map_or_else(Search::default, Search::after);
+        Self { id, condition, after, search, answer: Some(answer) }
     }
 
     /// The same, with what was searched for it together with others.
@@ -59,8 +79,21 @@ impl Waiter {
     /// What it searches for, if for text.
     pub fn pattern(&self) -> Option<&Regex> {
         match &self.condition {
-            Condition::Pattern(pattern) => Some(pattern),
-            Condition::Exit | Condition::Idle(_) => None,
+            Condition::Pattern(pattern, _) => Some(pattern),
+            Condition::Exit | Condition::Idle(_) | Condition::State(_) => None,
+        }
+    }
+
+    /// Whether a piece of a line has what it searches for.
+    pub fn finds(&self, piece: Piece<'_>) -> bool {
+        self.pattern().is_some_and(|pattern| piece.has(pattern, self.after.as_ref()))
+    }
+
+    /// Goes back with a search where the screen was cleared.
+    pub fn follow(&mut self, terminal: &Terminal, search: &mut Search) {
+        if let Some(after) = &mut self.after {
+            after.follow(terminal);
+            search.back_to(after);
         }
     }
 
@@ -77,12 +110,20 @@ impl Waiter {
 
     /// What it searches for is in a line.
     pub fn found(&mut self, line: String) {
-        self.answer(Ok(WaitReply { reason: WaitReason::Pattern, exit: None, line: Some(line) }));
+        self.answer(Ok(WaitReply { line: Some(line), ..WaitReply::new(WaitReason::Pattern) }));
     }
 
     /// The program has ended without it.
     pub fn ended(&mut self, exit: Exit) {
-        self.answer(Ok(WaitReply { reason: WaitReason::Exit, exit: Some(exit), line: None }));
+        self.answer(Ok(WaitReply { exit: Some(exit), ..WaitReply::new(WaitReason::Exit) }));
+    }
+
+    fn search_on(&mut self, look: Look<'_>) -> Found {
+        let mut search = std::mem::take(&mut self.search);
+        self.follow(look.terminal, &mut search);
+        let found = search.go_on(&mut &*self, look.terminal, look.until);
+        self.search = search;
+        found
     }
 
     /// Looks whether what is waited for has come. Returns false when the time was up before all was looked at.
@@ -92,22 +133,27 @@ impl Waiter {
         }
         match &self.condition {
             Condition::Exit => {}
-            Condition::Pattern(pattern) => match self.search.go_on(&mut &*pattern, look.terminal, look.until) {
+            Condition::State(states) => {
+                if let Some(agent) = look.agent.filter(|agent| states.contains(&agent.state)) {
+                    self.answer(Ok(WaitReply { agent: Some(agent.clone()), ..WaitReply::new(WaitReason::State) }));
+                }
+            }
+            Condition::Pattern(..) => match self.search_on(look) {
                 Found::Nothing => {}
                 Found::Line(line) => self.found(line),
                 Found::NotYet => return false,
                 Found::TooSlow => {
+                    let pattern = self.pattern().map_or("", Regex::as_str);
                     let why = format!(
-                        "pattern is {:?}: searching the output for it takes too long; make it simpler, with fewer \
-                         repetitions inside repetitions",
-                        pattern.as_str()
+                        "pattern is {pattern:?}: searching the output for it takes too long; make it simpler, with fewer \
+                         repetitions inside repetitions"
                     );
                     self.answer(Err(Error::new(Code::ResourceExhausted, why)));
                 }
             },
             Condition::Idle(silence) => {
                 if look.ended.is_none() && look.last_output.elapsed() >= *silence {
-                    self.answer(Ok(WaitReply { reason: WaitReason::Idle, exit: None, line: None }));
+                    self.answer(Ok(WaitReply::new(WaitReason::Idle)));
                 }
             }
         }
