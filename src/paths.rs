@@ -54,6 +54,12 @@ pub fn state_path() -> PathBuf {
     absolute("XDG_STATE_HOME").unwrap_or_else(|| home().join(".local/state")).join("termi")
 }
 
+/// `$XDG_CONFIG_HOME/termi/agents.toml`, else in `~/.config/termi`: a user's rules for coding agents.
+#[must_use]
+pub fn agent_rules() -> PathBuf {
+    absolute("XDG_CONFIG_HOME").unwrap_or_else(|| home().join(".config")).join("termi/agents.toml")
+}
+
 /// Makes the runtime directory again that a socket was in.
 ///
 /// # Errors

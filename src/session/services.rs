@@ -11,6 +11,7 @@ use crate::{
     history::HistoryStore,
     protocol::{CrossSession, Event, RunId},
     session::{
+        agent_rules::AgentRules,
         client::ClientId,
         program::{heap_trim, limits, output_gate},
     },
@@ -42,6 +43,7 @@ impl Announcer {
 #[derive(Debug, Clone)]
 pub struct Services {
     pub announcer: Announcer,
+    pub agent_rules: AgentRules,
     pub watcher: limits::Watcher,
     pub floods: output_gate::OutputGate,
     pub heap_trim: heap_trim::HeapTrim,

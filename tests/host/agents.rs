@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Home, Host, Run};
+use crate::support::{Home, Host, Run, eventually};
 
 /// Prints a recording: what comes before the first time at once, then in time until the second; then it waits.
 const PLAYER: &str = r#"#!/usr/bin/env python3
@@ -234,4 +234,69 @@ fn a_restart_begins_anew() {
     assert_eq!(host.info(&run)["agent"]["state"], "error");
     host.ask("restart", json!({"target": run.session_id}));
     host.wait_event("it is none at first", |event| event["type"] == "agent_state" && event["agent"].is_null());
+}
+
+#[test]
+fn a_state_can_be_waited_for_however_it_comes_about() {
+    let home = Home::new();
+    let host = home.host().start();
+    let (working, blocked) =
+        (report("state=working:app=codex"), report("state=blocked:app=codex:msg=YXBwcm92ZSBscw=="));
+    let script = format!("read x; {working}; read x; {blocked}; read x; exit 3");
+    let run = host.run(json!({"cmd": [shell(&home, "codex", &script)]}));
+    let wait = |states: Json| host.begin("wait", json!({"target": run.run_id, "until": {"state": states}}));
+    let (blocks, works, fails) = (wait(json!(["blocked", "done"])), wait(json!(["working"])), wait(json!(["error"])));
+    host.input(&run.run_id, "\n");
+    let answer = works.answer().unwrap();
+    assert_eq!((&answer["reason"], &answer["agent"]["state"]), (&json!("state"), &json!("working")));
+    assert!(!blocks.is_answered());
+    host.input(&run.run_id, "\n");
+    assert_eq!(blocks.answer().unwrap()["agent"]["message"], "approve ls");
+    let again = host.ask("wait", json!({"target": run.run_id, "until": {"state": ["blocked"]}}));
+    assert_eq!(again["reason"], "state", "it is already");
+    let late = host.ask("wait", json!({"target": run.run_id, "until": {"state": ["error"]}, "timeout_ms": 1}));
+    assert_eq!(late["reason"], "timeout");
+    host.input(&run.run_id, "\n");
+    let ended = fails.answer().unwrap();
+    assert_eq!((&ended["reason"], &ended["exit"]["code"]), (&json!("exit"), &json!(3)));
+    // What only stands for its time, with no output at that moment.
+    let bell = host.run(json!({"cmd": [shell(&home, "claude", "echo; read x; printf '\\a'; read x")]}));
+    let rings = host.begin("wait", json!({"target": bell.run_id, "until": {"state": ["blocked"]}}));
+    host.wait_event("it is known", |event| event["type"] == "agent_state" && event["run_id"] == bell.run_id.as_str());
+    host.input(&bell.run_id, "\n");
+    assert_eq!(rings.answer().unwrap()["agent"]["source"], "bell");
+    for (states, said) in [
+        (json!(["blokced"]), "state is \"blokced\": an agent is in none but starting, ready"),
+        (json!([]), "at least one state"),
+        (json!("blocked"), "{\"state\": […]}"),
+    ] {
+        let why = host.call("wait", json!({"target": run.run_id, "until": {"state": states}})).unwrap_err();
+        assert_eq!(why.code, "invalid_params");
+        assert!(why.message.contains(said), "{}", why.message);
+    }
+}
+
+/// A rule that a person writes beside the configuration: it is used without a restart, and a mistake is told by its line.
+#[test]
+fn a_users_own_rules_name_other_agents_and_are_read_again() {
+    let home = Home::new();
+    let folder = home.path().join(".config/termi");
+    fs::create_dir_all(&folder).unwrap();
+    let write = |text: &str| fs::write(folder.join("agents.toml"), text).unwrap();
+    write("[agent.mine]\nprograms = ['my-agent']\n[[agent.mine.screen]]\nstate = 'working'\nall = ['thinking']\n");
+    let host = home.host().start();
+    let run = host.run(json!({"cmd": [shell(&home, "my-agent", "while read x; do echo \"$x\"; done")]}));
+    host.input(&run.run_id, "thinking\n");
+    assert_eq!(wait_state(&host, &run, "working")["app"], "mine");
+    write("[agent.mine]\nprograms = ['my-agent']\n[[agent.mine.screen]]\nstate = 'blocked'\nall = ['thinking']\n");
+    let evidence = || host.ask("agent_evidence", json!({"run_id": run.run_id}));
+    eventually("the new rule is used", || evidence()["evidence"][0]["state"] == "blocked");
+    wait_state(&host, &run, "blocked");
+    write("[agent.mine]\n[[agent.mine.screen]]\nstate = 'asleep'\nall = ['x']\n");
+    eventually("the mistake is told", || {
+        evidence()["rules_error"]
+            .as_str()
+            .is_some_and(|why| why.contains("agents.toml: line 3") && why.contains("asleep"))
+    });
+    assert_eq!(evidence()["evidence"][0]["state"], "blocked", "the rules stay as they were");
 }

@@ -6,7 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::{Failure, Outcome, candidates, connection::Connection, output, target};
+use super::{Failure, Outcome, candidates, connection::Connection, output, print_error, target};
 use crate::{
     client::Message,
     protocol::{
@@ -105,7 +105,7 @@ fn list(sessions: &SessionsReply, json: bool) -> Outcome {
 
 /// `blocked (permission)`, `working 40%`.
 fn described(agent: &AgentInfo) -> String {
-    let mut text = word(agent.state).to_owned();
+    let mut text = agent.state.name().to_owned();
     if let Some(kind) = agent.kind.filter(|_| agent.state == AgentState::Blocked) {
         let kind = match kind {
             AgentKind::Permission => "permission",
@@ -119,19 +119,6 @@ fn described(agent: &AgentInfo) -> String {
         text.push_str(&format!(" {percent}%"));
     }
     text
-}
-
-/// A state's word, as in the protocol.
-pub fn word(state: AgentState) -> &'static str {
-    match state {
-        AgentState::Starting => "starting",
-        AgentState::Ready => "ready",
-        AgentState::Working => "working",
-        AgentState::Blocked => "blocked",
-        AgentState::Done => "done",
-        AgentState::Error => "error",
-        AgentState::Unknown => "unknown",
-    }
 }
 
 /// Follows the states over replacements of the daemon; what was missed meanwhile is told from the list.
@@ -192,7 +179,7 @@ fn print_change(event: &Event, json: bool) -> Result<(), Failure> {
     }
     let Event::AgentState { session_name, run_id, agent, was, .. } = event else { return Ok(()) };
     let (name, run) = (output::one_line(session_name), run_id.short());
-    let was = was.map_or("", word);
+    let was = was.map_or("", AgentState::name);
     let line = match agent {
         None => format!("{name}:{run}  {was} -> no agent"),
         Some(agent) => {
@@ -211,6 +198,9 @@ async fn explain(connection: &mut Connection, target: &Target, json: bool) -> Ou
         output::json(&reply)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(why) = &reply.rules_error {
+        print_error(&format!("your own rules cannot be used as they are: {}", output::one_line(why)));
+    }
     let name = format!("{}:{}", found.session.name, run_id.short());
     match &reply.agent {
         None if found.run.status != Status::Active => output::line(&format!("{name} has ended"))?,
@@ -227,7 +217,7 @@ async fn explain(connection: &mut Connection, target: &Target, json: bool) -> Ou
             [
                 if evidence.believed { "*" } else { "" }.to_owned(),
                 source(evidence.source).to_owned(),
-                word(evidence.state).to_owned(),
+                evidence.state.name().to_owned(),
                 units::age(now.saturating_sub(evidence.since)),
                 evidence.rule.clone(),
                 output::one_line(evidence.message.as_deref().unwrap_or(&evidence.text)),

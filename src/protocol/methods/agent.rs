@@ -23,6 +23,9 @@ pub struct AgentEvidenceReply {
     pub agent: Option<AgentInfo>,
     /// What each source says now, those first that are believed before the others.
     pub evidence: Vec<AgentEvidence>,
+    /// Why the user's own rules (`agents.toml` beside the configuration) cannot be used as they are, with the line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules_error: Option<String>,
 }
 
 /// What one source says.

@@ -11,7 +11,7 @@ use super::Run;
 use crate::{
     agent::{Agent, LINES_MAX, Now, SavedAgent},
     process::{self, ProgramNames},
-    protocol::{AgentEvidence, AgentEvidenceReply, AgentInfo, Event},
+    protocol::{AgentEvidence, AgentEvidenceReply, AgentInfo, AgentState, Event},
     pty::Master,
     session::{message::RunMessage, snapshot::time::unix_ms},
     term::Effects,
@@ -51,6 +51,10 @@ pub(super) struct WatchedAgent {
     /// What clients were sent last, and when.
     sent: Option<AgentInfo>,
     sent_at: Option<Instant>,
+    /// Of the rules.
+    version: u64,
+    /// What those who wait for a state have seen last.
+    waited: Option<AgentState>,
 }
 
 impl WatchedAgent {
@@ -71,7 +75,15 @@ impl WatchedAgent {
             reading: Weak::new(),
             reporter: None,
             sent_at: None,
+            version: 0,
+            waited: None,
         }
+    }
+
+    /// Whether its state is another than at the last call.
+    pub(super) fn changes_state(&mut self) -> bool {
+        let state = self.agent.state();
+        std::mem::replace(&mut self.waited, state) != state
     }
 
     pub(super) fn save(&self) -> SavedAgent {
@@ -126,6 +138,18 @@ fn now() -> Now {
 }
 
 impl Run {
+    /// Uses the newest rules. By others its program, its title and its screen are looked at again.
+    fn follow_rules(&mut self) {
+        let Some(rules) = self.services.agent_rules.other_than(self.agent.version) else { return };
+        self.agent.version = rules.version;
+        self.agent.agent.set_rules(rules.rules);
+        (self.agent.looks, self.agent.looked_for, self.agent.looked_at_group) = (0, None, None);
+        (self.agent.has_printed, self.agent.is_changed, self.agent.looked) = (true, true, (0, None));
+        if self.agent.agent.is_watched() {
+            self.agent.agent.on_title(self.terminal.title(), now());
+        }
+    }
+
     /// Takes in what output brought about.
     pub(super) fn agent_prints(&mut self, effects: &Effects) {
         let now = now();
@@ -155,6 +179,7 @@ impl Run {
         if !self.agent.has_printed || !self.agent.looks_at_group(now) {
             return;
         }
+        self.follow_rules();
         // Of a shell's program that has gone without a word nothing is worked on, nor waited for.
         if self.agent.reporter.is_some_and(is_gone) {
             self.agent.reporter = None;
@@ -276,7 +301,9 @@ impl Run {
     }
 
     /// What each source says of it.
-    pub(super) fn agent_evidence(&self) -> AgentEvidenceReply {
+    pub(super) fn agent_evidence(&mut self) -> AgentEvidenceReply {
+        self.follow_rules();
+        self.check_agent();
         let explained = self.agent.agent.explain().into_iter();
         let evidence = explained.map(|explained| AgentEvidence {
             source: explained.source,
@@ -288,6 +315,10 @@ impl Run {
             text: explained.evidence.text,
             believed: explained.believed,
         });
-        AgentEvidenceReply { agent: self.agent.info(), evidence: evidence.collect() }
+        AgentEvidenceReply {
+            agent: self.agent.info(),
+            evidence: evidence.collect(),
+            rules_error: self.services.agent_rules.error(),
+        }
     }
 }

@@ -38,6 +38,7 @@ use crate::{
         RenameReply, ResizeParams, Result, RunId, SnapshotParams, SnapshotReply, SubscribeReply, VisibleParams,
     },
     session::{
+        agent_rules::AgentRules,
         client::{Client, ClientId, viewer::AttachOptions},
         deadline::sleep_until,
         error::{gone, run_gone},
@@ -97,6 +98,7 @@ impl Supervisor {
         });
         let services = Services {
             announcer: Announcer(announcements),
+            agent_rules: AgentRules::new(settings.agent_rules.clone()),
             watcher: limits::Watcher::start(),
             floods: crate::session::program::output_gate::OutputGate::new(),
             heap_trim: crate::session::program::heap_trim::HeapTrim::new(),
@@ -105,6 +107,8 @@ impl Supervisor {
             leftovers: std::sync::Arc::default(),
             started: Instant::now(),
         };
+        // They are to be there when the first program prints.
+        let _ = services.agent_rules.other_than(0);
         Self { jobs, services, settings: std::sync::Arc::new(settings), cross_session }
     }
 
@@ -258,6 +262,7 @@ impl Supervisor {
     /// What each source says of a run as an agent.
     pub async fn agent_evidence(&self, run_id: RunId, permit: &Permit) -> Result<AgentEvidenceReply> {
         let run = self.one(run_id, permit).await?;
+        self.services.agent_rules.refresh().await;
         run.call(RunMessage::AgentEvidence).await.ok_or_else(run_gone)
     }
 

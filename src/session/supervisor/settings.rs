@@ -39,6 +39,8 @@ pub struct Settings {
     pub history: bool,
     /// The folder that history and outputs are in; none where nothing is kept.
     pub state: Option<PathBuf>,
+    /// The file with a user's rules for coding agents.
+    pub agent_rules: PathBuf,
 }
 
 impl Settings {
@@ -69,6 +71,7 @@ impl Settings {
             max_transcripts_bytes: 1 << 30,
             history: true,
             state: Some(paths::state_path()),
+            agent_rules: paths::agent_rules(),
         }
     }
 
