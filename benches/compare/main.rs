@@ -23,6 +23,7 @@ mod report;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod agents;
 mod attach;
 mod bytes;
 mod crowd;
@@ -61,7 +62,7 @@ impl Plan {
 
 type Subject = (&'static str, fn(&Plan) -> Vec<Row>);
 
-const SUBJECTS: [Subject; 12] = [
+const SUBJECTS: [Subject; 13] = [
     ("drain", drain::rows),
     ("flood", flood::rows),
     ("echo", echo::rows),
@@ -74,6 +75,7 @@ const SUBJECTS: [Subject; 12] = [
     ("micro", micro::rows),
     ("start", start::rows),
     ("waits", waits::rows),
+    ("agents", agents::rows),
 ];
 
 fn main() -> ExitCode {

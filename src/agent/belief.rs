@@ -155,13 +155,15 @@ pub struct Agent {
     saved: SavedAgent,
     /// What is to be believed once it has stood for its time.
     pending: Option<(AgentState, Instant)>,
+    /// How often anything may have changed.
+    changes: u64,
 }
 
 impl Agent {
     /// One that another process has saved.
     #[must_use]
     pub fn restore(saved: SavedAgent) -> Self {
-        Self { rules: None, saved, pending: None }
+        Self { rules: None, saved, pending: None, changes: 0 }
     }
 
     /// What is to outlive this process.
@@ -290,11 +292,14 @@ impl Agent {
             self.saved.belief = None;
         }
         self.pending = None;
+        self.changes += 1;
     }
 
     /// A client has looked at the state. Whether that is new.
     pub fn on_seen(&mut self) -> bool {
-        self.saved.belief.as_mut().is_some_and(|belief| !std::mem::replace(&mut belief.seen, true))
+        let is_new = self.saved.belief.as_mut().is_some_and(|belief| !std::mem::replace(&mut belief.seen, true));
+        self.changes += u64::from(is_new);
+        is_new
     }
 
     /// When something has stood for its time.
@@ -306,6 +311,18 @@ impl Agent {
     /// Believes what has stood for its time.
     pub fn on_deadline(&mut self, now: Now) {
         self.believe(now);
+    }
+
+    /// Another number when [`Self::info`] may be another.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// How many of a screen's last lines are looked at.
+    #[must_use]
+    pub fn screen_lines(&self) -> usize {
+        self.app().map_or(0, |app| self.rules().screen_lines(app))
     }
 
     /// The state that is believed; none while it is no agent.
@@ -377,6 +394,7 @@ impl Agent {
     }
 
     fn believe(&mut self, now: Now) {
+        self.changes += 1;
         if !self.is_watched() {
             (self.saved.belief, self.pending) = (None, None);
             return;

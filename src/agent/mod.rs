@@ -8,4 +8,4 @@ mod rules;
 mod tests;
 
 pub use belief::{Agent, Evidence, Explained, Now, Report, SavedAgent};
-pub use rules::{LINES_MAX, Match, Rules, RulesError};
+pub use rules::{Match, Rules, RulesError};

@@ -21,7 +21,7 @@ const PATTERN_BYTES: usize = 256 << 10;
 const FILE_MAX: usize = 256 << 10;
 const RULES_MAX: usize = 64;
 /// How many of a screen's last lines that are not blank a rule may look at.
-pub const LINES_MAX: usize = 40;
+const LINES_MAX: usize = 40;
 const LINES: usize = 14;
 /// What of a message is kept.
 const MESSAGE_MAX: usize = 300;
@@ -121,7 +121,24 @@ impl Pattern {
     }
 }
 
+/// A word's edge in what `\b` stands for is one of ASCII's words: Unicode's cannot be searched for by an automaton, which
+/// takes ten times as long, for each look at a screen.
+fn with_ascii_edges(pattern: &str) -> String {
+    let (mut edges, mut letters) = (String::with_capacity(pattern.len()), pattern.chars());
+    while let Some(letter) = letters.next() {
+        match (letter, if letter == '\\' { letters.next() } else { None }) {
+            (_, Some('b')) => edges.push_str(r"(?-u:\b)"),
+            (letter, next) => {
+                edges.push(letter);
+                edges.extend(next);
+            }
+        }
+    }
+    edges
+}
+
 fn build(pattern: &str) -> Result<Regex, regex::Error> {
+    let pattern = &with_ascii_edges(pattern);
     RegexBuilder::new(pattern).multi_line(true).size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES).build()
 }
 
@@ -232,7 +249,14 @@ impl Rules {
     /// What the last lines of an agent's screen say.
     #[must_use]
     pub fn of_screen(&self, app: &str, lines: &[String]) -> Option<Match> {
-        self.of(app).flat_map(|rules| &rules.screen).find_map(|rule| rule.matches(lines))
+        let screen = LastLines::new(lines);
+        self.of(app).flat_map(|rules| &rules.screen).find_map(|rule| rule.matches(screen.last(rule.lines)))
+    }
+
+    /// How many of a screen's last lines an agent's rules look at.
+    #[must_use]
+    pub fn screen_lines(&self, app: &str) -> usize {
+        self.of(app).flat_map(|rules| &rules.screen).map(|rule| rule.lines).max().unwrap_or(0)
     }
 
     fn of(&self, app: &str) -> impl Iterator<Item = &AgentRules> {
@@ -240,17 +264,42 @@ impl Rules {
     }
 }
 
+/// The last lines of a screen as one text.
+struct LastLines {
+    text: String,
+    /// Where each begins.
+    starts: Vec<usize>,
+}
+
+impl LastLines {
+    fn new(lines: &[String]) -> Self {
+        let (mut text, mut starts) = (String::new(), Vec::with_capacity(lines.len()));
+        for line in lines {
+            if !starts.is_empty() {
+                text.push('\n');
+            }
+            starts.push(text.len());
+            text.push_str(line);
+        }
+        Self { text, starts }
+    }
+
+    fn last(&self, count: usize) -> &str {
+        let first = self.starts.len().saturating_sub(count);
+        &self.text[self.starts.get(first).copied().unwrap_or(0)..]
+    }
+}
+
 impl ScreenRule {
-    fn matches(&self, lines: &[String]) -> Option<Match> {
-        let text = lines[lines.len().saturating_sub(self.lines)..].join("\n");
-        let mut found = self.all.iter().map(|pattern| pattern.regex()?.find(&text));
+    fn matches(&self, text: &str) -> Option<Match> {
+        let mut found = self.all.iter().map(|pattern| pattern.regex()?.find(text));
         let first = found.next()??.as_str().trim().to_owned();
-        if !found.all(|found| found.is_some()) || self.none.iter().any(|pattern| pattern.is_match(&text)) {
+        if !found.all(|found| found.is_some()) || self.none.iter().any(|pattern| pattern.is_match(text)) {
             return None;
         }
         let message = self.message.as_ref().and_then(Pattern::regex).and_then(|pattern| {
             // The last that fits: what is asked stands above the answers, and below what was said before.
-            let found = pattern.captures_iter(&text).last()?;
+            let found = pattern.captures_iter(text).last()?;
             let message = found.get(1).or(found.get(0))?.as_str().trim();
             (!message.is_empty()).then(|| message.chars().take(MESSAGE_MAX).collect())
         });

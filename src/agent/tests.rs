@@ -102,7 +102,7 @@ impl Player {
         let now = self.now(at);
         let change = self.terminal.change();
         if change != self.looked.1 && at - self.looked.0 >= LOOK_EVERY {
-            self.agent.on_screen(&self.terminal.bottom_lines(LINES_MAX), now);
+            self.agent.on_screen(&self.terminal.bottom_lines(self.agent.screen_lines()), now);
             self.looked = (at, change);
         }
         if self.agent.deadline().is_some_and(|due| due <= now.instant) {
@@ -397,4 +397,13 @@ fn a_users_rules_add_and_replace_and_their_errors_have_lines() {
     let endless = format!("[[agent.x.title]]\nstate = 'done'\npattern = '{}'\n", "(a*)*".repeat(1000));
     let error = Rules::with_users(&endless).map(|rules| rules.of_title("x", &"a".repeat(10_000)).is_some());
     assert!(error.is_err() || error == Ok(true), "such a pattern is refused, or takes a time in line with its text");
+}
+
+/// The edge of a word is that of ASCII's: what Unicode takes for one cannot be searched for by an automaton.
+#[test]
+fn a_words_edge_in_a_users_pattern_is_found_beside_what_is_no_ascii() {
+    let own = "[[generic.screen]]\nstate = 'blocked'\nall = ['│ \\bwait\\b', '\\\\b']\n";
+    let rules = Rules::with_users(own).unwrap();
+    let is_found = |line: &str| rules.of_screen("x", &[line.to_owned()]).is_some();
+    assert!(is_found(r"│ wait… \b") && !is_found(r"│ waits \b") && !is_found("│ wait b"));
 }

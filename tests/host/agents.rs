@@ -8,22 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::support::{Home, Host, Run, eventually};
 
 /// Prints a recording: what comes before the first time at once, then in time until the second; then it waits.
-const PLAYER: &str = r#"#!/usr/bin/env python3
-import json, os, sys, termios, time, tty
-tty.setraw(0)
-path, begin, end = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
-start = time.monotonic() - begin
-for line in open(path):
-    at, kind, text = json.loads(line)
-    if kind != 'o' or at > end:
-        continue
-    if at > begin:
-        time.sleep(max(0, at - (time.monotonic() - start)))
-    os.write(1, text.encode('utf-8', 'surrogateescape'))
-os.read(0, 1)
-while True:
-    time.sleep(1000)
-"#;
+const PLAYER: &str = include_str!("../support/agent_player.py");
 
 /// A shell script under an agent's name, in a directory of the home that is first on `$PATH`.
 fn program(home: &Home, name: &str, script: &str) -> String {

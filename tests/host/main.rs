@@ -7,6 +7,7 @@
 mod support;
 
 mod agents;
+mod agents_at_once;
 mod clock;
 mod crowd;
 mod disk;

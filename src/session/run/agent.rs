@@ -9,7 +9,7 @@ use nix::{errno::Errno, sys::signal::killpg, unistd::Pid};
 
 use super::Run;
 use crate::{
-    agent::{Agent, LINES_MAX, Now, SavedAgent},
+    agent::{Agent, Now, SavedAgent},
     process::{self, ProgramNames},
     protocol::{AgentEvidence, AgentEvidenceReply, AgentInfo, AgentState, Event},
     pty::Master,
@@ -19,6 +19,9 @@ use crate::{
 
 /// A screen that changes is looked at this often. Most of what agents draw are spinners.
 const SCREEN_INTERVAL: Duration = Duration::from_millis(150);
+
+/// After so long without output, what came last is looked at: more than lies between two pictures of a spinner.
+const SCREEN_PAUSE: Duration = Duration::from_millis(60);
 
 /// The program in the foreground is looked for this often at first, and then, while there is output, this often: what
 /// a shell starts without a group of its own is seen by that alone.
@@ -35,8 +38,9 @@ pub(super) struct WatchedAgent {
     title: String,
     /// The change of the screen that was looked at last, and when that was.
     looked: (u64, Option<Instant>),
-    /// Its screen has changed since.
+    /// Its screen has changed since, and when it did last.
     is_changed: bool,
+    printed: Option<Instant>,
     /// The group in the foreground, how often its program was looked for, and when that was last.
     group: Option<i32>,
     looks: u32,
@@ -51,6 +55,8 @@ pub(super) struct WatchedAgent {
     /// What clients were sent last, and when.
     sent: Option<AgentInfo>,
     sent_at: Option<Instant>,
+    /// The changes of the agent at which that was compared with what it is.
+    compared: Option<u64>,
     /// Of the rules.
     version: u64,
     /// What those who wait for a state have seen last.
@@ -67,6 +73,7 @@ impl WatchedAgent {
             looked: (0, None),
             // What had not stood for its time when it was saved is looked at again.
             is_changed,
+            printed: None,
             group: None,
             looks: 0,
             looked_for: None,
@@ -75,6 +82,7 @@ impl WatchedAgent {
             reading: Weak::new(),
             reporter: None,
             sent_at: None,
+            compared: None,
             version: 0,
             waited: None,
         }
@@ -96,9 +104,12 @@ impl WatchedAgent {
 
     /// `whole`: no synchronized update is under way, so that the screen can be looked at.
     pub(super) fn deadline(&self, whole: bool) -> Option<Instant> {
-        let look =
-            (self.is_changed && whole).then(|| self.looked.1.map_or_else(Instant::now, |last| last + SCREEN_INTERVAL));
-        let send = (self.agent.info() != self.sent)
+        // One that goes on printing is looked at as it prints: no clock wakes the run for it.
+        let look = (self.is_changed && whole).then(|| {
+            let due = self.looked.1.map_or_else(Instant::now, |last| last + SCREEN_INTERVAL);
+            self.printed.map_or(due, |last| due.max(last + SCREEN_PAUSE))
+        });
+        let send = (Some(self.agent.changes()) != self.compared)
             .then(|| self.sent_at.map_or_else(Instant::now, |last| last + EVENT_THROTTLE));
         let foreground =
             self.has_printed.then(|| self.looked_at_group.map_or_else(Instant::now, |last| last + PROGRAM_INTERVAL));
@@ -171,7 +182,7 @@ impl Run {
         } else if effects.bell {
             self.agent.agent.on_attention(None, now);
         }
-        self.agent.is_changed = true;
+        (self.agent.is_changed, self.agent.printed) = (true, Some(now.instant));
     }
 
     /// Looks which group is in the foreground, if there was output since the last look and that is long enough ago.
@@ -259,7 +270,7 @@ impl Run {
             self.terminal.flush();
             let change = self.terminal.change();
             if change != self.agent.looked.0 || self.agent.looked.1.is_none() {
-                self.agent.agent.on_screen(&self.terminal.bottom_lines(LINES_MAX), now);
+                self.agent.agent.on_screen(&self.terminal.bottom_lines(self.agent.agent.screen_lines()), now);
             }
             self.agent.looked = (change, Some(now.instant));
             self.agent.is_changed = false;
@@ -273,6 +284,10 @@ impl Run {
     }
 
     fn send_agent(&mut self) {
+        let changes = self.agent.agent.changes();
+        if std::mem::replace(&mut self.agent.compared, Some(changes)) == Some(changes) {
+            return;
+        }
         let agent = self.agent.agent.info();
         if agent == self.agent.sent {
             return;
