@@ -224,7 +224,13 @@ impl Agent {
 
     /// A hook, or JSON lines, report.
     pub fn on_report(&mut self, source: AgentSource, report: Report, now: Now) {
-        self.saved.reported = Some(cut(&report.app, APP_MAX));
+        if report.state.is_some() {
+            let known = self.rules().agent_of_program(&report.app).unwrap_or(&report.app);
+            self.saved.reported = Some(cut(known, APP_MAX));
+        } else if !self.reports_besides(source) {
+            // What has taken its word back may have left a shell that it was started in.
+            self.saved.reported = None;
+        }
         if let Some(id) = report.agent_session {
             self.saved.agent_session = Some(cut(&id, APP_MAX));
         }
@@ -239,6 +245,23 @@ impl Agent {
             text: String::new(),
         });
         self.set(source, evidence, now);
+    }
+
+    /// Whether another source than this one is a report, which says which agent it is.
+    fn reports_besides(&self, source: AgentSource) -> bool {
+        let reports = [AgentSource::Osc, AgentSource::Hook, AgentSource::Json];
+        reports.into_iter().any(|other| other != source && self.saved.evidence.contains_key(&other))
+    }
+
+    /// The program that reported has gone, in a shell that goes on: nothing that it said holds.
+    pub fn on_reporter_gone(&mut self, now: Now) {
+        for source in [AgentSource::Hook, AgentSource::Json] {
+            self.saved.evidence.remove(&source);
+        }
+        if !self.saved.evidence.contains_key(&AgentSource::Osc) {
+            self.saved.reported = None;
+        }
+        self.believe(now);
     }
 
     /// Its title is this one.

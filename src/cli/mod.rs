@@ -69,6 +69,13 @@ pub fn main(mut args: Vec<OsString>) -> ExitCode {
     if args.get(1).is_some_and(|arg| arg == completion::SUBCOMMAND) {
         return completion::main(&args.split_off(2), Cli::command());
     }
+    if args.get(1).is_some_and(|arg| arg == client::hook::SUBCOMMAND) {
+        let mut given = args.iter().skip(2).cloned();
+        let (agent, event) = (given.next(), given.next());
+        if !agent.as_ref().is_some_and(|arg| arg == "--help" || arg == "-h") {
+            return client::hook::main(agent, event);
+        }
+    }
     ignore_file_size_signal();
     let Cli { command } = match Cli::try_parse_from(args) {
         Ok(cli) => cli,

@@ -126,7 +126,7 @@ macro_rules! for_each_method {
             Initialize, Run, Sessions, Kill, Input, Resize, Attach, Detach, Visible, Hold, Snapshot, Lines, Prompts,
             Link, Clipboard, Wait, Rename, Restart, Remove, SendInput, Configure, SetColors, History, Stats, Subscribe,
             Unsubscribe, Health, Templates, ParseTemplates, Up, Down, Shutdown, Join, Replace, Restorable, Restore,
-            Seen, Evidence
+            Seen, Evidence, AgentReport
         }
     };
 }

@@ -179,6 +179,7 @@ impl Connection {
             Lines => |p, permit| sessions.lines(p, permit),
             Seen => |p, permit| sessions.seen(p.run_id, permit),
             Evidence => |p, permit| sessions.agent_evidence(p.run_id, permit),
+            AgentReport => |p, permit| sessions.agent_report(p, permit),
             Prompts => |p, permit| sessions.prompts(p.run_id, client.id(), permit),
             Link => |p, permit| sessions.link(p, client.id(), permit),
             Clipboard => |p, permit| async {

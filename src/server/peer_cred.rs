@@ -29,8 +29,8 @@ pub enum Outsiders {
     MayLook(Pid),
 }
 
-/// Who connected, by the process that did (SO_PEERCRED, unix(7)): one below a run's shim is a program of that run's
-/// session. None for another user's process.
+/// Who connected, by the process that did (SO_PEERCRED, unix(7)): one below a run's shim is a program of that run
+/// and its session. None for another user's process.
 ///
 /// A process that is gone already, or that cannot be placed, is a program of no session that is known.
 pub(super) async fn caller(stream: &UnixStream, supervisor: &Supervisor, outsiders: Outsiders) -> Option<Caller> {
@@ -40,8 +40,8 @@ pub(super) async fn caller(stream: &UnixStream, supervisor: &Supervisor, outside
         (Place::Outside, Outsiders::MayChange) | (Place::BelowOwner, _) => Caller::outside(Access::Write),
         (Place::Outside, Outsiders::MayLook(_)) => Caller::outside(Access::Read),
         (Place::Unknown, _) => Caller::unknown(),
-        (Place::Below(child), _) => match supervisor.session_of_shim(child).await {
-            Some(session) => Caller::program(session),
+        (Place::Below(child), _) => match supervisor.run_of_shim(child).await {
+            Some((session, run)) => Caller::program(session, run),
             None => Caller::unknown(),
         },
     })

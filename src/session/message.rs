@@ -7,8 +7,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     protocol::{
-        AgentEvidenceReply, AttachReply, LinesReply, LinkReply, PromptsReply, Result, RunId, RunInfo, SessionId, Size,
-        SnapshotFormat, SnapshotReply, WaitReply,
+        AgentEvidenceReply, AgentReportParams, AttachReply, LinesReply, LinkReply, PromptsReply, Result, RunId,
+        RunInfo, SessionId, Size, SnapshotFormat, SnapshotReply, WaitReply,
     },
     pty::Spawn,
     session::{
@@ -108,6 +108,11 @@ pub enum RunMessage {
     /// A client has looked at its state as an agent.
     Seen(oneshot::Sender<()>),
     AgentEvidence(oneshot::Sender<AgentEvidenceReply>),
+    /// A program of its tree reports what it does as an agent.
+    AgentReport {
+        params: AgentReportParams,
+        reply: oneshot::Sender<Result<()>>,
+    },
     /// The names of the program of a process group that is in its terminal's foreground.
     Foreground {
         group: i32,

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use client::caller::{Caller, CallerPlace};
 pub use client::{Ack, Client, ClientId, Events, FrameJob, Outbox};
-pub use program::command::is_inherited;
+pub use program::command::{is_inherited, quoted};
 pub use snapshot::outline::{RunOutline, SessionOutline};
 pub use snapshot::state::{FORMAT, State, StateError};
 pub use supervisor::Supervisor;

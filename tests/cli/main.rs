@@ -12,6 +12,7 @@ mod agents;
 mod attach;
 mod completion;
 mod home;
+mod hooks;
 mod inside;
 mod list;
 mod records;

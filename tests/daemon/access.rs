@@ -163,6 +163,76 @@ fn a_run_of_a_template_is_judged_by_the_session_that_the_template_names() {
     assert_eq!(inside(json!({"template": "inside"})), json!({"ok": true}));
 }
 
+/// A report says of which run it is by the process that makes it, not by what it says of itself.
+#[test]
+fn a_program_reports_as_an_agent_on_its_own_run_alone() {
+    let home = Home::new();
+    let daemon = Daemon::of(&home);
+    let host = home.host().persist().start();
+    let stranger = host.run(json!({"cmd": "exec sleep 1000", "name": "stranger"}));
+    let (first, of_first) = client_inside(&host, json!({"name": "own"}));
+    let (second, of_second) = client_inside(&host, json!({"session": "own"}));
+    assert_eq!(first.session_id, second.session_id);
+    let state = |run: &Run| host.info(run)["agent"]["state"].clone();
+    of_first.ask("agent_report", json!({"app": "claude-code", "state": "working", "run_id": first.run_id}));
+    of_second
+        .ask("agent_report", json!({"app": "codex", "state": "blocked", "kind": "question", "message": "a\u{7}b"}));
+    assert_eq!((state(&first), state(&second)), (json!("working"), json!("blocked")));
+    let agent = host.info(&second)["agent"].clone();
+    assert_eq!((&agent["kind"], &agent["message"]), (&json!("question"), &json!("ab")));
+    assert_eq!(host.info(&first)["agent"]["app"], "claude");
+    // Whatever the setting says of other things.
+    for policy in ["off", "full"] {
+        host.ask("initialize", json!({"protocol": 1, "cross_session": policy}));
+        for other in [&second, &stranger] {
+            let refused = of_first.refusal("agent_report", json!({"state": "done", "run_id": other.run_id}));
+            assert_eq!(refused.code, "forbidden");
+            let (own, other) = (&first.run_id[..8], &other.run_id);
+            assert!(refused.message.contains(own) && refused.message.contains(other.as_str()), "{}", refused.message);
+        }
+        of_first.ask("agent_report", json!({"state": "working"}));
+    }
+    for client in [&daemon.connect(), &*host] {
+        let refused = client.refusal("agent_report", json!({"state": "done", "run_id": first.run_id}));
+        assert_eq!(refused.code, "forbidden");
+        assert!(refused.message.contains("inside a session"), "{}", refused.message);
+    }
+    assert_eq!((state(&first), state(&second), state(&stranger)), (json!("working"), json!("blocked"), Json::Null));
+    // What it said is taken back, and an agent that is not known is to be named.
+    of_second.ask("agent_report", json!({"state": "clear"}));
+    assert_eq!(state(&second), Json::Null);
+    let unnamed = of_second.refusal("agent_report", json!({"state": "done"}));
+    assert_eq!(unnamed.code, "invalid_params");
+    assert!(unnamed.message.starts_with("app "), "{}", unnamed.message);
+    let long = json!({"app": "x".repeat(100_000), "state": "error", "message": "é".repeat(100_000)});
+    of_second.ask("agent_report", long);
+    let agent = host.info(&second)["agent"].clone();
+    let count = |key: &str| agent[key].as_str().unwrap().chars().count();
+    assert_eq!((count("app"), count("message")), (64, 500));
+    for params in [json!({"app": "x", "state": "asleep"}), json!({"app": "x", "state": "done", "kind": "x"})] {
+        assert_eq!(of_second.refusal("agent_report", params).code, "invalid_params");
+    }
+}
+
+/// However often a program reports, clients are told no more often than they are of anything else.
+#[test]
+fn a_flood_of_reports_is_no_flood_of_events() {
+    let home = Home::new();
+    let _daemon = Daemon::of(&home);
+    let host = home.host().persist().start();
+    let (run, inside) = client_inside(&host, json!({}));
+    for at in 0..2000 {
+        let state = ["working", "done"][at % 2];
+        inside.ask("agent_report", json!({"app": "x", "state": state}));
+    }
+    inside.ask("agent_report", json!({"app": "x", "state": "error", "message": "last"}));
+    let of_run = |event: &Json| event["type"] == "agent_state" && event["run_id"] == run.run_id.as_str();
+    host.wait_event("the last", |event| of_run(event) && event["agent"]["message"] == "last");
+    let told = host.state().events.iter().filter(|event| of_run(event)).count() as u64;
+    let most = host.info(&run)["duration_ms"].as_u64().unwrap() / 100 + 2;
+    assert!(told <= most, "{told} in {most} tenths of a second");
+}
+
 #[test]
 fn what_daemonized_below_a_session_is_still_a_program_of_it() {
     let home = Home::new();

@@ -11,6 +11,8 @@ mod connection;
 mod doctor;
 mod duration;
 mod history;
+pub(super) mod hook;
+mod hooks;
 mod kill;
 mod ls;
 mod manage;
@@ -56,6 +58,10 @@ pub enum Command {
     Ls(ls::Args),
     /// Lists coding agents and what each is doing, those that wait for you first
     Agents(agents::Args),
+    /// Tells what a coding agent does: called by its hooks
+    Hook(hook::Args),
+    /// Prints how the hooks of a coding agent are set up
+    Hooks(hooks::Args),
     /// Ends runs, whole process trees, and says how many
     Kill(kill::Args),
     /// Shows a run on this terminal and types into it
@@ -167,6 +173,8 @@ pub fn main(command: Command) -> ExitCode {
         Command::Run(args) => block_on(run::run(args)),
         Command::Ls(args) => block_on(ls::run(args)),
         Command::Agents(args) => block_on(agents::run(args)),
+        Command::Hook(args) => hook::run(args),
+        Command::Hooks(args) => block_on(std::future::ready(hooks::run(&args))),
         Command::Kill(args) => block_on(kill::run(args)),
         Command::Attach(args) => block_on(attach::run(args)),
         Command::Send(args) => block_on(send::run(args)),

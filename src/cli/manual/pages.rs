@@ -186,6 +186,25 @@ pub const PAGES: &[Page] = &[
             ("termi agents --explain claude", "Who says what of the session claude, and who is believed."),
         ],
     ),
+    Page {
+        variables: &["TERMI_RUN", "TERMI_SOCKET"],
+        ..page(
+            "hook",
+            &[("0", "Always: an agent takes any other status for an order.")],
+            &[
+                ("termi hook claude", "As a hook of Claude's: its event is in the JSON on standard input."),
+                ("termi hook copilot agentStop", "As a hook of Copilot's, which does not name the event."),
+            ],
+        )
+    },
+    page(
+        "hooks",
+        PLAIN,
+        &[
+            ("termi hooks codex", "Prints the file, and what to put there."),
+            ("termi hooks copilot --json", "The JSON alone, for a file of its own."),
+        ],
+    ),
     page(
         "kill",
         EACH,

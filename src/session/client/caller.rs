@@ -1,6 +1,6 @@
 //! Who makes a call, and which sessions it may read.
 
-use crate::protocol::{Access, CrossSession, Event, SessionId};
+use crate::protocol::{Access, CrossSession, Event, RunId, SessionId};
 
 /// Who makes a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,12 @@ pub enum CallerPlace {
     /// Outside of all sessions: the setting `cross_session` does not concern it.
     Outside,
     /// A program of a session: within that it may do everything, with others what `cross_session` says.
-    Inside(SessionId),
+    Inside {
+        /// Its session.
+        session: SessionId,
+        /// The run whose process tree it is in.
+        run: RunId,
+    },
     /// It could not be placed, so it may be a program of any session: to it, each session is another's.
     Unknown,
 }
@@ -29,10 +34,10 @@ impl Caller {
         Self { access, place: CallerPlace::Outside }
     }
 
-    /// A program inside a session.
+    /// A program inside a session, in the process tree of a run.
     #[must_use]
-    pub fn program(session: SessionId) -> Self {
-        Self { access: Access::Write, place: CallerPlace::Inside(session) }
+    pub fn program(session: SessionId, run: RunId) -> Self {
+        Self { access: Access::Write, place: CallerPlace::Inside { session, run } }
     }
 
     /// A caller that could not be placed: it may look only, and that only as the least of programs.
@@ -43,7 +48,14 @@ impl Caller {
 
     pub(in crate::session) fn own(&self) -> Option<&SessionId> {
         match &self.place {
-            CallerPlace::Inside(own) => Some(own),
+            CallerPlace::Inside { session, .. } => Some(session),
+            CallerPlace::Outside | CallerPlace::Unknown => None,
+        }
+    }
+
+    pub(in crate::session) fn own_run(&self) -> Option<&RunId> {
+        match &self.place {
+            CallerPlace::Inside { run, .. } => Some(run),
             CallerPlace::Outside | CallerPlace::Unknown => None,
         }
     }

@@ -232,7 +232,8 @@ fn program_of(line: &str) -> String {
 }
 
 /// An argument as a shell would want it, where that is worth quoting.
-fn quoted(arg: &str) -> String {
+#[must_use]
+pub fn quoted(arg: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./=:,@%+".contains(c);
     if !arg.is_empty() && arg.chars().all(plain) { arg.to_owned() } else { format!("'{}'", arg.replace('\'', r"'\''")) }
 }

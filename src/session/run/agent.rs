@@ -9,9 +9,12 @@ use nix::{errno::Errno, sys::signal::killpg, unistd::Pid};
 
 use super::Run;
 use crate::{
-    agent::{Agent, Now, SavedAgent},
+    agent::{Agent, Now, Report, SavedAgent},
     process::{self, ProgramNames},
-    protocol::{AgentEvidence, AgentEvidenceReply, AgentInfo, AgentState, Event},
+    protocol::{
+        AgentEvidence, AgentEvidenceReply, AgentInfo, AgentReportParams, AgentSource, AgentState, Code, Error, Event,
+        ReportedState, Result, acts,
+    },
     pty::Master,
     session::{message::RunMessage, snapshot::time::unix_ms},
     term::Effects,
@@ -196,6 +199,7 @@ impl Run {
             self.agent.reporter = None;
             self.terminal.end_program_status();
             self.agent.agent.on_status(self.terminal.program_status(), self::now());
+            self.agent.agent.on_reporter_gone(self::now());
         }
         let Some(group) = self.program.master.as_ref().and_then(Master::foreground) else {
             self.agent.has_printed = false;
@@ -239,11 +243,40 @@ impl Run {
         }
         let (was, now) = (self.agent.agent.is_watched(), now());
         self.agent.agent.on_program(names, now);
+        self.agent_may_be_new(was, now);
+    }
+
+    /// One that is an agent only now is looked at whole.
+    fn agent_may_be_new(&mut self, was: bool, now: Now) {
         if !was && self.agent.agent.is_watched() {
             self.agent.agent.on_title(self.terminal.title(), now);
             self.terminal.title().clone_into(&mut self.agent.title);
             self.agent.is_changed = true;
         }
+    }
+
+    /// A program of its tree reports what it does as an agent, as from a hook.
+    pub(super) fn agent_reports(&mut self, params: AgentReportParams) -> Result<()> {
+        if self.exit().is_some() {
+            return Err(Error::new(Code::NotFound, "the run has ended: what lives on of it is no agent any more"));
+        }
+        let AgentReportParams { app, state, kind, message, agent_session, run_id: _ } = params;
+        let known = || self.agent.agent.app().map(str::to_owned);
+        let Some(app) = app.filter(|app| app.chars().any(|letter| !acts(letter))).or_else(known) else {
+            return Err(Error::invalid(
+                "app",
+                "",
+                "missing: the run is no agent that Termi knows; name it, as \"claude\"",
+            ));
+        };
+        let state = state.and_then(ReportedState::state);
+        let kind = kind.filter(|_| state == Some(AgentState::Blocked));
+        let (was, now) = (self.agent.agent.is_watched(), now());
+        let report = Report { app, state, kind, message, agent_session };
+        self.agent.reporter = self.program.master.as_ref().and_then(Master::foreground);
+        self.agent.agent.on_report(AgentSource::Hook, report, now);
+        self.agent_may_be_new(was, now);
+        Ok(())
     }
 
     /// Somebody typed.

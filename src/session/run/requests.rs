@@ -74,6 +74,7 @@ impl Run {
                 let _ = reply.send(());
             }
             RunMessage::AgentEvidence(reply) => _ = reply.send(self.agent_evidence()),
+            RunMessage::AgentReport { params, reply } => _ = reply.send(self.agent_reports(params)),
             RunMessage::Foreground { group, names } => self.agent_is(group, &names),
             RunMessage::Kill { kill, reply } => self.begin_kill(kill, Status::Killed, None, Some(reply)).await,
             RunMessage::Wait { condition, reply } => self.wait(condition, reply),

@@ -13,13 +13,13 @@ use super::{
     table::{Session, Table},
 };
 use crate::{
-    protocol::{Access, Code, CrossSession, Error, Method, Result, Scope, SessionId},
+    protocol::{Access, Code, CrossSession, Error, Method, Result, RunId, Scope, SessionId},
     session::{
         client::{
             Client,
             caller::{Caller, CallerPlace},
         },
-        message::RunMessage,
+        message::{RunHandle, RunMessage},
     },
 };
 
@@ -182,6 +182,24 @@ impl Table {
         Ok(())
     }
 
+    /// The run that the caller is a program of: what it may report on. `named` is the run that it takes for its own.
+    ///
+    /// # Errors
+    /// `forbidden`, when it is a program of another run, or of none.
+    pub(super) fn own_run(&self, named: Option<&RunId>, permit: &Permit) -> Result<RunHandle> {
+        let method = permit.method;
+        let Some(own) = permit.caller.own_run() else {
+            let why = format!("{method} is for programs inside a session, which report on their own run alone");
+            return Err(Error::new(Code::Forbidden, why));
+        };
+        if let Some(named) = named.filter(|named| *named != own) {
+            let (named, own) = (named.as_str(), own.short());
+            let why = format!("this program is in run {own:?}, and may not report on run {named:?} (`{method}`)");
+            return Err(Error::new(Code::Forbidden, why));
+        }
+        Ok(self.run(own, permit)?.handle)
+    }
+
     /// Whether the caller may write to the session, whatever the call itself needs.
     pub(super) fn may_write(&self, permit: &Permit, session: &Session) -> bool {
         permit.caller.access == Access::Write && self.check(&permit.to_write(), session).is_ok()
@@ -231,8 +249,8 @@ impl Supervisor {
         self.with(|table| table.add_client(client, caller)).await
     }
 
-    /// The session whose program a shim watches over.
-    pub async fn session_of_shim(&self, shim: i32) -> Option<SessionId> {
+    /// The run whose program a shim watches over, and its session.
+    pub async fn run_of_shim(&self, shim: i32) -> Option<(SessionId, RunId)> {
         let until = Instant::now() + STARTING_TIMEOUT;
         loop {
             let (runs, starting) = self
@@ -246,7 +264,7 @@ impl Supervisor {
             let found = shims.into_iter().zip(&runs).find(|(pid, _)| pid.flatten() == Some(shim));
             // A program may be quicker to call than its run is to be known.
             if found.is_some() || !starting || Instant::now() > until {
-                return found.map(|(_, run)| run.session_id.clone());
+                return found.map(|(_, run)| (run.session_id.clone(), run.run_id.clone()));
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }

@@ -33,9 +33,10 @@ use table::Table;
 use crate::{
     history::HistoryStore,
     protocol::{
-        AgentEvidenceReply, AttachParams, AttachReply, Bytes, ClipboardParams, ColorsParams, CrossSession, Empty,
-        Error, HoldParams, InputParams, LinesParams, LinesReply, LinkParams, LinkReply, PromptsReply, RenameParams,
-        RenameReply, ResizeParams, Result, RunId, SnapshotParams, SnapshotReply, SubscribeReply, VisibleParams,
+        AgentEvidenceReply, AgentReportParams, AttachParams, AttachReply, Bytes, ClipboardParams, ColorsParams,
+        CrossSession, Empty, Error, HoldParams, InputParams, LinesParams, LinesReply, LinkParams, LinkReply,
+        PromptsReply, RenameParams, RenameReply, ResizeParams, Result, RunId, SnapshotParams, SnapshotReply,
+        SubscribeReply, VisibleParams,
     },
     session::{
         agent_rules::AgentRules,
@@ -264,6 +265,14 @@ impl Supervisor {
         let run = self.one(run_id, permit).await?;
         self.services.agent_rules.refresh().await;
         run.call(RunMessage::AgentEvidence).await.ok_or_else(run_gone)
+    }
+
+    /// A program reports what it does as an agent, on its own run.
+    pub async fn agent_report(&self, params: AgentReportParams, permit: &Permit) -> Result<Empty> {
+        let (named, permit) = (params.run_id.clone(), permit.clone());
+        let run = self.with(move |table| table.own_run(named.as_ref(), &permit)).await??;
+        run.call(|reply| RunMessage::AgentReport { params, reply }).await.ok_or_else(run_gone)??;
+        Ok(Empty {})
     }
 
     /// The link in a cell of a client's view of a run.
