@@ -30,6 +30,9 @@ pub(super) struct DaemonArgs {
     /// Remember the last text of each run, for `restore` after a reboot
     #[arg(long)]
     keep_text: bool,
+    /// Start `claude` with hooks that report its states
+    #[arg(long, conflicts_with_all = ["stop", "replace"])]
+    agent_hooks: bool,
     /// Put this binary in the place of the daemon that runs: its sessions go on
     #[arg(long, conflicts_with_all = ["detach", "idle_exit", "keep_text"])]
     replace: bool,
@@ -94,7 +97,8 @@ pub(super) fn run(args: &DaemonArgs) -> ExitCode {
     let from_variable = || std::env::var(IDLE_VARIABLE).ok()?.parse().ok();
     let idle_exit = args.idle_exit.or_else(from_variable).map_or(daemon::IDLE_EXIT, Duration::from_secs);
     let cross_session = args.cross_session.unwrap_or(Policy::Read).into();
-    let options = Options { idle_exit, cross_session, keep_text: args.keep_text, resume: args.resume };
+    let (keep_text, agent_hooks, resume) = (args.keep_text, args.agent_hooks, args.resume);
+    let options = Options { idle_exit, cross_session, keep_text, agent_hooks, resume };
     code(daemon::run(log.as_ref().ok(), options, ready))
 }
 

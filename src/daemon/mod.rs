@@ -60,13 +60,21 @@ pub struct Options {
     pub cross_session: CrossSession,
     /// Whether the last text of each run is remembered for a restore.
     pub keep_text: bool,
+    /// Whether `claude` is started with hooks.
+    pub agent_hooks: bool,
     /// The descriptor of what another binary has put down for this one to go on with.
     pub resume: Option<i32>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { idle_exit: IDLE_EXIT, cross_session: CrossSession::default(), keep_text: false, resume: None }
+        Self {
+            idle_exit: IDLE_EXIT,
+            cross_session: CrossSession::default(),
+            keep_text: false,
+            agent_hooks: false,
+            resume: None,
+        }
     }
 }
 
@@ -106,7 +114,7 @@ async fn serve(inherited: Inherited, log: Option<&Log>, options: Options, ready:
     let inherited = handed.as_ref().map_or(inherited, |(inherited, ..)| *inherited);
     let (requests, requests_in) = mpsc::channel(16);
     let mut host = Host::new(
-        Supervisor::start(settings(inherited, socket_lock.path().to_owned())),
+        Supervisor::start(settings(inherited, socket_lock.path().to_owned(), options.agent_hooks)),
         log.map(|log| log.path.to_string_lossy().into_owned()),
     );
     host.supervisor.set_cross_session(options.cross_session).await?;
@@ -145,11 +153,11 @@ async fn serve(inherited: Inherited, log: Option<&Log>, options: Options, ready:
     Ok(())
 }
 
-fn settings(inherited: Inherited, socket: PathBuf) -> Settings {
+fn settings(inherited: Inherited, socket: PathBuf, agent_hooks: bool) -> Settings {
     let mut settings = Settings::new(inherited.umask, inherited.open_files);
     // A daemon is nowhere in particular.
     settings.cwd = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_dir()).unwrap_or(settings.cwd);
-    settings.socket = Some(socket);
+    (settings.socket, settings.agent_hooks) = (Some(socket), agent_hooks);
     settings
 }
 

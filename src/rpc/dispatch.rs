@@ -285,6 +285,10 @@ impl Connection {
         if let Some(policy) = params.cross_session.filter(|_| is_owner) {
             self.host.supervisor.set_cross_session(policy).await?;
         }
+        if let Some(agent_hooks) = params.agent_hooks.filter(|_| is_owner) {
+            let set = ConfigureParams { agent_hooks: Some(agent_hooks), ..ConfigureParams::default() };
+            self.host.supervisor.configure(set).await?;
+        }
         if is_owner && (params.colors.foreground.is_some() || params.colors.background.is_some()) {
             self.host.supervisor.set_colors(params.colors).await?;
         }

@@ -133,6 +133,8 @@ pub enum RunMessage {
     Spawn(oneshot::Sender<Spawn>),
     Restart {
         terminal_name: String,
+        /// Whether Claude gets hooks.
+        agent_hooks: bool,
         reply: oneshot::Sender<Result<Restarted>>,
     },
     /// What is worth remembering of it, with so many of its last lines; nothing when it has ended.

@@ -37,6 +37,7 @@ fn a_host_that_is_well_says_so_of_everything() {
         "leftovers",
         "subreaper",
         "names",
+        "agents",
         "uptime",
         "session",
     ] {

@@ -21,6 +21,7 @@ mod health;
 mod heard;
 mod history;
 mod holding;
+mod hooks;
 mod json;
 mod json_rpc;
 mod json_wire;

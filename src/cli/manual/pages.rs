@@ -144,6 +144,7 @@ pub const PAGES: &[Page] = &[
                 ("termi daemon --replace", "Puts this binary in the place of the daemon's: sessions go on."),
                 ("termi daemon --stop", "Ends it, if no program runs in it."),
                 ("termi daemon --cross-session off", "Sessions do not see each other."),
+                ("termi daemon --agent-hooks --detach", "Starts it; each `claude` gets hooks."),
             ],
         )
     },

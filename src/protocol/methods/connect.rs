@@ -77,6 +77,10 @@ pub struct InitializeParams {
     /// owner's clients can set it.
     #[serde(default)]
     pub cross_session: Option<CrossSession>,
+    /// Whether runs of `claude` are started with hooks from now on, as with `configure`; none leaves it as it is. Only the
+    /// owner's clients can set it.
+    #[serde(default)]
+    pub agent_hooks: Option<bool>,
     /// For `frontend` `nvim`: the third argument of every message to the client, so that an editor with several hosts
     /// knows whose it is. Default: messages have two arguments.
     #[serde(default)]

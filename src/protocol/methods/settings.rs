@@ -37,6 +37,9 @@ pub struct ConfigureParams {
     /// Whether runs that end are written to the history.
     #[serde(default)]
     pub history: Option<bool>,
+    /// Whether runs of `claude` are started with hooks that report their states (`agent_report`).
+    #[serde(default)]
+    pub agent_hooks: Option<bool>,
 }
 
 /// Answer of `configure`: what holds now.
@@ -58,4 +61,7 @@ pub struct ConfigureReply {
     pub keep: Keep,
     /// Whether runs that end are written to the history.
     pub history: bool,
+    /// Whether runs of `claude` are started with hooks.
+    #[serde(default)]
+    pub agent_hooks: bool,
 }

@@ -1,6 +1,7 @@
 //! What a run starts and keeps within bounds: its command line, its input, its limits, and how it is killed.
 
 pub mod cgroup;
+pub mod claude;
 pub mod command;
 pub mod heap_trim;
 pub mod input;

@@ -16,7 +16,7 @@ use crate::{
         error::start_error,
         message::{Restarted, RunMessage, Typed},
         program::{
-            input,
+            claude, input,
             limits::{self, Limit},
         },
         snapshot::state::Focus,
@@ -87,8 +87,8 @@ impl Run {
                 Life::Active | Life::Draining { .. } => _ = reply.send(0),
             },
             RunMessage::Spawn(reply) => _ = reply.send(self.identity.spawn.clone()),
-            RunMessage::Restart { terminal_name, reply } => {
-                let outcome = self.restart(terminal_name).await;
+            RunMessage::Restart { terminal_name, agent_hooks, reply } => {
+                let outcome = self.restart(terminal_name, agent_hooks).await;
                 let _ = reply.send(outcome);
             }
             RunMessage::Outline { lines, reply } => _ = reply.send(self.outline(lines)),
@@ -159,7 +159,7 @@ impl Run {
         });
     }
 
-    pub(super) async fn restart(&mut self, terminal_name: String) -> Result<Restarted> {
+    pub(super) async fn restart(&mut self, terminal_name: String, agent_hooks: bool) -> Result<Restarted> {
         if self.lifecycle.killing.is_some() || !matches!(self.lifecycle.life, Life::Ended { .. }) {
             return Err(Error::new(Code::StillRunning, "the run is still ending; try again in a moment"));
         }
@@ -174,7 +174,8 @@ impl Run {
             }
         }
         let what = &*what;
-        let spawned = spawn(what.clone()).await.map_err(|error| start_error(&error, what))?;
+        let begun = if agent_hooks { claude::with_hooks(what.clone()) } else { what.clone() };
+        let spawned = spawn(begun).await.map_err(|error| start_error(&error, what))?;
         // Who was still to be told of the first life's end is told before the second begins.
         if let Some(exit) = self.pending_exit_event() {
             self.clients.deliver_exit(&exit);

@@ -200,7 +200,8 @@ impl Table {
         let session_name = session.map(|session| session.name.clone()).ok_or_else(run_gone)?;
         let terminal_name = self.next_terminal_name(&run.session_id);
         let (reply, answer) = oneshot::channel();
-        match run.mailbox.try_send(RunMessage::Restart { terminal_name: terminal_name.clone(), reply }) {
+        let (its, agent_hooks) = (terminal_name.clone(), self.settings.agent_hooks);
+        match run.mailbox.try_send(RunMessage::Restart { terminal_name: its, agent_hooks, reply }) {
             Ok(()) => Ok(Some(Ordered { answer, terminal_name, session_name })),
             Err(TrySendError::Full(_)) => Ok(None),
             Err(TrySendError::Closed(_)) => Err(run_gone()),

@@ -15,7 +15,7 @@ use nix::{
     unistd::{AccessFlags, access},
 };
 
-use super::{Supervisor, access::Permit, history::on_disk, logout::logout};
+use super::{Supervisor, access::Permit, agents_check::agents_check, history::on_disk, logout::logout};
 use crate::{
     history::HistoryStore,
     paths, process,
@@ -124,6 +124,7 @@ impl Supervisor {
             checks.push(left_by_others(leftovers));
             checks.push(subreaper());
             checks.push(names(&sessions));
+            checks.push(agents_check(caps.agent_hooks));
             checks.extend(logout());
             checks.push(ok("uptime", format!("{}, pid {}", units::age(units::millis(uptime)), std::process::id())));
             checks.extend(sessions.iter().flat_map(|(id, session)| of_session(id, session)));
@@ -152,6 +153,7 @@ pub fn health_without_host(socket: &str) -> HealthReply {
         terminals(),
         share("ptys", "PTYs of this machine", ptys(), PTYS_ADVICE),
         share("processes", "processes of this machine", processes(), PROCESSES_ADVICE),
+        agents_check(false),
     ];
     checks.extend(unreadable_records());
     checks.extend(logout());

@@ -1,6 +1,7 @@
 //! The supervisor: what can be done with sessions, for whatever serves clients.
 
 pub mod access;
+mod agents_check;
 pub mod broadcast;
 pub mod handover;
 pub mod health;

@@ -37,6 +37,8 @@ pub struct Settings {
     pub max_transcripts_bytes: usize,
     /// Whether runs that end are written to the history.
     pub history: bool,
+    /// Whether runs of `claude` are started with hooks.
+    pub agent_hooks: bool,
     /// The folder that history and outputs are in; none where nothing is kept.
     pub state: Option<PathBuf>,
     /// The file with a user's rules for coding agents.
@@ -70,6 +72,7 @@ impl Settings {
             max_runs: 1000,
             max_transcripts_bytes: 1 << 30,
             history: true,
+            agent_hooks: false,
             state: Some(paths::state_path()),
             agent_rules: paths::agent_rules(),
         }
@@ -87,6 +90,7 @@ impl Settings {
             keep_ended: self.keep_ended,
             keep: self.keep,
             history: self.history,
+            agent_hooks: self.agent_hooks,
         }
     }
 
@@ -100,6 +104,7 @@ impl Settings {
         self.keep_ended = told.keep_ended;
         self.keep = told.keep;
         self.history = told.history;
+        self.agent_hooks = told.agent_hooks;
     }
 
     /// Applies the parameters of `configure`: all of them or none.
@@ -134,6 +139,7 @@ impl Settings {
         self.keep_ended = params.keep_ended.unwrap_or(self.keep_ended);
         self.keep = params.keep.unwrap_or(self.keep);
         self.history = params.history.unwrap_or(self.history);
+        self.agent_hooks = params.agent_hooks.unwrap_or(self.agent_hooks);
         Ok(())
     }
 }

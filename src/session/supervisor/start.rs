@@ -24,6 +24,7 @@ use crate::{
         message::{Desired, MAILBOX_CAPACITY, RunHandle, RunMessage},
         program::{
             cgroup::Delegated,
+            claude,
             command::{self, Command},
             limits,
         },
@@ -144,7 +145,8 @@ impl Supervisor {
             Some(shell) => info!("Using PTY with shell: {shell}"),
             None => info!("Using PTY"),
         }
-        let spawned = spawn(what.clone()).await.map_err(|error| {
+        let begun = if reserved.agent_hooks { claude::with_hooks(what.clone()) } else { what.clone() };
+        let spawned = spawn(begun).await.map_err(|error| {
             let error = start_error(&error, &what);
             info!("not started: {error}");
             error

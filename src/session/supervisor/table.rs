@@ -110,6 +110,8 @@ pub struct Reserved {
     pub env: Vec<(OsString, OsString)>,
     pub transcript_share: watch::Receiver<usize>,
     pub limits: Limits,
+    /// Whether Claude gets hooks.
+    pub agent_hooks: bool,
 }
 
 /// What the parameters of `run` say of its session.
@@ -278,6 +280,7 @@ impl Table {
             transcript_share: session.transcript_share.subscribe(),
             env: self.env_of(&session_env(&self.sessions[at].id, &run_id)),
             limits,
+            agent_hooks: self.settings.agent_hooks,
             run_id,
         })
     }
