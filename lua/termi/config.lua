@@ -108,6 +108,13 @@ local defaults = {
     agent = 'hidden',
   },
 
+  ---@class termi.Config.agents
+  agents = {
+    --- Start `claude` with hooks that report its states. See |termi-hooks|.
+    ---@type boolean
+    hooks = false,
+  },
+
   ---@class termi.Config.clipboard
   clipboard = {
     --- Whether programs may copy: what they send (OSC 52) goes to the register `+`, or `*` for the primary selection.

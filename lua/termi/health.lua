@@ -119,6 +119,18 @@ local function check_pty()
   end
 end
 
+local function check_agents()
+  local ok, report = pcall(client.call, 'health', vim.empty_dict())
+  for _, found in ipairs(ok and report.checks or {}) do
+    if found.name == 'agents' then
+      health.start('Coding agents')
+      for agent in vim.gsplit(found.detail, '; ', { plain = true }) do
+        health.info(agent)
+      end
+    end
+  end
+end
+
 local function check_help()
   if vim.tbl_contains(vim.fn.getcompletion('termi-troubleshooting', 'help'), 'termi-troubleshooting') then
     health.ok('the help has its tags')
@@ -170,6 +182,7 @@ function M.check()
   check_neovim()
   if check_binary() and check_host() then
     check_pty()
+    check_agents()
   end
   check_hosts()
   check_log()

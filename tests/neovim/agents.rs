@@ -336,6 +336,18 @@ in_each_neovim! {
         editor.eventually_lua("it is told to who comes back", "vim.deep_equal(said, { 'termi: agent is done: your turn' })");
     }
 
+    fn claude_gets_hooks_by_an_option_and_checkhealth_says_so(editor, start => start.setup("{ agents = { hooks = true } }")) {
+        let claude = editor.home.write("claude", "#!/bin/sh\necho \"first: $1\" last: $3\nread x\n");
+        std::fs::set_permissions(&claude, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let claude = claude.display();
+        editor.lua(&format!("require('termi').run({{ cmd = {{ '{claude}', '-p' }}, name = 'agent', open = 'current' }})"));
+        editor.eventually_lua("it has them", "vim.fn.getline(1) == 'first: --settings last: -p'");
+        editor.ex("checkhealth termi");
+        editor.eventually_lua("the report", "vim.bo.filetype == 'checkhealth' and vim.fn.search('log: ', 'nw') > 0");
+        let report = editor.buffer().join("\n");
+        assert!(report.contains("Coding agents") && !report.contains("ERROR"), "{report}");
+    }
+
     fn nothing_is_told_of_agents_where_that_is_switched_off(editor, start => start.setup("{ notify = { agent = 'never' } }")) {
         start(editor, "quiet", &[ASKS]);
         let rings = format!(r"printf '\033]7501;{ASKS}\033\\\a'; read x");

@@ -230,6 +230,7 @@ function M.introduction(connection)
     frontend = 'nvim',
     colors = M.colors(),
     cross_session = config.get().cross_session or nil,
+    agent_hooks = config.get().agents.hooks or nil,
     tag = connection.host ~= '' and connection.host or nil,
   }
 end
