@@ -35,6 +35,7 @@ pub use lock::{ClaimError, SocketLock};
 pub use replace::{check_state, replace_running};
 use restore::Restorer;
 use saved_sessions::Keeper;
+pub use saved_sessions::recorded as recorded_sessions;
 pub use stop::stop_running;
 
 use crate::{

@@ -134,6 +134,15 @@ impl SavedSessions {
     }
 }
 
+/// How many sessions are on record: those that run, or ran when their daemon ended without a shutdown, and those of
+/// earlier daemons. Nothing is kept aside or written.
+pub fn recorded() -> (usize, usize) {
+    read_regular(&paths::session_record()).map_or((0, 0), |bytes| {
+        let (record, _) = SavedSessions::read(&bytes);
+        (record.live.len(), record.restorable.len())
+    })
+}
+
 /// A regular file's content: nothing that never ends, or is waited for.
 fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     let file = fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;

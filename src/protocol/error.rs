@@ -90,12 +90,20 @@ impl Error {
     }
 }
 
-/// Whether a character acts on a terminal instead of being shown: control characters, and those that turn the order of
-/// what follows them (Unicode's bidirectional algorithm, UAX 9).
+/// Whether a character acts on a terminal, or on a text's order and lines, instead of being shown: control characters,
+/// separators of lines and paragraphs, and the format characters (Unicode's category Cf) that mark or turn the order of
+/// what follows them (the bidirectional algorithm, UAX 9) or take no room, so that nobody sees them. Joiners are not
+/// among them: words of Persian and of Hindi, and emoji, are spelled with them.
 #[must_use]
 pub fn acts(letter: char) -> bool {
-    let turns = matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    letter.is_control() || turns
+    let separates = matches!(letter, '\u{2028}' | '\u{2029}');
+    let turns =
+        matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_unseen = matches!(
+        letter,
+        '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+    );
+    letter.is_control() || separates || turns || is_unseen
 }
 
 /// A text that quotes others' words, for a terminal: what acts there is shown escaped.

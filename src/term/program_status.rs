@@ -121,7 +121,9 @@ impl StatusReport {
 }
 
 fn plain(text: &str, most: usize) -> Option<String> {
-    (text.len() <= most && !text.chars().any(protocol::acts)).then(|| text.to_owned())
+    // What turns the order of a text is no accident; what is only not seen, as a soft hyphen, costs no question.
+    let is_hostile = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    (text.len() <= most && !text.contains(is_hostile)).then(|| text.chars().filter(|c| !protocol::acts(*c)).collect())
 }
 
 fn id(path: &str) -> Option<String> {
@@ -210,6 +212,8 @@ mod tests {
         assert_eq!((record.id.as_str(), record.app.as_deref()), ("a/b", Some("some-agent")));
         assert_eq!((record.title.as_deref(), record.message.as_deref()), (Some("t"), Some("approve ls")));
         assert_eq!(set("state=idle:progress=101:kind=other").progress, None);
+        let unseen = format!("state=blocked:msg={}", BASE64.encode("a\u{200f}p\u{ad}prove\u{feff}"));
+        assert_eq!(set(&unseen).message.as_deref(), Some("approve"));
         assert_eq!(read("state=clear:id=a"), Some(StatusReport::Clear("a".to_owned())));
     }
 

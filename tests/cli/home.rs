@@ -36,6 +36,11 @@ impl Home {
         self.folders.path()
     }
 
+    /// Where the daemon keeps what outlives it.
+    pub fn state(&self) -> PathBuf {
+        self.folders.state()
+    }
+
     /// Processes that live here.
     pub fn processes(&self) -> Vec<i32> {
         self.folders.processes()
@@ -110,6 +115,13 @@ impl Going {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap();
         line.trim_end_matches('\n').to_owned()
+    }
+
+    /// The next line of its standard error.
+    pub fn error_line(&mut self) -> String {
+        let bytes = self.child.stderr.as_mut().unwrap().bytes();
+        let line = bytes.map(Result::unwrap).take_while(|byte| *byte != b'\n').collect();
+        String::from_utf8(line).unwrap()
     }
 
     /// Its exit code, and what it printed that was not yet read.

@@ -95,9 +95,19 @@ fn a_wait_whose_host_ends_says_so() {
     home.done(&["run", "-n", "a", "exec sleep 1000"]);
     let waits = home.daemon.command(&["wait", "a"]).stderr(Stdio::piped()).spawn().unwrap();
     home.done(&["wait", "a", "--idle", "50ms"]);
+    let record = home.state().join("sessions.json");
+    eventually("it is on record", || std::fs::read_to_string(&record).is_ok_and(|text| text.contains("sleep 1000")));
     home.daemon.kill_9();
     let said = Said::of(waits.wait_with_output().unwrap());
-    assert_eq!((said.code, said.err.as_str()), (125, "termi: the host has ended, and its sessions with it\n"));
+    let hint = "; `termi restore` starts again what ran before\n";
+    assert_eq!((said.code, said.err), (125, format!("termi: the host has ended, and its sessions with it{hint}")));
+    // What one may try next says it, too, and when another daemon has started.
+    assert!(home.refused(125, &["restart", "a"]).ends_with(hint));
+    home.done(&["run", "-n", "b", "exec sleep 1000"]);
+    let why = home.refused(125, &["restart", "a"]);
+    assert!(why.contains("`termi ls` lists them, and `termi restore --list` those of an earlier daemon"), "{why}");
+    home.done(&["restore", "a"]);
+    eventually("nothing of it is left", || !home.refused(125, &["restart", "c"]).contains("restore"));
 }
 
 #[test]

@@ -3,10 +3,15 @@
 use std::{
     collections::BTreeMap,
     process::ExitCode,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::{Failure, Outcome, candidates, connection::Connection, output, print_error, target};
+use super::{
+    Failure, Outcome, candidates,
+    connection::Connection,
+    output::{self, Column, NAME_LEAST},
+    print_error, target,
+};
 use crate::{
     client::Message,
     protocol::{
@@ -20,7 +25,7 @@ use crate::{
 #[command(after_help = "States: blocked (it waits for an answer), error, done (your turn), working, ready, starting, \
     unknown. Those that have waited longest come first.")]
 pub struct Args {
-    /// Print a line for each change from now on
+    /// Print a line for each change from now on; where no daemon is running yet, wait for it
     #[arg(long, short, conflicts_with = "explain")]
     watch: bool,
     /// Print what each source says of this run, since when, and which is believed
@@ -33,17 +38,18 @@ pub struct Args {
 }
 
 pub async fn run(args: Args) -> Outcome {
+    if args.watch {
+        let (connection, is_early) = daemon_to_watch().await?;
+        return watch(connection, is_early, args.json).await;
+    }
     let mut connection = match Connection::open().await {
         Ok(connection) => connection,
         // Where there is no daemon there are no agents.
-        Err(Failure::NobodyThere(_)) if args.explain.is_none() && !args.watch => {
-            return list(&SessionsReply::new(), args.json);
-        }
+        Err(Failure::NobodyThere(_)) if args.explain.is_none() => return list(&SessionsReply::new(), args.json),
         Err(error) => return Err(error),
     };
     match args.explain {
         Some(target) => explain(&mut connection, &target, args.json).await,
-        None if args.watch => watch(connection, args.json).await,
         None => list(&connection.read::<Sessions>(|| Empty {}).await?, args.json),
     }
 }
@@ -90,7 +96,7 @@ fn list(sessions: &SessionsReply, json: bool) -> Outcome {
         .into_iter()
         .map(|(session, run, agent, _)| {
             [
-                session.name.clone(),
+                output::one_line(&session.name),
                 run.run_id.short().to_owned(),
                 output::one_line(&agent.app),
                 described(agent),
@@ -99,7 +105,15 @@ fn list(sessions: &SessionsReply, json: bool) -> Outcome {
             ]
         })
         .collect();
-    output::table(["SESSION", "RUN", "AGENT", "STATE", "FOR", "MESSAGE"], &rows)?;
+    let columns = [
+        Column::new("SESSION").cut_to(NAME_LEAST),
+        Column::new("RUN"),
+        Column::new("AGENT").cut_to(NAME_LEAST).dropped(1),
+        Column::new("STATE"),
+        Column::new("FOR"),
+        Column::new("MESSAGE"),
+    ];
+    output::fitted_table(&columns, &rows)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -121,10 +135,43 @@ fn described(agent: &AgentInfo) -> String {
     text
 }
 
-/// Follows the states over replacements of the daemon; what was missed meanwhile is told from the list.
-async fn watch(mut connection: Connection, json: bool) -> Outcome {
+/// What a run is doing, where it is a coding agent or reports its progress: `blocked (permission)`, `40%`. Of what has
+/// ended nobody waits for an answer.
+pub fn state_of(run: &RunInfo) -> Option<String> {
+    let run = Some(run).filter(|run| run.status == Status::Active)?;
+    match &run.agent {
+        Some(agent) => Some(described(agent)),
+        None => run.progress.and_then(|progress| progress.percent).map(|percent| format!("{percent}%")),
+    }
+}
+
+/// How often a watch that began before the daemon looks for it.
+const DAEMON_POLL: Duration = Duration::from_millis(250);
+
+/// The daemon, which may not be there yet: a watch may begin with the login, and the first session starts the daemon.
+/// Whether it was waited for.
+async fn daemon_to_watch() -> Result<(Connection, bool), Failure> {
+    let mut is_early = false;
+    loop {
+        match Connection::open().await {
+            Ok(connection) => return Ok((connection, is_early)),
+            Err(Failure::NobodyThere(_)) => {
+                if !is_early {
+                    print_error("no daemon is running; waiting until one starts, as by `termi run`");
+                }
+                is_early = true;
+                tokio::time::sleep(DAEMON_POLL).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Follows the states over replacements of the daemon; what was missed meanwhile is told from the list. `is_early`: the
+/// watch began before the daemon, so that all it has is news.
+async fn watch(mut connection: Connection, is_early: bool, json: bool) -> Outcome {
     let mut known: BTreeMap<RunId, (AgentState, Option<String>)> = BTreeMap::new();
-    let mut is_first = true;
+    let mut is_first = !is_early;
     loop {
         let sessions = connection.read::<Sessions>(|| Empty {}).await?;
         let (client, mut inbox) = connection.into_parts();
@@ -201,7 +248,7 @@ async fn explain(connection: &mut Connection, target: &Target, json: bool) -> Ou
     if let Some(why) = &reply.rules_error {
         print_error(&format!("your own rules cannot be used as they are: {}", output::one_line(why)));
     }
-    let name = format!("{}:{}", found.session.name, run_id.short());
+    let name = format!("{}:{}", output::one_line(&found.session.name), run_id.short());
     match &reply.agent {
         None if found.run.status != Status::Active => output::line(&format!("{name} has ended"))?,
         None => output::line(&format!("{name} is no coding agent that Termi knows"))?,
@@ -219,7 +266,7 @@ async fn explain(connection: &mut Connection, target: &Target, json: bool) -> Ou
                 source(evidence.source).to_owned(),
                 evidence.state.name().to_owned(),
                 units::age(now.saturating_sub(evidence.since)),
-                evidence.rule.clone(),
+                output::one_line(&evidence.rule),
                 output::one_line(evidence.message.as_deref().unwrap_or(&evidence.text)),
             ]
         })

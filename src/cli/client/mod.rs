@@ -96,7 +96,7 @@ pub enum Command {
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// Nobody to speak to.
-    #[error("no daemon is running: nothing listens at {0}; `termi run` starts one")]
+    #[error("no daemon is running: nothing listens at {0}; `termi run` starts one{restore}", restore = restore_hint())]
     NobodyThere(String),
     /// A program inside a session whose host is gone.
     #[error(
@@ -113,7 +113,7 @@ pub enum Failure {
         method: &'static str,
     },
     /// The host went while a command waited.
-    #[error("the host has ended, and its sessions with it")]
+    #[error("the host has ended, and its sessions with it{restore}", restore = restore_hint())]
     HostEnded,
     /// The daemon, or the way to it.
     #[error(transparent)]
@@ -122,7 +122,7 @@ pub enum Failure {
     #[error(transparent)]
     Client(ClientError),
     /// No session, run or group goes by this name.
-    #[error("{0}; `termi ls` lists them")]
+    #[error("{0}; `termi ls` lists them{earlier}", earlier = earlier_hint())]
     NotFound(String),
     /// What was asked cannot be.
     #[error("{0}")]
@@ -157,6 +157,19 @@ impl From<ConnectError> for Failure {
             }
             other => Self::Join(other),
         }
+    }
+}
+
+/// What to do where the last daemon ended without a shutdown, as in a crash: what ran is on record.
+fn restore_hint() -> &'static str {
+    if daemon::recorded_sessions() == (0, 0) { "" } else { "; `termi restore` starts again what ran before" }
+}
+
+/// The same where another daemon has started since.
+fn earlier_hint() -> &'static str {
+    match daemon::recorded_sessions() {
+        (_, 0) => "",
+        _ => ", and `termi restore --list` those of an earlier daemon, which can be started again",
     }
 }
 

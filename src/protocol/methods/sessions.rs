@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{AgentInfo, CommandSpec, Empty, Limits, ReplySize, RunId, SessionId, Stream, Target};
+use crate::protocol::{
+    AgentInfo, CommandSpec, Empty, Limits, ProgressState, ReplySize, RunId, SessionId, Stream, Target,
+};
 
 method!(
     /// All sessions with their runs.
@@ -119,6 +121,9 @@ pub struct RunInfo {
     /// What is known of it as a coding agent; absent of what is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentInfo>,
+    /// How far it is, while it reports that (OSC 9;4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<RunProgress>,
     /// Its working directory now, while it runs: the one that it reports (OSC 7), else the program's own.
     pub cwd: String,
     /// Resident memory of its process tree in bytes, while it runs.
@@ -147,6 +152,16 @@ pub struct RunInfo {
     pub left_running: usize,
     /// Whether any client has a view of it.
     pub attached: bool,
+}
+
+/// How far a program is, as it reports by itself (OSC 9;4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunProgress {
+    /// How the work goes; never `none`.
+    pub state: ProgressState,
+    /// How much of it is done, from 0 to 100, where the state has that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<u8>,
 }
 
 /// Parameters of `rename`.

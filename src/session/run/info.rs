@@ -197,6 +197,7 @@ impl Run {
             last_line: self.terminal.last_line(),
             title: self.terminal.title().to_owned(),
             agent: self.agent.info(),
+            progress: self.notifications.progress(),
             cwd: cwd.map(|cwd| cwd.to_string_lossy().into_owned()).unwrap_or_default(),
             memory_bytes: None,
             cpu_percent: None,

@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 
 use super::Run;
 use crate::{
-    protocol::{AttentionKind, Code, Error, Event, ProgressState, Result, Secret, Selection},
+    protocol::{AttentionKind, Code, Error, Event, ProgressState, Result, RunProgress, Secret, Selection},
     term::{CLIPBOARD_MAX, ClipboardLoad, ClipboardStore, Cwd, Effects, Progress, Selection as Which},
 };
 
@@ -86,6 +86,12 @@ impl Notifications {
     /// Where the program says that it works.
     pub(super) fn cwd(&self) -> Option<&Path> {
         self.cwd.as_deref()
+    }
+
+    /// How far the program is, as clients were told last; none while it shows none.
+    pub(super) fn progress(&self) -> Option<RunProgress> {
+        let (state, percent) = told(self.last_progress);
+        (state != ProgressState::None).then_some(RunProgress { state, percent })
     }
 
     /// What another process has put down.
@@ -184,13 +190,7 @@ impl Run {
         if std::mem::replace(&mut self.notifications.last_progress, progress) == progress {
             return;
         }
-        let (state, percent) = match progress {
-            Progress::None => (ProgressState::None, None),
-            Progress::Normal(percent) => (ProgressState::Normal, Some(percent)),
-            Progress::Error(percent) => (ProgressState::Error, Some(percent)),
-            Progress::Indeterminate => (ProgressState::Indeterminate, None),
-            Progress::Paused(percent) => (ProgressState::Paused, Some(percent)),
-        };
+        let (state, percent) = told(progress);
         let (session_id, session_name, run_id) = self.ids();
         self.announce(Event::Progress { session_id, session_name, run_id, state, percent });
     }
@@ -272,6 +272,17 @@ impl Run {
         self.announce_progress(Progress::None);
         self.notifications =
             Notifications { last_request: self.notifications.last_request, ..Notifications::default() };
+    }
+}
+
+/// As the protocol tells it.
+fn told(progress: Progress) -> (ProgressState, Option<u8>) {
+    match progress {
+        Progress::None => (ProgressState::None, None),
+        Progress::Normal(percent) => (ProgressState::Normal, Some(percent)),
+        Progress::Error(percent) => (ProgressState::Error, Some(percent)),
+        Progress::Indeterminate => (ProgressState::Indeterminate, None),
+        Progress::Paused(percent) => (ProgressState::Paused, Some(percent)),
     }
 }
 
