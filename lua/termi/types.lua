@@ -114,6 +114,11 @@
 ---@field left_running integer processes that left its terminal and live on after its exit
 ---@field attached boolean
 ---@field agent? termi.proto.AgentInfo of a coding agent; older hosts never have it
+---@field progress? termi.proto.RunProgress while it reports how far it is; older hosts never have it
+
+---@class termi.proto.RunProgress
+---@field state 'normal'|'error'|'indeterminate'|'paused'
+---@field percent? integer 0 to 100
 
 ---@class termi.proto.Session
 ---@field name string

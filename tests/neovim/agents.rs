@@ -356,4 +356,88 @@ in_each_neovim! {
         let said = editor.hears("rings rings");
         assert!(!said.contains("quiet"), "{said}");
     }
+
+    fn who_waits_in_a_group_is_not_below_who_waits_for_nobody(editor, start => start.size(60, 30)) {
+        editor.lua(&format!("require('termi').run({{ cmd = [[{}]], name = 'asks', group = 'dev', open = 'none' }})",
+            // A question that wants the whole width.
+            agent(&["state=blocked:app=codex:msg=YXBwcm92ZSBybSAtcmYgbm9kZV9tb2R1bGVzIGFuZCB0aGVuIGJ1aWxkIGFsbCBvZiBpdA=="])));
+        are(editor, "asks blocked");
+        start(editor, "worker", &[WORKS]);
+        are(editor, "asks blocked, worker working");
+        editor.ex("TermiSessions");
+        for _ in 0..6 {
+            editor.input("s");
+        }
+        // At this width the whole title does not fit.
+        editor.sees("attention ↑ ");
+        editor.sees_no("(attention");
+        let screen = editor.eventually("all are listed", |screen| screen.find("worker").is_some());
+        let rows = ["▾ dev", "◆ asks", "▾ no group", "● working 40%"].map(|text| screen.find(text).map(|at| at.0));
+        assert!(rows.is_sorted() && rows[0].is_some(), "{rows:?}\n{screen}");
+        editor.take_messages();
+    }
+
+    fn next_goes_on_from_who_was_looked_at(editor) {
+        for name in ["one", "two", "three"] {
+            start(editor, name, &[DONE]);
+            editor.eventually_lua(
+                &format!("{name} is done"),
+                &format!("vim.iter(require('termi').agents()):any(function(run) return run.session_name == '{name}' end)"),
+            );
+        }
+        editor.ex("Termi show two");
+        for name in ["three", "one"] {
+            editor.ex("stopinsert");
+            editor.ex("Termi next");
+            editor.eventually_lua(name, &format!("vim.api.nvim_buf_get_name(0):find('termi://{name}/', 1, true)"));
+        }
+        editor.ex("Termi next");
+        editor.hears("no agent waits for you.");
+        editor.take_messages();
+    }
+
+    fn another_question_is_told(editor) {
+        start(editor, "asks", &[WORKS, ASKS, "state=blocked:app=codex:kind=permission:msg=YXBwcm92ZSBybQ=="]);
+        are(editor, "asks working");
+        editor.lua("said = {}; vim.notify = function(text) said[#said + 1] = text end");
+        editor.lua("require('termi').send('asks', '', { enter = true })");
+        editor.eventually_lua("what is asked", "vim.deep_equal(said, { 'termi: asks asks: approve ls' })");
+        editor.lua("said = {}; require('termi').send('asks', '', { enter = true })");
+        editor.eventually_lua("what is asked then", "vim.deep_equal(said, { 'termi: asks asks: approve rm' })");
+    }
+
+    fn how_far_a_program_is_stands_in_the_list(editor, start => start.size(120, 30)) {
+        editor.lua(r"require('termi').run({ cmd = [[printf '\033]9;4;1;40\007'; read x]], name = 'get', open = 'none' })");
+        editor.ex("TermiSessions");
+        editor.sees("● running 40%  get ");
+    }
+
+    fn the_program_in_the_current_window_has_neovims_focus(editor) {
+        // Shows each report that it is sent, once it has asked for them.
+        let shows = "stty raw -echo; printf '\\033[?1004h'; echo ready; while c=$(head -c 3 | tail -c 1); do printf '%s' $c; done";
+        editor.ex("TermiRun ++name=plain ++open=current stty raw -echo; echo here; exec cat -v");
+        editor.sees("here");
+        editor.ex(&format!("TermiRun ++name=asked ++open=split {shows}"));
+        editor.sees("ready");
+        editor.is_in_terminal_mode();
+        let gain = |editor: &mut Editor| editor.lua("vim.api.nvim_exec_autocmds('FocusGained', {})");
+        let lose = |editor: &mut Editor| editor.lua("vim.api.nvim_exec_autocmds('FocusLost', {})");
+        // No report twice, though both the loss and the gain may be told twice.
+        lose(editor);
+        lose(editor);
+        editor.sees("O");
+        gain(editor);
+        gain(editor);
+        editor.sees("OI");
+        // In another window it has no focus to lose; the program there never asked.
+        editor.input("<C-\\><C-n><C-w>w");
+        editor.eventually_lua("the other is current", "vim.api.nvim_buf_get_name(0):find('termi://plain/', 1, true)");
+        lose(editor);
+        gain(editor);
+        editor.lua("require('termi').send('plain', 'typed')");
+        let screen = editor.sees("typed");
+        assert!(screen.find("^[[").is_none(), "{screen}");
+        // Neovim from 0.11 on says by itself that terminal mode has ended.
+        assert!(screen.find("OIOO").is_none() && screen.find("OIOI").is_none(), "{screen}");
+    }
 }

@@ -65,10 +65,30 @@ function M.bytes(bytes)
   return (at == 1 or bytes >= 9.95) and ('%.0f%s'):format(bytes, units[at]) or ('%.1f%s'):format(bytes, units[at])
 end
 
---- One line without control characters.
+--- Bytes that characters begin with which act on the order or the lines of a text, or are not seen.
+local MAY_ACT = '[\xc2\xd8\xe1\xe2\xef]'
+
+--- Those characters: C1 and the soft hyphen, marks of direction, separators of lines, and what takes no room. Joiners
+--- are not among them: words and emoji are spelled with them.
+local ACTING = {
+  '\xc2[\x80-\x9f\xad]',
+  '\xd8\x9c',
+  '\xe1\xa0\x8e',
+  '\xe2\x80[\x8b\x8e\x8f\xa8-\xae]',
+  '\xe2\x81[\xa0-\xaf]',
+  '\xef\xbb\xbf',
+  '\xef\xbf[\xb9-\xbb]',
+}
+
+--- One line without control characters, and without those that turn or break it.
 ---@param text string
 ---@return string
 function M.one_line(text)
+  if text:find(MAY_ACT) then
+    for _, pattern in ipairs(ACTING) do
+      text = text:gsub(pattern, ' ')
+    end
+  end
   if not text:find('%c') and not text:find('^ ') and not text:find(' $') then
     return text
   end

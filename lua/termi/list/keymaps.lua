@@ -42,7 +42,7 @@ local function foldable()
     local above = content.nodes(at, at)[1]
     local row = node.rows[1]
     local holds = row and above.kind == 'session' and above.id == row.session_id
-    holds = holds or (row and above.kind == 'group' and above.name == row.session.group)
+    holds = holds or (row and above.kind == 'group' and above.id == 'group:' .. (row.session.group or ''))
     if holds then
       api.nvim_win_set_cursor(0, { at, 0 })
       return { above }

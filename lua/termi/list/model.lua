@@ -255,6 +255,25 @@ local function group_of(row)
   return row.session.group or ''
 end
 
+--- Puts what has no group, and so no heading, before the groups. Among those sorted by attention it stays in its place,
+--- for who waits in a group is not to stand below all that waits for nobody; below another group it gets a heading.
+---@param groups termi.Sorted[] as `gathered()` orders them
+---@param view termi.ListView
+---@return termi.Sorted[]
+local function with_ungrouped(groups, view)
+  if view.sort == 'attention' then
+    return groups
+  end
+  local ordered = {} ---@type termi.Sorted[]
+  for _, group in ipairs(groups) do
+    table.insert(ordered, group.name == '' and 1 or #ordered + 1, group)
+  end
+  return ordered
+end
+
+--- The heading of what has no group.
+local NO_GROUP = 'no group'
+
 --- The lines of the list.
 ---@param rows termi.Row[] as `session_rows.all()` gives them
 ---@param view termi.ListView
@@ -262,20 +281,16 @@ end
 function M.nodes(rows, view)
   local shown = M.matching(rows, view.filter)
   local nodes = {} ---@type termi.ListNode[]
-  local groups = gathered(shown, group_of, view)
-  -- What has no group has no heading either, so it comes first.
-  for _, with_heading in ipairs({ false, true }) do
-    for _, group in ipairs(groups) do
-      if (group.name ~= '') == with_heading then
-        local id = 'group:' .. group.name
-        local folded = with_heading and view.filter == '' and view.folded[id] == true
-        if with_heading then
-          nodes[#nodes + 1] = { kind = 'group', id = id, rows = group.rows, name = group.name, folded = folded }
-        end
-        for _, session in ipairs(folded and {} or gathered(group.rows, session_of, view)) do
-          add_session(session.rows, view, nodes)
-        end
-      end
+  for index, group in ipairs(with_ungrouped(gathered(shown, group_of, view), view)) do
+    local id = 'group:' .. group.name
+    local with_heading = group.name ~= '' or index > 1
+    local folded = with_heading and view.filter == '' and view.folded[id] == true
+    if with_heading then
+      local name = group.name ~= '' and group.name or NO_GROUP
+      nodes[#nodes + 1] = { kind = 'group', id = id, rows = group.rows, name = name, folded = folded }
+    end
+    for _, session in ipairs(folded and {} or gathered(group.rows, session_of, view)) do
+      add_session(session.rows, view, nodes)
     end
   end
   return nodes

@@ -229,6 +229,14 @@ local function columns_for(nodes, width)
   return specs
 end
 
+--- Titles of the names' column that say what the list is sorted by where no other column does, the longest first.
+---@param view termi.ListView
+---@return string[]
+local function name_titles(view)
+  local arrow = model.is_descending(view) and '↓' or '↑'
+  return { ('Name (%s %s)'):format(view.sort, arrow), ('%s %s'):format(view.sort, arrow) }
+end
+
 --- The title of what the list is sorted by says so.
 ---@param specs termi.Column[]
 ---@param view termi.ListView
@@ -241,7 +249,7 @@ local function titles(specs, view)
       return { [sorted] = column.right and arrow .. column.title or column.title .. ' ' .. arrow }
     end
   end
-  return { name = ('Name (%s %s)'):format(view.sort, arrow) }
+  return { name = name_titles(view)[1] }
 end
 
 --- The titles of the columns that fit; where what it is sorted by does not, the names say it.
@@ -251,8 +259,9 @@ end
 ---@return string
 local function head(layout, wanted, view)
   local key = next(wanted)
-  if key and not vim.tbl_contains(layout.names, key) then
-    wanted = { name = ('Name (%s %s)'):format(view.sort, model.is_descending(view) and '↓' or '↑') }
+  if key == 'name' or (key and not vim.tbl_contains(layout.names, key)) then
+    local whole, short = unpack(view.sort == 'name' and { wanted.name, wanted.name } or name_titles(view))
+    wanted = { name = format.width(whole) <= layout.widths.name and whole or short }
   end
   return columns.head(layout, wanted)
 end

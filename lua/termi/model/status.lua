@@ -52,17 +52,17 @@ end
 local function of_agent(agent)
   local icons = config.get().icons
   if agent.state == 'blocked' then
-    local word = agent.kind == 'auth' and 'asks to log in' or agent.kind and 'asks' or 'waiting'
-    return made(icons.attention, word, 'TermiAttention', 1)
+    return made(icons.attention, agent.kind == 'auth' and 'asks to log in' or 'asks', 'TermiAttention', 1)
   elseif agent.state == 'error' then
     return made(icons.failure, 'error', 'TermiFailure', 1.1)
   elseif agent.state == 'done' then
     local is_news = agents.waits(agent)
     return made(icons.success, 'your turn', is_news and 'TermiSuccess' or 'TermiDim', is_news and 1.2 or 3.2)
   elseif agent.state == 'working' then
-    local progress = agent.progress and (' %d%%'):format(agent.progress) or ''
+    -- Of one width, so that what follows stays in its column as it goes on.
+    local progress = agent.progress and (' %2d%%'):format(agent.progress) or ''
     local time = format.short_duration(run_state.now() - agent.since)
-    return made(icons.active, ('working%s %s'):format(progress, time), 'TermiActive', 3)
+    return made(icons.active, ('working%s %3s'):format(progress, time), 'TermiActive', 3)
   elseif agent.state == 'ready' then
     return made(icons.success, 'ready', 'TermiDim', 3.2)
   elseif agent.state == 'starting' then
@@ -83,7 +83,8 @@ function M.of(process)
   if run_state.attention(process.run_id) then
     return made(icons.attention, active and 'waiting' or outcome.text(process), 'TermiAttention', 1)
   elseif active then
-    return made(icons.active, 'running', 'TermiActive', 3)
+    local percent = process.progress and process.progress.percent
+    return made(icons.active, 'running' .. (percent and (' %2d%%'):format(percent) or ''), 'TermiActive', 3)
   end
   return M.of_ended(process)
 end

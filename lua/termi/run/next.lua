@@ -8,22 +8,14 @@ local views = require('termi.model.views')
 
 local M = {}
 
---- Shows the run that has waited longest; from one that waits, the one after it.
+--- Shows the run that has waited longest; from an agent, the one that waits after it, round and round.
 ---@return termi.Run? # nil: none waits
 function M.next()
   if sessions.may_exist() then
     sessions.fetch()
   end
   local here = views.run_of()
-  local waiting = vim.tbl_filter(function(run)
-    return agents.waits(run.agent)
-  end, agents.all())
-  local chosen = waiting[1]
-  for index, run in ipairs(waiting) do
-    if here and run.run_id == here.run_id then
-      chosen = waiting[index % #waiting + 1]
-    end
-  end
+  local chosen = agents.next_waiting(here and here.run_id)
   if not chosen then
     message.info('no agent waits for you.')
   elseif here and chosen.run_id == here.run_id then

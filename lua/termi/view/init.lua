@@ -5,6 +5,7 @@ local client = require('termi.rpc.client')
 local config = require('termi.config')
 local exit_status = require('termi.view.exit_status')
 local exited = require('termi.view.exited')
+local focus_reports = require('termi.view.focus_reports')
 local message = require('termi.ui.message')
 local new_output_badge = require('termi.view.new_output_badge')
 local paste = require('termi.view.paste')
@@ -27,6 +28,9 @@ local group = api.nvim_create_augroup('termi.view', {})
 ---@param data string
 function M.input(buf, data)
   local view = views.of_buf(buf)
+  if focus_reports.take(data) then
+    return
+  end
   if view and view.run_id and not view.ended and not paste.take(buf, data) then
     client.notify('input', { run_id = view.run_id, data = data })
   end

@@ -43,8 +43,12 @@ impl Run {
         }
     }
 
-    /// Whether input is a client's report of what the program has been told already.
+    /// Whether input is a client's report of what the program has been told already, or never asked to be told: a client
+    /// whose emulator knows nothing of that mode reports all the same.
     pub(super) fn is_told_focus(&mut self, input: &[u8]) -> bool {
+        if is_report(input) && !self.terminal.modes().focus {
+            return true;
+        }
         let (told, now) = match input {
             FOCUS_IN => (self.focus == Focus::In, Focus::In),
             FOCUS_OUT => (matches!(self.focus, Focus::Out | Focus::Hidden), Focus::Out),

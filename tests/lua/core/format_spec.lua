@@ -37,6 +37,11 @@ return function(expect)
     ['control characters become one space'] = function()
       expect.equal(format.one_line(' a\n\tb\27 '), 'a b')
       expect.equal(format.one_line('as it is'), 'as it is')
+      -- Marks of direction, separators of lines, and what nobody sees; joiners spell words and emoji.
+      expect.equal(format.one_line('a\u{200f}b\u{2028}c\u{202e}d\u{61c}e\u{feff}f\u{9b}g\u{2066}h'), 'a b c d e f g h')
+      for _, text in ipairs({ 'می\u{200c}خواهم', '👩\u{200d}💻', 'عربي 你好 «é» — …' }) do
+        expect.equal(format.one_line(text), text)
+      end
     end,
     ['a text is padded or cut to its columns, wide characters too'] = function()
       expect.equal(format.fit('ab', 4), 'ab  ')

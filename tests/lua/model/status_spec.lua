@@ -1,4 +1,5 @@
 local config = require('termi.config')
+local run_state = require('termi.model.run_state')
 local status = require('termi.model.status')
 
 ---@param run table
@@ -35,7 +36,7 @@ return function(expect)
         row('error'),
         row('blocked', { kind = 'question', message = 'which?' }),
       } --[[@as termi.Row[] ]]
-      local words = { '^ready$', '^working 40%% %d+d$', '^your turn$', '^error$', '^asks$' }
+      local words = { '^ready$', '^working 40%% +%d+d$', '^your turn$', '^error$', '^asks$' }
       for count, pattern in ipairs(words) do
         local first = vim.list_slice(rows, 1, count)
         expect.equal(status.of_all(first).word:find(pattern), 1)
@@ -44,7 +45,16 @@ return function(expect)
       local seen = row('done', { seen = true }) --[[@as termi.Row]]
       expect.equal(status.of_all({ seen, rows[2] }).word:find('^working'), 1)
       expect.equal(status.of(row('unknown').process --[[@as termi.proto.Process]]).word, 'running')
-      expect.equal(status.of(row('blocked').process --[[@as termi.proto.Process]]).word, 'waiting')
+      expect.equal(status.of(row('blocked').process --[[@as termi.proto.Process]]).word, 'asks')
+      local function worked(ms, progress)
+        local agent = { app = 'x', state = 'working', since = run_state.now() - ms, seen = false, progress = progress }
+        local process = { run_id = 'x', status = 'active', agent = agent }
+        return status.of(process --[[@as termi.proto.Process]]).word
+      end
+      expect.equal({ worked(9500), worked(10500) }, { 'working  9s', 'working 10s' })
+      expect.equal({ worked(9500, 9), worked(200000, 10) }, { 'working  9%  9s', 'working 10%  3m' })
+      local get = { run_id = 'get', status = 'active', progress = { state = 'normal', percent = 7 } }
+      expect.equal(status.of(get --[[@as termi.proto.Process]]).word, 'running  7%')
     end,
     ['what runs and what failed is counted'] = function()
       local rows = vim.tbl_map(function(process)
