@@ -365,3 +365,109 @@ fn a_narrow_list_and_history_have_the_columns_that_fit() {
     });
     vim.quit(":qall!\r");
 }
+
+/// A program that reports these states (OSC 7501), the next one after each line that it is sent.
+fn agent(reports: &[&str]) -> String {
+    let report = |report: &&str| format!(r"printf '\033]7501;{report}\033\\'; read x");
+    reports.iter().map(report).collect::<Vec<_>>().join("; ")
+}
+
+/// `approve ls`, in base64.
+const ASKS: &str = "state=blocked:app=codex:kind=permission:msg=YXBwcm92ZSBscw==";
+/// `approve rm`.
+const ASKS_MORE: &str = "state=blocked:app=codex:kind=permission:msg=YXBwcm92ZSBybQ==";
+
+#[test]
+fn agents_that_wait_come_first_and_say_what_for() {
+    let vim = Editor::vim();
+    let run = |name: &str, command: &str| vim.press(&format!(":TermiRun ++open=none ++name={name} {command}\r"));
+    run("plain", r"printf '\033]9;4;1;7\007'; read x");
+    run("works", &agent(&["state=working:app=codex:progress=40"]));
+    run("finished", &agent(&["state=done:app=codex"]));
+    run("broken", &agent(&["state=error:app=codex:msg=bm8gbmV0d29yaw=="]));
+    run("asks", &agent(&["state=working:app=codex", ASKS]));
+    vim.press(":TermiSessions\r");
+    vim.sees("● working 40% ");
+    vim.press(":Termi send asks go\r");
+    vim.until("who waits is on top", |screen| {
+        let at = |start: &str, name: &str, end: &str| {
+            screen.iter().position(|row| row.starts_with(start) && row.contains(name) && row.trim_end().ends_with(end))
+        };
+        let order = [
+            at("STATUS", "NAME", "LAST LINE"),
+            at("◆ asks ", " asks ", "approve ls"),
+            at("✗ error ", " broken ", "no network"),
+            at("✓ your turn ", " finished ", ""),
+            at("active  7% ", " plain ", ""),
+            at("● working 40% ", " works ", ""),
+        ];
+        order[0].is_some_and(|first| order.iter().enumerate().all(|(number, at)| *at == Some(first + number)))
+    });
+    vim.press("fapprove\r");
+    vim.until("the filter finds what is asked", |screen| {
+        screen.iter().any(|row| row.contains("approve ls")) && !screen.iter().any(|row| row.contains("finished"))
+    });
+    vim.quit(":qall!\r");
+}
+
+#[test]
+fn what_begins_to_wait_is_said_gone_to_and_seen() {
+    let vim = Editor::vim();
+    vim.press(":autocmd User TermiAgent let g:told = g:termi_event.session_name .. ' ' .. g:termi_event.agent.state\r");
+    vim.press(":TermiRun ++name=plain sleep 1000\r:Termi next\r");
+    vim.sees("no agent waits for you");
+    let run = |name: &str, command: &str| vim.press(&format!(":TermiRun ++open=none ++name={name} {command}\r"));
+    run("finished", &agent(&["state=working:app=codex", "state=done:app=codex"]));
+    run("asks", &agent(&["state=working:app=codex", ASKS, ASKS_MORE, "state=working:app=codex", ASKS]));
+    vim.press(":Termi send finished go\r");
+    vim.sees("finished is done: your turn");
+    vim.press(":Termi send asks go\r");
+    vim.sees("asks asks: approve ls");
+    // Another question is news.
+    vim.press(":Termi send asks go\r");
+    vim.sees("asks asks: approve rm");
+    vim.press(":echo 'heard' g:told\r");
+    vim.sees("heard asks blocked");
+    let shows = |name: &str| {
+        vim.press(":echo 'in' bufname()\r");
+        vim.sees(&format!("in termi://{name}/"));
+    };
+    vim.press(":Termi next\r");
+    shows("asks");
+    vim.press(":Termi next\r");
+    shows("finished");
+    // Whoever was looked at is done; it goes on round.
+    vim.press(":Termi next\r");
+    shows("asks");
+    vim.press(":Termi next\r");
+    vim.sees("no other agent waits for you");
+    vim.press(":TermiSessions\r");
+    vim.until("who is done no longer stands on top", |screen| {
+        let at = |name: &str| screen.iter().position(|row| row.contains(name) && row.contains(" printf "));
+        at(" asks ") < at(" finished ") && screen.iter().any(|row| row.starts_with("active") && row.contains("plain"))
+    });
+    // What is in view is not told of, unless Vim has no focus.
+    vim.press(":echo '' | Termi send asks go\r");
+    vim.until("it works", |screen| screen.iter().any(|row| row.starts_with("● working ")));
+    vim.press(":Termi send asks go\r");
+    vim.until("it asks", |screen| screen.iter().any(|row| row.starts_with("◆ asks ")));
+    vim.press(
+        ":echo 'messages' execute('messages')->split(\"\\n\")->filter({_, text -> text =~ 'approve ls'})->len()\r",
+    );
+    vim.sees("messages 1");
+    vim.quit(":qall!\r");
+}
+
+#[test]
+fn nothing_is_said_of_agents_where_that_is_switched_off() {
+    let vim = Editor::vim();
+    vim.press(":let g:termi_notify_agent = 'never'\r");
+    vim.press(&format!(":TermiRun ++open=none ++name=quiet {}\r:TermiSessions\r", agent(&[ASKS])));
+    vim.sees("approve ls");
+    vim.press(":let g:termi_notify_agent = 'sometimes'\r");
+    vim.press(&format!(":TermiRun ++open=none ++name=loud {}\r", agent(&[ASKS])));
+    vim.sees("g:termi_notify_agent is 'sometimes'; it must be one of hidden, always, never");
+    vim.press(":echo 'messages' execute('messages') =~ 'quiet asks'\r");
+    vim.sees("messages 0");
+    vim.quit(":qall!\r");
+}

@@ -22,6 +22,7 @@ command -nargs=* -bang -range TermiSend commands.Send(<q-args>, <bang>false, <ra
 command -nargs=* -bang -complete=customlist,commands.CompleteTermi Termi commands.Execute('', <q-args>, <bang>false)
 
 import autoload '../autoload/termi/view.vim'
+import autoload '../autoload/termi/agents.vim'
 import autoload '../autoload/termi/color.vim'
 import autoload '../autoload/termi/list.vim'
 
@@ -29,6 +30,9 @@ augroup termi
   autocmd!
   autocmd VimResized,WinResized * if exists('g:termi_used') | view.Resized() | list.Changed() | endif
   autocmd BufWinEnter,BufHidden,WinClosed,TabEnter * if exists('g:termi_used') | timer_start(0, (_) => view.Visibility()) | endif
+  autocmd BufEnter,WinEnter * if exists('g:termi_used') | agents.Look() | endif
+  autocmd FocusLost * if exists('g:termi_used') | agents.Focus(false) | endif
+  autocmd FocusGained * if exists('g:termi_used') | agents.Focus(true) | endif
   autocmd ColorScheme * if exists('g:termi_used') | color.Renew() | endif
   autocmd BufWipeout termi://* view.Wiped(str2nr(expand('<abuf>')))
 augroup END

@@ -1,6 +1,7 @@
 vim9script
 # The commands, and what completes them.
 
+import autoload './agents.vim'
 import autoload './args.vim'
 import autoload './host.vim'
 import autoload './list.vim'
@@ -8,7 +9,7 @@ import autoload './message.vim'
 import autoload './past.vim'
 import autoload './view.vim'
 
-const COMMANDS = ['attach', 'help', 'history', 'kill', 'log', 'remove', 'rename', 'restart', 'run', 'send', 'sessions', 'show', 'stop', 'transcript']
+const COMMANDS = ['attach', 'help', 'history', 'kill', 'log', 'next', 'remove', 'rename', 'restart', 'run', 'send', 'sessions', 'show', 'stop', 'transcript']
 
 # Carries out a command; what goes wrong is said without a traceback.
 export def Execute(given: string, arguments: string, given_bang: bool)
@@ -34,6 +35,8 @@ export def Execute(given: string, arguments: string, given_bang: bool)
         throw 'termi: usage: :Termi send {target} {text}'
       endif
       SendTo(Run(target).run_id, text .. (bang ? '' : "\r"))
+    elseif name == 'next'
+      Next()
     elseif name == 'attach'
       Attach(rest)
     elseif name == 'restart'
@@ -80,6 +83,20 @@ def Here(): string
   return here.session_id
 enddef
 
+# Shows the agent that has waited longest for a person; from an agent, the one that waits after it.
+def Next()
+  var here = get(view.Of(), 'run_id', '')
+  var chosen = agents.Next(here)
+  if empty(chosen)
+    message.Say('None', 'no agent waits for you')
+  elseif chosen.run_id == here
+    message.Say('None', 'no other agent waits for you')
+  else
+    ShowRun(chosen)
+    agents.Look()
+  endif
+enddef
+
 def RunCommand(rest: string, bang: bool)
   var opts = args.Parse(rest)
   var open = opts->has_key('open') ? remove(opts, 'open') : ''
@@ -96,7 +113,13 @@ export def Run_(opts: dict<any>, open = '', bang = false): dict<any>
   if open != 'none'
     opts.size = ExpectedSize(open, bang)
   endif
-  var run = host.Call('run', opts)
+  var run: dict<any> = {}
+  agents.Starting()
+  try
+    run = host.Call('run', opts)
+  finally
+    agents.Started(get(run, 'run_id', ''))
+  endtry
   if open != 'none'
     ShowRun(run, open, bang)
   endif

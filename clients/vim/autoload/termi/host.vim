@@ -1,6 +1,7 @@
 vim9script
 # The host: one `termi host --rpc json` for this Vim, and the calls to it.
 
+import autoload './agents.vim'
 import autoload './view.vim'
 import autoload './list.vim'
 import autoload './message.vim'
@@ -164,6 +165,7 @@ enddef
 
 def Event(event: dict<any>)
   if event.type == 'run_exited'
+    agents.Ended(event.run_id)
     view.Exited(event)
     Autocommand('TermiExited', event)
   elseif event.type == 'run_started'
@@ -174,9 +176,13 @@ def Event(event: dict<any>)
     view.Renamed(event)
   elseif event.type == 'session_removed' || event.type == 'run_removed'
     view.Removed(event)
+  elseif event.type == 'agent_state'
+    agents.Changed(event)
+    Autocommand('TermiAgent', event)
   elseif event.type == 'attention'
     Autocommand('TermiAttention', event)
-    if get(event, 'message', v:null) != v:null
+    # What an agent is doing says more than what it rings for.
+    if get(event, 'message', v:null) != v:null && !(agents.IsKnown(event.run_id) && get(g:, 'termi_notify_agent', '') != 'never')
       message.Notice('None', $'{event.session_name}: {event.message}')
     endif
   elseif event.type == 'input_dropped'
@@ -206,6 +212,7 @@ enddef
 def Ended(_: job, status: number)
   var was = info
   info = {}
+  agents.HostEnded()
   if empty(was)
     # It never answered: who waits for it says so.
     return

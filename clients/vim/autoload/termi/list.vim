@@ -1,6 +1,7 @@
 vim9script
 # :TermiSessions: the live list of sessions.
 
+import autoload './agents.vim'
 import autoload './columns.vim'
 import autoload './commands.vim'
 import autoload './host.vim'
@@ -61,6 +62,7 @@ export def Changed()
   asking = true
   host.Ask('sessions', {}, (sessions, _) => {
     asking = false
+    agents.Take(sessions)
     Write(sessions)
     if asked_again
       asked_again = false
@@ -82,15 +84,16 @@ def Write(sessions: dict<any>)
   rows = []
   for [id, session] in items(sessions)
     for process in session.processes
-      if [session.name, session.group ?? '', process.command, process.last_line]->join("\n")->tolower()->stridx(tolower(filter)) >= 0
+      if [session.name, session.group ?? '', process.command, Status(process), agents.Line(process)]->join("\n")->tolower()->stridx(tolower(filter)) >= 0
         rows->add({session_id: id, session_name: session.name, run_id: process.run_id, status: process.status,
-          group: session.group ?? '', process: process, order: [session.group ?? '', session.created_at, id, index(session.run_ids, process.run_id)]})
+          group: session.group ?? '', process: process, order: agents.Order(process)
+            + [session.group ?? '', session.created_at, id, index(session.run_ids, process.run_id)]})
       endif
     endfor
   endfor
-  # Groups together, in the order of their names; within one, sessions and their runs in the order in which they were made.
+  # Agents that wait for a person first, then groups together, in the order of their names; within one, sessions and their runs in the order in which they were made.
   rows->sort((a, b) => {
-    for [its, other] in range(4)->mapnew((_, at) => [a.order[at], b.order[at]])
+    for [its, other] in range(6)->mapnew((_, at) => [a.order[at], b.order[at]])
       if its != other
         return its > other ? 1 : -1
       endif
@@ -113,6 +116,8 @@ enddef
 # The header and a line for each row. In a small window the same columns go first as in Neovim's list.
 def Lines(width: number): list<string>
   var groups = columns.Cells(rows, (row) => row.group)
+  # What agents ask counts for more than the commands that they were started by.
+  var has_agents = rows->indexof((_, row) => type(get(row.process, 'agent')) == v:t_dict) >= 0
   # The filter is always seen.
   var last = filter == '' ? 'LAST LINE' : $'LAST LINE  (filter: {filter})'
   var table = [
@@ -120,13 +125,13 @@ def Lines(width: number): list<string>
     {title: 'NAME', cells: columns.Cells(rows, (row) => row.session_name), steady: 16, least: 12, most: width < ROOMY ? 16 : NAME_MOST},
     # One without a group in it is the first to go.
     {title: 'GROUP', cells: groups, steady: 8, most: 8, drop: join(groups, '') == '' ? 0 : 4},
-    {title: 'COMMAND', cells: columns.Cells(rows, (row) => row.process.command), steady: 24, least: 10, most: 24, drop: 6},
+    {title: 'COMMAND', cells: columns.Cells(rows, (row) => row.process.command), steady: 24, least: 10, most: 24, drop: has_agents ? 4 : 6},
     {title: 'PID', cells: columns.Cells(rows, (row) => string(row.process.pid)), steady: 7, most: 10, right: true, drop: 1},
     {title: 'AGE', cells: columns.Cells(rows, (row) => Age(row.process.duration_ms)), steady: 6, most: 8, right: true, drop: 7},
     {title: 'CPU', cells: columns.Cells(rows, (row) => Percent(row.process.cpu_percent)), steady: 5, most: 8, right: true, drop: 3},
     {title: 'MEMORY', cells: columns.Cells(rows, (row) => row.process.memory_bytes == v:null ? '' : Bytes(row.process.memory_bytes)),
       steady: 7, most: 8, right: true, drop: 2},
-    {title: last, cells: columns.Cells(rows, (row) => row.process.last_line), least: filter == '' ? 12 : strdisplaywidth(last),
+    {title: last, cells: columns.Cells(rows, (row) => agents.Line(row.process)), least: filter == '' ? 12 : strdisplaywidth(last),
       most: 1000, drop: filter == '' ? 5 : 8, gap: 2},
   ]
   return columns.Table(table, len(rows), width)
@@ -137,6 +142,10 @@ def Percent(percent: any): string
 enddef
 
 def Status(process: dict<any>): string
+  var doing = agents.Status(process)
+  if doing != ''
+    return doing
+  endif
   var left = get(process, 'left_running', 0)
   return Ended(process) .. (left == 0 || process.status == 'active' ? '' : $', {left} {left == 1 ? "lives" : "live"} on')
 enddef

@@ -40,8 +40,11 @@ export def Cut(given: string, width: number): string
   return strdisplaywidth(text) <= width ? text : printf('%.*S', width - 1, text) .. '…'
 enddef
 
-# Text on one line, without control characters, of bounded length.
+# Characters that act instead of being shown: on a terminal, on the order or the lines of a text; or that are not seen.
+const ACTING = '[[:cntrl:]\u0080-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]\+'
+
+# Text on one line, without those, of bounded length.
 export def Clean(text: string): string
-  var line = substitute(text, '[[:cntrl:]\u0080-\u009f]\+', ' ', 'g')
+  var line = substitute(text, ACTING, ' ', 'g')
   return strchars(line) > NOTICE_MAX ? strcharpart(line, 0, NOTICE_MAX) .. '…' : line
 enddef
