@@ -290,5 +290,71 @@
           (run-hook-with-args 'window-buffer-change-functions (selected-frame))
           (told left))))))
 
+(defun termi-tests--report (content)
+  "A command that reports the state CONTENT (OSC 7501) and reads a line."
+  (format "printf '\\033]7501;%s\\033\\\\'; read x" content))
+
+(ert-deftest termi-tests-agents-that-wait-come-first-and-say-what-for ()
+  (let ((asks (termi-tests--report "state=blocked:app=codex:kind=permission:msg=YXBwcm92ZSBscw=="))
+        (works (termi-tests--report "state=working:app=codex:progress=40")))
+    (termi-tests--with-run "++name=plain printf '\\033]9;4;1;7\\007'; exec sleep 1000"
+      (termi-run (concat "++open=none ++name=works " works))
+      (termi-run (concat "++open=none ++name=done " (termi-tests--report "state=done:app=codex")))
+      (termi-run (concat "++open=none ++name=asks " asks))
+      (save-current-buffer (termi-sessions))
+      (with-current-buffer "*termi sessions*"
+        (termi-tests--sees "^◆ asks .* asks .*approve ls *\n✓ your turn .* done ")
+        (termi-tests--sees "^● working 40% +[0-9]+s works ")
+        (termi-tests--sees "^active +7% .* plain ")))))
+
+(ert-deftest termi-tests-what-begins-to-wait-is-said-and-gone-to ()
+  (let* (said (say (lambda (format &rest arguments)
+                     (when format (push (apply #'format format arguments) said)) nil)))
+    ;; A frame of ten columns has no room for a notice.
+    (cl-letf (((symbol-function 'message) say) ((symbol-function 'termi--notice) say))
+      (cl-flet ((hears (text) (termi-tests--until text (lambda () (member text said)))))
+        (termi-tests--with-run "++name=plain exec sleep 1000"
+          (termi-next)
+          (should (member "No agent waits for you" said))
+          (let* ((asks (termi-tests--report "state=blocked:app=codex:msg=YXBwcm92ZSBscw=="))
+                 (other (termi-tests--report "state=blocked:app=codex:msg=YXBwcm92ZSBybQ=="))
+                 (done (termi-run (concat "++open=none ++name=done " (termi-tests--report "state=done:app=codex"))))
+                 (asking (termi-run (concat "++open=none ++name=asks " asks "; " other))))
+            (termi-tests--until "both are told" (lambda ()
+                                                  (or (member "2 agents: done is done: your turn, asks asks" said)
+                                                      (and (member "done is done: your turn" said)
+                                                           (member "asks asks: approve ls" said)))))
+            (cl-flet ((seen (run)
+                        (termi-tests--until
+                         "it is seen"
+                         (lambda ()
+                           (seq-some (lambda (session)
+                                       (seq-some (lambda (process)
+                                                   (and (equal (plist-get process :run_id) (plist-get run :run_id))
+                                                        (eq t (plist-get (plist-get process :agent) :seen))))
+                                                 (plist-get session :processes)))
+                                     (termi--sessions)))))
+                      (shows (run) (eq (current-buffer) (gethash (plist-get run :run_id) termi--views))))
+              (termi-next)
+              (should (shows asking))
+              (seen asking)
+              (termi-next)
+              (should (shows done))
+              (seen done)
+              ;; It goes on round, from one that waits no longer.
+              (termi-next)
+              (should (shows asking))
+              (termi-next)
+              (should (member "No other agent waits for you" said))
+              (delete-other-windows)
+              (switch-to-buffer "*scratch*")
+              ;; Another question is news.
+              (termi-send-string "asks" "")
+              (hears "asks asks: approve rm"))))))))
+
+(ert-deftest termi-tests-marks-that-turn-or-break-a-line-are-not-shown ()
+  (should (equal (termi--one-line "a\u200fb\u2028c\u202ed\u061ce\ufefff\u009bg") "a b c d e f g"))
+  (should (equal (termi--one-line "می\u200cخواهم 👩\u200d💻") "می\u200cخواهم 👩\u200d💻")))
+
 (provide 'termi-tests)
 ;;; termi-tests.el ends here

@@ -14,6 +14,7 @@
 ;;   M-x termi-run        start a program, or a shell, in a session
 ;;   M-x termi-sessions   the live list of sessions
 ;;   M-x termi-kill       end sessions with all their processes
+;;   M-x termi-next       the coding agent that has waited longest for you
 ;;   M-x termi-send-region, termi-send-line, termi-send-string
 ;;   M-x termi-attach     a program that uses the whole screen, in `term'
 ;;
@@ -76,6 +77,12 @@ the variable `exec-path'."
   "What stands before the text that is typed to a program."
   :type 'string)
 
+(defcustom termi-notify-agent 'hidden
+  "Whether to say that a coding agent asks, is done or stopped at an error.
+Only of those that this Emacs started or shows; with `hidden' only
+when no window shows it, or Emacs has no focus."
+  :type '(choice (const :tag "Out of view" hidden) (const :tag "Always" always) (const :tag "Never" never)))
+
 (defcustom termi-event-functions nil
   "Functions that are called with each event of the host, a plist."
   :type 'hook)
@@ -132,6 +139,9 @@ Those that do something may have done it.")
 (defvar termi--socket nil
   "Where what this Emacs starts reaches the host.")
 
+(defvar termi--methods nil
+  "The names of the methods that the host has.")
+
 (defvar termi--log-path nil
   "Where the host's log is.")
 
@@ -140,6 +150,17 @@ Those that do something may have done it.")
 
 (defvar termi--runs (make-hash-table)
   "The run ids of views, by view id.")
+
+(defvar termi--agents (make-hash-table :test #'equal)
+  "The living runs that are agents, plists by run id.
+They have :agent, :run_id, :session_id and :session_name, and :told,
+since when an event said that it is in its state.")
+
+(defvar termi--own (make-hash-table :test #'equal)
+  "The ids of the runs that this Emacs started.")
+
+(defvar termi--starting nil
+  "Non-nil while a run is being started: an event may tell of it already.")
 
 (defvar termi--list-asking nil
   "Non-nil while the list is being asked for.
@@ -213,6 +234,7 @@ Emacs may know that before it calls the sentinel."
 (defun termi--introduce (answer)
   "Keep what the host said of itself in ANSWER to `initialize'."
   (setq termi--introduced t
+        termi--methods (append (plist-get (plist-get answer :capabilities) :methods) nil)
         termi--log-path (plist-get answer :log_path)
         termi--socket (plist-get answer :socket)))
 
@@ -277,13 +299,18 @@ The next frame comes after that; false means that it has no buffer."
   "Take the host's notification METHOD with PARAMS: an event."
   (when (eq method 'event)
     (pcase (plist-get params :type)
-      ("run_exited" (termi--exited params))
+      ("run_exited"
+       (termi--agent-ended (plist-get params :run_id))
+       (termi--exited params))
+      ("agent_state" (termi--agent-changed params))
       ("run_restarted" (termi--restarted params))
       ("input_dropped"
        (termi--notice "%s does not read: %d bytes of input were dropped"
                       (plist-get params :session_name) (plist-get params :dropped_bytes)))
       ("attention"
-       (when (plist-get params :message)
+       ;; What an agent is doing says more than what it rings for.
+       (when (and (plist-get params :message)
+                  (not (and (termi--known-agent-p (plist-get params :run_id)) (not (eq termi-notify-agent 'never)))))
          (termi--notice "%s: %s" (plist-get params :session_name) (plist-get params :message)))))
     ;; An error here would leave what came behind the event unread, and a frame unanswered.
     (condition-case problem
@@ -291,11 +318,20 @@ The next frame comes after that; false means that it has no buffer."
       (error (termi--notice "`termi-event-functions': %s" (error-message-string problem))))
     (termi--list-changed)))
 
+(defconst termi--acting
+  (concat "[[:cntrl:]\u0080-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+          "\ufeff\ufff9-\ufffb]+")
+  "What acts on a terminal, on the order or on the lines of a text.")
+
+(defun termi--one-line (text)
+  "TEXT on one line, without characters that act or are not seen."
+  (replace-regexp-in-string termi--acting " " text))
+
 (defun termi--notice (format &rest arguments)
   "Show a message that comes unasked: FORMAT with ARGUMENTS.
 It has one line, as what a program says may be long, and stands
 beside what is in the minibuffer."
-  (let ((text (replace-regexp-in-string "[[:cntrl:]]+" " " (apply #'format-message format arguments))))
+  (let ((text (termi--one-line (apply #'format-message format arguments))))
     (message "%s" (truncate-string-to-width text (max 20 (- (frame-width) 2)) nil nil "…"))))
 
 (defun termi--ended (connection)
@@ -382,6 +418,8 @@ Its `%s' is why the host ended."
     (when (buffer-live-p buffer)
       (with-current-buffer buffer (termi--end "the host has ended"))))
   (clrhash termi--views)
+  (clrhash termi--agents)
+  (clrhash termi--own)
   (termi--list-changed)
   (when (and message (not termi--waiting))
     ;; After the sentinel, which may show nothing.
@@ -731,7 +769,8 @@ the host answered, a plist."
       (setq params (plist-put params :cwd (expand-file-name default-directory))))
     (unless (equal open "none")
       (setq params (plist-put params :size (termi--expected-size open))))
-    (let ((run (termi--call 'run params)))
+    (let ((run (let ((termi--starting t)) (termi--call 'run params))))
+      (puthash (plist-get run :run_id) t termi--own)
       (unless (equal open "none") (termi--show run open))
       run)))
 
@@ -948,7 +987,210 @@ no character becomes one that says so."
         (term-char-mode))
       (pop-to-buffer buffer))))
 
+;;;; Coding agents
+
+(defconst termi--agent-ranks '(("blocked" . 1) ("error" . 2) ("done" . 3) ("working" . 4))
+  "How much agents want a person: the lowest most, of the rest none does.")
+
+(defun termi--agent-rank (agent)
+  "The rank of AGENT's state."
+  (alist-get (plist-get agent :state) termi--agent-ranks 5 nil #'equal))
+
+(defun termi--agent-seen-p (agent)
+  "Non-nil if somebody looked at AGENT since its state began."
+  (eq (plist-get agent :seen) t))
+
+(defun termi--agent-waits-p (agent)
+  "Non-nil if AGENT waits for a person.
+One that is blocked does so until it is answered, one that is done
+or stopped at an error until somebody looks at it."
+  (pcase (plist-get agent :state)
+    ("blocked" t)
+    ((or "done" "error") (not (termi--agent-seen-p agent)))))
+
+(defun termi--agent-of (process)
+  "What PROCESS is as an agent, or nil."
+  (and (equal (plist-get process :status) "active") (plist-get process :agent)))
+
+(defun termi--known-agent-p (run-id)
+  "Non-nil if RUN-ID is an agent of which is known what it is doing."
+  (when-let ((run (gethash run-id termi--agents)))
+    (not (equal (plist-get (plist-get run :agent) :state) "unknown"))))
+
+(defun termi--agents-take (answer)
+  "Keep the agents in ANSWER of `sessions'."
+  (let ((before (copy-hash-table termi--agents)))
+    (clrhash termi--agents)
+    (cl-loop for (key session) on answer by #'cddr do
+             (seq-doseq (process (plist-get session :processes))
+               (when-let ((agent (termi--agent-of process)) (id (plist-get process :run_id)))
+                 (puthash id (list :agent agent :run_id id :session_id (substring (symbol-name key) 1)
+                                   :session_name (plist-get session :name)
+                                   :told (plist-get (gethash id before) :told))
+                          termi--agents))))
+    (termi--agent-look)))
+
+(defun termi--agent-ended (run-id)
+  "Forget RUN-ID: it is no agent, or has ended."
+  (remhash run-id termi--agents))
+
+(defun termi--agent-changed (event)
+  "Take in EVENT about what an agent is doing."
+  (let* ((id (plist-get event :run_id)) (agent (plist-get event :agent)) (since (plist-get agent :since))
+         (told (plist-get (gethash id termi--agents) :told)))
+    (if (null agent)
+        (termi--agent-ended id)
+      (puthash id (list :agent agent :run_id id :session_id (plist-get event :session_id)
+                        :session_name (plist-get event :session_name) :told since)
+               termi--agents)
+      ;; One that asks something else has begun to wait anew.
+      (unless (and (equal (plist-get event :was) (plist-get agent :state)) (equal (or told since) since))
+        (termi--agent-tell (gethash id termi--agents)))
+      (termi--agent-look))))
+
+(defun termi--focus-p ()
+  "Non-nil unless it is known that no frame of Emacs has the focus."
+  (or noninteractive (seq-some (lambda (frame) (memq (frame-focus-state frame) '(t unknown))) (frame-list))))
+
+(defvar termi--agent-news nil
+  "Conses of run id and state of agents that have begun to wait.
+They are told together, and not before it is known who started them.")
+
+(defun termi--agent-tell (run)
+  "Say soon that the agent RUN has begun to wait, unless a person sees it."
+  (unless termi--agent-news (run-at-time 0.05 nil #'termi--agent-tell-all))
+  (push (cons (plist-get run :run_id) (plist-get (plist-get run :agent) :state)) termi--agent-news))
+
+(defun termi--agent-tell-all ()
+  "Say which agents have begun to wait."
+  (if termi--starting
+      (run-at-time 0.05 nil #'termi--agent-tell-all)
+    (termi--agent-tell-now)))
+
+(defun termi--agent-tell-now ()
+  "Say which agents have begun to wait, now that it is known whose they are."
+  (let* ((news (prog1 (delete-dups (nreverse termi--agent-news)) (setq termi--agent-news nil)))
+         (runs (mapcar (lambda (item) (gethash (car item) termi--agents))
+                       (seq-filter (lambda (item) (termi--agent-to-be-told-p (car item) (cdr item))) news)))
+         (texts (mapcar #'termi--agent-told runs))
+         (asked (plist-get (plist-get (car runs) :agent) :message)))
+    (cond ((null runs))
+          ((cdr runs) (termi--notice "%d agents: %s" (length runs) (string-join texts ", ")))
+          ((or (member asked '(nil "")) (equal (plist-get (plist-get (car runs) :agent) :state) "done"))
+           (termi--notice "%s" (car texts)))
+          (t (termi--notice "%s: %s" (car texts) asked)))))
+
+(defun termi--agent-to-be-told-p (run-id state)
+  "Non-nil if it is to be said that RUN-ID is in STATE, as it still is."
+  (let* ((run (gethash run-id termi--agents)) (agent (plist-get run :agent)) (buffer (gethash run-id termi--views))
+         (shown (buffer-live-p buffer)))
+    (and agent (equal (plist-get agent :state) state) (termi--agent-waits-p agent)
+         (or shown (gethash run-id termi--own))
+         (pcase termi-notify-agent
+           ('always t)
+           ('hidden (not (or (termi--agent-seen-p agent)
+                             (and shown (termi--focus-p) (get-buffer-window buffer 'visible)))))))))
+
+(defun termi--agent-told (run)
+  "What the agent RUN does, for a message."
+  (concat (plist-get run :session_name)
+          (pcase (plist-get (plist-get run :agent) :state)
+            ("blocked" " asks")
+            ("error" " stopped at an error")
+            (_ " is done: your turn"))))
+
+(defun termi--agent-look (&rest _)
+  "Note that the agent in the selected window is seen.
+Its host is told so once a state."
+  (when-let ((id (buffer-local-value 'termi--run-id (window-buffer (selected-window))))
+             (run (gethash id termi--agents))
+             (agent (plist-get run :agent)))
+    (when (and (termi--focus-p) (not (termi--agent-seen-p agent))
+               (member (plist-get agent :state) '("blocked" "error" "done")))
+      (plist-put agent :seen t)
+      (when (and (termi--running-p) (member "seen" termi--methods))
+        ;; Who may only read is refused, and has looked at it all the same.
+        (jsonrpc-async-request termi--connection 'seen (list :run_id id)
+                               :success-fn #'ignore :error-fn #'ignore :timeout-fn #'ignore)))))
+
+(add-hook 'window-selection-change-functions #'termi--agent-look)
+(add-hook 'window-buffer-change-functions #'termi--agent-look)
+(add-function :after after-focus-change-function #'termi--agent-look)
+
+(defun termi--agent-order (process)
+  "Where PROCESS stands among others: a list of numbers.
+Agents that wait come first, who began to wait first before others."
+  (let ((agent (termi--agent-of process)))
+    (if (and agent (termi--agent-waits-p agent))
+        (list (termi--agent-rank agent) (plist-get agent :since))
+      (list 5 0))))
+
+(defun termi--agent-status (process)
+  "What PROCESS is doing, if it is an agent or reports its progress, or nil."
+  (let* ((agent (termi--agent-of process)) (percent (plist-get agent :progress))
+         (far (and (equal (plist-get process :status) "active")
+                   (plist-get (plist-get process :progress) :percent))))
+    (or (pcase (plist-get agent :state)
+          ("blocked" (propertize (if (equal (plist-get agent :kind) "auth") "◆ asks to log in" "◆ asks")
+                                 'face 'termi-agent-waits))
+          ("error" (propertize "✗ error" 'face 'termi-agent-waits))
+          ("done" (if (termi--agent-seen-p agent) "✓ your turn" (propertize "✓ your turn" 'face 'termi-agent-done)))
+          ;; Of one width, so that what follows stays in its column.
+          ("working" (concat "● working" (and percent (format " %2d%%" percent))
+                             (format " %3s" (termi--short-age
+                                             (max 0 (- (time-convert nil 'integer)
+                                                       (/ (plist-get agent :since) 1000)))))))
+          ("ready" "✓ ready")
+          ("starting" "◌ starting"))
+        (and far (format "active %2d%%" far)))))
+
+(defun termi--short-age (seconds)
+  "SECONDS as 5s, 4m, 2h or 3d."
+  (cond ((< seconds 60) (format "%ds" seconds))
+        ((< seconds 3600) (format "%dm" (/ seconds 60)))
+        ((< seconds 86400) (format "%dh" (/ seconds 3600)))
+        (t (format "%dd" (/ seconds 86400)))))
+
+(defun termi--agent-line (process)
+  "What PROCESS asks or is about, if it is an agent, else its last line.
+The last line of an agent's screen is a hint at its keys."
+  (let ((agent (termi--agent-of process)))
+    (or (seq-find (lambda (text) (not (member text '(nil ""))))
+                  (list (plist-get agent :message) (plist-get agent :title) (plist-get process :last_line)))
+        "")))
+
+(defun termi--agent-before-p (a b)
+  "Whether the run A is gone to before the run B.
+One that was looked at meanwhile keeps its place."
+  (cl-flet ((place (run)
+              (let ((agent (plist-get run :agent)))
+                (list (termi--agent-rank agent) (plist-get agent :since) (plist-get run :run_id)))))
+    (termi--before-p (place a) (place b))))
+
+;;;###autoload
+(defun termi-next ()
+  "Show the agent that has waited longest for you.
+From an agent it is the one that waits after it, round and round."
+  (interactive)
+  (termi--agents-take (termi--call 'sessions nil))
+  (let* ((here (and termi--run-id (gethash termi--run-id termi--agents)))
+         (waiting (sort (seq-filter (lambda (run) (termi--agent-waits-p (plist-get run :agent)))
+                                    (hash-table-values termi--agents))
+                        #'termi--agent-before-p))
+         (chosen (or (and here (seq-find (lambda (run) (termi--agent-before-p here run)) waiting))
+                     (car waiting))))
+    (cond ((null chosen) (message "No agent waits for you"))
+          ((equal (plist-get chosen :run_id) termi--run-id) (message "No other agent waits for you"))
+          (t (termi--show chosen)
+             (termi--agent-look)))))
+
 ;;;; The list
+
+(defface termi-agent-waits '((t :inherit warning))
+  "The state of an agent that is blocked, or stopped at an error.")
+
+(defface termi-agent-done '((t :inherit success))
+  "The state of an agent that is done.")
 
 (defvar termi--list-timer nil
   "Renews the list while it is shown.")
@@ -1038,6 +1280,7 @@ When the answer to an earlier question is under way, ask after it."
 
 (defun termi--list-print (buffer answer)
   "Write ANSWER of `sessions' into the list's BUFFER."
+  (termi--agents-take answer)
   (when (buffer-live-p buffer)
     (with-current-buffer buffer
       (termi--list-set answer)
@@ -1122,8 +1365,9 @@ Each column has its place in ROWS as `:index', and its `:width'."
   (let (entries)
     (cl-loop for (key session) on answer by #'cddr do
              (cl-loop for process across (plist-get session :processes) for place from 0 do
-                      ;; What is started again stays in its place.
-                      (push (cons (list (plist-get session :created_at) (symbol-name key) place)
+                      ;; Agents that wait come first; what is started again stays in its place.
+                      (push (cons (append (termi--agent-order process)
+                                          (list (plist-get session :created_at) (symbol-name key) place))
                                   (termi--list-row (substring (symbol-name key) 1) session process))
                             entries)))
     (mapcar #'cdr (sort entries (lambda (a b) (termi--before-p (car a) (car b)))))))
@@ -1156,18 +1400,19 @@ Each column has its place in ROWS as `:index', and its `:width'."
         (code (plist-get (plist-get process :exit) :code)) (signal (plist-get (plist-get process :exit) :signal))
         (status (plist-get process :status)))
     (list (list :run_id (plist-get process :run_id) :left left :session_id session-id :session_name (plist-get session :name))
-          (vector (concat (cond ((and signal (equal status "exited")) (format "signal %d" signal))
+          (vector (concat (cond ((termi--agent-status process))
+                                ((and signal (equal status "exited")) (format "signal %d" signal))
                                 ((and code (equal status "exited")) (format "exited %d" code))
                                 (t (string-replace "_" " " status)))
                           (if (or (equal status "active") (< left 1)) ""
                             (format ", %d %s on" left (if (= left 1) "lives" "live"))))
                   (plist-get session :name)
-                  (replace-regexp-in-string "[[:cntrl:]]+" " " (plist-get process :command))
+                  (termi--one-line (plist-get process :command))
                   (number-to-string (plist-get process :pid))
                   (termi--age (/ (plist-get process :duration_ms) 1000))
                   (if cpu (format "%.0f%%" cpu) "")
                   (if memory (termi--bytes memory) "")
-                  (replace-regexp-in-string "[[:cntrl:]]+" " " (or (plist-get process :last_line) ""))))))
+                  (termi--one-line (termi--agent-line process))))))
 
 (defun termi--list-run ()
   "The run under point."
