@@ -1,7 +1,13 @@
--- What `make demo` shows. Everything in it is real: a compiler, a server, a shell, each in a session of its own.
+-- What `make demo` shows. Everything in it is real: a compiler, a server, a shell, each in a session of its own. Only the
+-- coding agents are stand-ins, which cost nobody a token: programs that report what they do as real ones report it.
 local root = vim.fn.fnamemodify(vim.fn.getcwd(), ':p')
 local termi = require('termi')
-termi.setup({ start_insert = false, binary = vim.env.TERMI_DEMO_BINARY or root .. 'target/release/termi' })
+termi.setup({
+  start_insert = false,
+  -- What they do stands in the list.
+  notify = { agent = 'never' },
+  binary = vim.env.TERMI_DEMO_BINARY or root .. 'target/release/termi',
+})
 vim.o.laststatus = 3
 vim.o.showmode = false
 vim.o.ruler = false
@@ -37,6 +43,16 @@ local function question()
   return has_commits and 'git --no-pager log --oneline --no-decorate --color -5' or 'ls --color=always src'
 end
 
+-- A stand-in for coding agents: it reports a state (OSC 7501), and stays in it.
+vim.fn.writefile({ '#!/bin/sh', [[printf '\033]7501;%s\033\\' "$REPORT"; exec sleep 1000000]] }, work .. '/agent')
+vim.fn.setfperm(work .. '/agent', 'rwx------')
+local agents = {
+  { name = 'login', report = 'state=blocked:kind=permission', message = 'approve Bash: cargo test' },
+  { name = 'docs', report = 'state=working:progress=40' },
+  { name = 'review', report = 'state=done' },
+  { name = 'upgrade', report = 'state=error', message = 'the network is down' },
+}
+
 -- The whole layout comes first: a program that starts before it is settled is resized while it prints.
 ---@type integer[]
 local windows = { vim.api.nvim_get_current_win() }
@@ -65,6 +81,17 @@ run_in(windows[3], {
   name = 'shell',
   env = { PS1 = 'termi $ ', PROMPT_COMMAND = '', INPUTRC = '/dev/null', ENV = '', HISTFILE = '' },
 })
+for _, agent in ipairs(agents) do
+  local message = agent.message and ':msg=' .. vim.base64.encode(agent.message) or ''
+  termi.run({
+    cmd = { './agent', agent.name },
+    name = agent.name,
+    group = 'agents',
+    cwd = work,
+    env = { REPORT = agent.report .. ':app=stand-in' .. message },
+    open = 'none',
+  })
+end
 vim.api.nvim_set_current_win(list.win)
 
 ---@param target string
@@ -125,6 +152,13 @@ local missing = {
     what = 'the sessions `server` and `shell` in the list of sessions',
     holds = function()
       return listed('running +server') and listed('running +shell')
+    end,
+  },
+  {
+    what = 'what each agent does in the list of sessions',
+    holds = function()
+      local asks = listed('◆ asks +login') and listed('approve Bash')
+      return asks and listed('working 40%% +%w+ +docs') and listed('your turn +review') and listed('✗ error +upgrade')
     end,
   },
 }

@@ -36,7 +36,8 @@ fn rows_of(picture: &str) -> Vec<String> {
 /// What of a list's row is the same in each run of the scene: what measures, counts or tells the time is `0`, and where a
 /// word is cut depends on the width of those.
 fn lasting(row: &str) -> String {
-    let words = row.split_whitespace().map(|word| match word {
+    // Whether it has printed since somebody looked is told by when it did.
+    let words = row.split_whitespace().filter(|word| *word != "•").map(|word| match word {
         _ if word.contains(|c: char| c.is_ascii_digit()) => "0",
         _ if word.contains('…') => "…",
         _ => word,
@@ -106,5 +107,5 @@ fn of_neovim() {
     let env =
         [("RUSTUP_HOME", &*rustup), ("TERMI_DEMO_WORK", work.path().to_str().unwrap()), ("TERMI_DEMO_BINARY", TERMI)];
     let neovim = scene(&command, OF_THE_DEMO, &env);
-    shows_what_its_picture_shows(neovim, "doc/termi.svg", "Status", 5, "\x1b:qall!\r");
+    shows_what_its_picture_shows(neovim, "doc/termi.svg", "Status", 10, "\x1b:qall!\r");
 }
