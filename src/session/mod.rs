@@ -3,7 +3,6 @@
 //! The [`Supervisor`] alone owns the table of sessions; each run is a task of its own that owns all of its
 //! state. They speak through bounded channels; nothing is shared and nothing is locked.
 
-mod agent_rules;
 mod client;
 mod deadline;
 mod error;

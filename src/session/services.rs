@@ -11,9 +11,8 @@ use crate::{
     history::HistoryStore,
     protocol::{CrossSession, Event, RunId},
     session::{
-        agent_rules::AgentRules,
         client::ClientId,
-        program::{heap_trim, limits, output_gate},
+        program::{agent_rules::AgentRules, heap_trim, limits, output_gate},
     },
 };
 

@@ -1,5 +1,6 @@
 //! What a run starts and keeps within bounds: its command line, its input, its limits, and how it is killed.
 
+pub mod agent_rules;
 pub mod cgroup;
 pub mod claude;
 pub mod command;

@@ -40,11 +40,11 @@ use crate::{
         SubscribeReply, VisibleParams,
     },
     session::{
-        agent_rules::AgentRules,
         client::{Client, ClientId, viewer::AttachOptions},
         deadline::sleep_until,
         error::{gone, run_gone},
         message::{LinesRequest, MAILBOX_CAPACITY, RunMessage},
+        program::agent_rules::AgentRules,
         program::limits,
         services::{Announcement, Announcer, Services},
     },
