@@ -119,8 +119,12 @@ impl Going {
 
     /// The next line of its standard error.
     pub fn error_line(&mut self) -> String {
-        let bytes = self.child.stderr.as_mut().unwrap().bytes();
-        let line = bytes.map(Result::unwrap).take_while(|byte| *byte != b'\n').collect();
+        // Not buffered: what follows is left to be read.
+        let (mut line, mut byte) = (Vec::new(), [0]);
+        let stderr = self.child.stderr.as_mut().unwrap();
+        while stderr.read(&mut byte).unwrap() == 1 && byte[0] != b'\n' {
+            line.push(byte[0]);
+        }
         String::from_utf8(line).unwrap()
     }
 
