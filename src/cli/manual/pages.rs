@@ -48,6 +48,7 @@ pub const VARIABLES: &[Variable] = &[
         name: "TMPDIR",
         what: "Where the socket's directory is when neither XDG_RUNTIME_DIR nor /tmp can be used.",
     },
+    Variable { name: "XDG_CONFIG_HOME", what: "Where your rules for coding agents are. Default: ~/.config." },
     Variable {
         name: "XDG_RUNTIME_DIR",
         what: "Where the socket's directory is. Default: logind's, else one below /tmp.",
@@ -67,6 +68,7 @@ pub const SET: &[Variable] = &[
 
 /// The files that Termi reads and writes.
 pub const FILES: &[(&str, &str)] = &[
+    ("$XDG_CONFIG_HOME/termi/agents.toml", "Your own rules for coding agents."),
     (
         "$XDG_RUNTIME_DIR/termi/daemon.sock",
         "The daemon's socket, for its user alone; daemon.lock beside it is held by the daemon.",
@@ -102,7 +104,7 @@ pub const PAGES: &[Page] = &[
             "",
             &[
                 ("0", "It was done."),
-                ("1", "`wait --pattern`: the program ended and no line matched. `doctor`: something does not work."),
+                ("1", "`wait --pattern` and `--state`: the program ended before. `doctor`: something does not work."),
                 ("75", "`host --persist`: the daemon was replaced; start it again."),
                 ("124", "Timed out."),
                 FAILED,

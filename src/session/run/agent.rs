@@ -318,7 +318,7 @@ impl Run {
 
     fn send_agent(&mut self) {
         let changes = self.agent.agent.changes();
-        if std::mem::replace(&mut self.agent.compared, Some(changes)) == Some(changes) {
+        if self.agent.compared.replace(changes) == Some(changes) {
             return;
         }
         let agent = self.agent.agent.info();
