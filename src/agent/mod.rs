@@ -7,6 +7,8 @@ mod hook_setup;
 mod hooks;
 mod rules;
 #[cfg(test)]
+mod screens;
+#[cfg(test)]
 mod tests;
 
 pub use belief::{Agent, Evidence, Explained, Now, Report, SavedAgent};

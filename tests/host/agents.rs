@@ -145,7 +145,7 @@ fn a_dialog_of_a_hidden_agent_is_seen_and_gone_once_it_is_answered() {
             "osc",
             "answer: Which colour shall the door have? (Red · Blue)",
         ),
-        ("codex", "codex-visible", 31.7, 40.0, 43.0, "osc", "Reason: May I make the file?"),
+        ("codex", "codex-visible", 31.7, 40.0, 43.0, "osc", "$ touch /home/p/made.txt"),
         ("copilot", "copilot-visible", 53.5, 62.0, 66.0, "screen", "Do you want to run this command?"),
         ("opencode", "opencode-visible", 117.0, 128.0, 128.0, "screen", ""),
     ];
