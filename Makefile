@@ -4,12 +4,13 @@
 # Run from inside a Neovim, its runtime would be another version's.
 unexport VIM VIMRUNTIME
 
-.PHONY: help demo check test bench bench-readme lint fuzz
+.PHONY: help demo check test test-agents bench bench-readme lint fuzz
 
 help:
 	@echo 'make demo    build, and open Neovim with the plugin and real sessions running in it'
 	@echo 'make check   format, clippy, unit tests and documents: what to run while you work'
 	@echo 'make test    all tests, in Neovim 0.10 and 0.12 too'
+	@echo 'make test-agents   Codex and Gemini CLI from npm, in real runs; their model is a server of the tests'\'' own'
 	@echo 'make bench   the benchmarks, against :terminal, tmux and a bare PTY; ONLY=drain,echo QUICK=1 to try them'
 	@echo 'make bench-readme   makes the last results of make bench the README'\''s performance section'
 	@echo 'make fuzz    the fuzz targets, a minute each, access ten'
@@ -30,6 +31,12 @@ test:
 	scripts/neovim
 	scripts/clients
 	scripts/test
+
+# Not a part of `make test`: it installs what others publish, half a gigabyte of it.
+test-agents:
+	scripts/setup agents
+	scripts/agents
+	cargo test --profile ci --locked --test agents -- --ignored --test-threads=2
 
 # Of criterion's benchmarks, one file each, the results are rows of the table: they run first. `compare` holds the table.
 comma := ,
