@@ -40,7 +40,7 @@ fn doctor_looks_at_the_daemon_and_without_one_at_what_it_needs() {
         let checks = report["checks"].as_array().unwrap();
         checks.iter().map(|check| check["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(names(&alone), ["daemon", "state_folder", "runtime_folder", "terminals", "ptys", "processes"]);
+    assert_eq!(names(&alone), ["daemon", "state_folder", "runtime_folder", "terminals", "ptys", "processes", "agents"]);
     assert_eq!(alone["status"], "ok");
     home.done(&["run", "-n", "one", "exec sleep 1000"]);
     let with = home.json(&["doctor", "--json"]);

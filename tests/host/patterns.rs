@@ -155,5 +155,9 @@ fn what_was_printed_before_does_not_count_where_only_what_comes_is_waited_for() 
     assert_eq!(host.ask("wait", until(Some(seq)))["line"], "ready again");
     assert_eq!(now.answer().unwrap()["line"], "ready again");
     let why = host.call("wait", until(Some(json!("then")))).unwrap_err();
-    assert!(why.code == "invalid_params" && why.message.contains("until is"), "{}", why.message);
+    assert!(
+        why.code == "invalid_params" && why.message.contains("\"then\"") && why.message.contains("\"now\" or a number"),
+        "{}",
+        why.message
+    );
 }

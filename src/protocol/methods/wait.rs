@@ -4,7 +4,7 @@ use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{AgentInfo, AgentState, Error, Exit, OnClose, Result, Target};
+use crate::protocol::{AgentInfo, AgentState, Code, Error, Exit, OnClose, Result, Target};
 
 method!(
     /// Waits until runs exit, print something, fall silent, or are agents in some state.
@@ -15,7 +15,7 @@ method!(
 
 /// What `wait` waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "UntilOnWire", into = "UntilOnWire")]
+#[serde(try_from = "serde_json::Value", into = "UntilOnWire")]
 #[schemars(with = "UntilOnWire")]
 pub enum Until {
     /// Every run of the target has ended.
@@ -30,10 +30,7 @@ pub enum Until {
 
 /// What `wait` waits for: `"exit"`, until every run of the target has ended; or one of the maps.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "until is \"exit\", {\"pattern\": …, \"after\": …}, {\"idle_ms\": …} or {\"state\": […]}"
-)]
+#[serde(untagged)]
 #[schemars(rename = "Until")]
 enum UntilOnWire {
     /// The end.
@@ -114,10 +111,16 @@ impl Until {
     }
 }
 
-impl TryFrom<UntilOnWire> for Until {
+impl TryFrom<serde_json::Value> for Until {
     type Error = Error;
 
-    fn try_from(until: UntilOnWire) -> Result<Self> {
+    fn try_from(value: serde_json::Value) -> Result<Self> {
+        let until = UntilOnWire::deserialize(&value).map_err(|_| {
+            let shown: String = value.to_string().chars().take(SHOWN_MAX).collect();
+            let known =
+                "\"exit\", {\"pattern\": …, \"after\": \"now\" or a number}, {\"idle_ms\": …} and {\"state\": […]}";
+            Error::new(Code::InvalidParams, format!("{shown} is none of {known}"))
+        })?;
         Ok(match until {
             UntilOnWire::Exit(UntilExit::Exit) => Self::Exit,
             UntilOnWire::Pattern(pattern) => Self::Pattern(pattern),
@@ -197,6 +200,9 @@ impl WaitReply {
         Self { reason, exit: None, line: None, agent: None }
     }
 }
+
+/// As much of a wrong value as an error shows, in characters.
+const SHOWN_MAX: usize = 200;
 
 /// What a pattern may take once it is compiled, in bytes.
 const PATTERN_BYTES: usize = 256 << 10;
