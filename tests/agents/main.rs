@@ -2,7 +2,7 @@
 //! model is `model.py`, on loopback, which answers when the test lets it; their keys are none.
 //!
 //! Rules for screens and titles age with the programs they describe. This is where that is noticed.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on panics and says what it saw")]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -31,8 +31,7 @@ fn works_and_asks(kind: &Kind, attached: bool) {
     assert_eq!((&blocked["app"], &blocked["kind"]), (&json!(kind.name), &json!("permission")), "{blocked}");
     let file = home.path().join("made");
     assert!(!file.exists(), "it waits for permission");
-    agent.press("\r");
-    agent.model().wait_asked("output");
+    agent.accept();
     agent.wait("working");
     assert!(file.exists(), "the command ran");
     agent.model().answer();

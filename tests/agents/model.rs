@@ -5,6 +5,7 @@ use std::{
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
+    time::Duration,
 };
 
 use crate::support::LIMIT;
@@ -35,6 +36,11 @@ impl Model {
     pub fn wait_asked(&self, what: &str) {
         let line = self.lines.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("the model is not sent: {what}"));
         assert_eq!(line, what, "what the model is sent");
+    }
+
+    /// The same, which may take a while: whether it came within it.
+    pub fn is_asked_within(&self, limit: Duration, what: &str) -> bool {
+        self.lines.recv_timeout(limit).is_ok_and(|line| line == what)
     }
 
     /// Lets it answer.
