@@ -1160,20 +1160,20 @@ The last line of an agent's screen is a hint at its keys."
         "")))
 
 (defun termi--agent-before-p (a b)
-  "Whether the run A is gone to before the run B.
-One that was looked at meanwhile keeps its place."
+  "Whether the run A began to wait before the run B, whatever for."
   (cl-flet ((place (run)
-              (let ((agent (plist-get run :agent)))
-                (list (termi--agent-rank agent) (plist-get agent :since) (plist-get run :run_id)))))
+              (list (plist-get (plist-get run :agent) :since) (plist-get run :run_id))))
     (termi--before-p (place a) (place b))))
 
 ;;;###autoload
 (defun termi-next ()
   "Show the agent that has waited longest for you.
-From an agent it is the one that waits after it, round and round."
+From one that has waited it is the one that began after it, round and round:
+one that was looked at meanwhile keeps its place."
   (interactive)
   (termi--agents-take (termi--call 'sessions nil))
-  (let* ((here (and termi--run-id (gethash termi--run-id termi--agents)))
+  (let* ((run (and termi--run-id (gethash termi--run-id termi--agents)))
+         (here (and (member (plist-get (plist-get run :agent) :state) '("blocked" "error" "done")) run))
          (waiting (sort (seq-filter (lambda (run) (termi--agent-waits-p (plist-get run :agent)))
                                     (hash-table-values termi--agents))
                         #'termi--agent-before-p))

@@ -54,7 +54,7 @@ pub fn hook_setup(agent: &str, termi: &str, variable: impl Fn(&str) -> Option<St
         "claude" => (
             folder("CLAUDE_CONFIG_DIR", ".claude").join("settings.json"),
             json!({ "hooks": grouped(agent, termi) }),
-            "Termi gives these hooks to each `claude` that it starts when the option `agents.hooks` of setup() is true, \
+            "Termi gives these hooks to each `claude` that a run's command begins with when the option `agents.hooks` of setup() is true, \
              or with `termi daemon --agent-hooks`: then no file is to be changed.",
         ),
         "codex" => (

@@ -14,4 +14,4 @@ mod tests;
 pub use belief::{Agent, Evidence, Explained, Now, Report, SavedAgent};
 pub use hook_setup::{HookSetup, claude_settings, hook_setup, set_up_agents};
 pub use hooks::{hook_report, hooked_agents};
-pub use rules::{Match, Rules, RulesError};
+pub use rules::{FILE_MAX, Match, Rules, RulesError};

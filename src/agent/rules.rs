@@ -18,8 +18,12 @@ const BUILT_IN: &str = include_str!("rules.toml");
 /// What a compiled pattern may take, so that a file cannot take the host's memory. Its time is linear in the text.
 const PATTERN_BYTES: usize = 256 << 10;
 /// The longest file, in bytes, and how many rules one agent may have.
-const FILE_MAX: usize = 256 << 10;
+pub const FILE_MAX: usize = 256 << 10;
 const RULES_MAX: usize = 64;
+/// How many patterns a user's file may have: all of them compiled take at most some 75 MB.
+const PATTERNS_MAX: usize = 128;
+/// As much of what is wrong with a file as is told, in characters.
+const PROBLEM_MAX: usize = 300;
 /// How many of a screen's last lines that are not blank a rule may look at.
 const LINES_MAX: usize = 40;
 const LINES: usize = 14;
@@ -56,7 +60,7 @@ struct TitleFile {
     state: AgentState,
     #[serde(default)]
     kind: Option<AgentKind>,
-    pattern: String,
+    pattern: toml::Spanned<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -67,11 +71,37 @@ struct ScreenFile {
     kind: Option<AgentKind>,
     #[serde(default)]
     lines: Option<usize>,
-    all: Vec<String>,
+    all: Vec<toml::Spanned<String>>,
     #[serde(default)]
-    none: Vec<String>,
+    none: Vec<toml::Spanned<String>>,
     #[serde(default)]
-    message: Option<String>,
+    message: Option<toml::Spanned<String>>,
+}
+
+impl AgentFile {
+    fn patterns(&self) -> usize {
+        let of_screen = |rule: &toml::Spanned<ScreenFile>| {
+            let rule = rule.get_ref();
+            rule.all.len() + rule.none.len() + usize::from(rule.message.is_some())
+        };
+        self.title.len() + self.screen.iter().map(of_screen).sum::<usize>()
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(PROBLEM_MAX).collect()
+}
+
+/// What is wrong with a pattern, in a line: those before the last draw an arrow below it.
+fn why_not(error: &regex::Error) -> String {
+    match error {
+        regex::Error::CompiledTooBig(most) => format!("too large: compiled it would take more than {most} bytes"),
+        error => {
+            let text = error.to_string();
+            let last = text.lines().last().unwrap_or_default();
+            format!("not a regular expression: {}", last.strip_prefix("error: ").unwrap_or(last))
+        }
+    }
 }
 
 /// A file that cannot be used.
@@ -211,8 +241,15 @@ impl Rules {
         }
         let file: File = toml::from_str(text).map_err(|error| RulesError {
             line: error.span().map_or(1, |span| line_of(text, span.start)),
-            problem: error.message().to_owned(),
+            problem: cut(error.message()),
         })?;
+        if checks {
+            let count = file.agent.values().chain([&file.generic]).map(AgentFile::patterns).sum::<usize>();
+            if count > PATTERNS_MAX {
+                let problem = format!("the file has {count} patterns; at most {PATTERNS_MAX} are read");
+                return Err(RulesError { line: 1, problem });
+            }
+        }
         let generic = compile("generic", file.generic, text, checks)?;
         let agents =
             file.agent.into_iter().map(|(name, agent)| Ok((name.clone(), compile(&name, agent, text, checks)?)));
@@ -312,9 +349,12 @@ fn line_of(text: &str, at: usize) -> usize {
 }
 
 fn compile(name: &str, agent: AgentFile, text: &str, checks: bool) -> Result<AgentRules, RulesError> {
-    let regex = |pattern: &str, at: usize| match checks.then(|| build(pattern)) {
-        Some(Err(error)) => Err(RulesError { line: line_of(text, at), problem: format!("agent {name}: {error}") }),
-        Some(Ok(_)) | None => Ok(Pattern::new(pattern)),
+    let regex = |pattern: &toml::Spanned<String>| match checks.then(|| build(pattern.get_ref())) {
+        Some(Err(error)) => {
+            let problem = cut(&format!("agent {name}: {:?} is {}", cut(pattern.get_ref()), why_not(&error)));
+            Err(RulesError { line: line_of(text, pattern.span().start), problem })
+        }
+        Some(Ok(_)) | None => Ok(Pattern::new(pattern.get_ref())),
     };
     let most = agent.title.len().max(agent.screen.len());
     if most > RULES_MAX {
@@ -322,9 +362,8 @@ fn compile(name: &str, agent: AgentFile, text: &str, checks: bool) -> Result<Age
         return Err(RulesError { line: 1, problem });
     }
     let title = agent.title.into_iter().enumerate().map(|(index, rule)| {
-        let at = rule.span().start;
         let TitleFile { state, kind, pattern } = rule.into_inner();
-        Ok(TitleRule { name: format!("{name} title {}", index + 1), state, kind, pattern: regex(&pattern, at)? })
+        Ok(TitleRule { name: format!("{name} title {}", index + 1), state, kind, pattern: regex(&pattern)? })
     });
     let title = title.collect::<Result<_, _>>()?;
     let screen = agent.screen.into_iter().enumerate().map(|(index, rule)| {
@@ -335,8 +374,7 @@ fn compile(name: &str, agent: AgentFile, text: &str, checks: bool) -> Result<Age
             let problem = format!("agent {name}: a screen rule needs a pattern in `all`, and 1 to {LINES_MAX} `lines`");
             return Err(RulesError { line: line_of(text, at), problem });
         }
-        let each =
-            |patterns: &[String]| patterns.iter().map(|pattern| regex(pattern, at)).collect::<Result<Vec<_>, _>>();
+        let each = |patterns: &[toml::Spanned<String>]| patterns.iter().map(&regex).collect::<Result<Vec<_>, _>>();
         Ok(ScreenRule {
             name: format!("{name} screen {}", index + 1),
             state: rule.state,
@@ -344,7 +382,7 @@ fn compile(name: &str, agent: AgentFile, text: &str, checks: bool) -> Result<Age
             lines,
             all: each(&rule.all)?,
             none: each(&rule.none)?,
-            message: rule.message.map(|pattern| regex(&pattern, at)).transpose()?,
+            message: rule.message.as_ref().map(&regex).transpose()?,
         })
     });
     Ok(AgentRules { programs: agent.programs, seen: agent.seen, title, screen: screen.collect::<Result<_, _>>()? })

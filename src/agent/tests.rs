@@ -384,10 +384,10 @@ fn a_users_rules_add_and_replace_and_their_errors_have_lines() {
     for (text, line, problem) in [
         ("[agent.x]\nprogram = 'y'\n", 2, "unknown field"),
         ("[[agent.x.title]]\nstate = 'asleep'\npattern = 'x'\n", 2, "unknown variant"),
-        ("\n\n[[agent.x.title]]\nstate = 'done'\npattern = '('\n", 3, "unclosed group"),
+        ("\n\n[[agent.x.title]]\nstate = 'done'\npattern = '('\n", 5, "unclosed group"),
         ("[[agent.x.screen]]\nstate = 'done'\nall = []\n", 1, "needs a pattern"),
         ("[[agent.x.screen]]\nstate = 'done'\nall = ['x']\nlines = 41\n", 1, "1 to 40"),
-        ("[[agent.x.title]]\nstate = 'done'\npattern = '(((a{99}){99}){99}){99}'\n", 1, "size limit"),
+        ("[[agent.x.title]]\nstate = 'done'\npattern = '(((a{99}){99}){99}){99}'\n", 3, "too large"),
         ("agent = 3", 1, "invalid type"),
     ] {
         let error = Rules::with_users(text).unwrap_err();

@@ -79,7 +79,8 @@ pub(super) struct Handed {
 /// How long clients that do not answer events have to take note that they are to wait with what is typed,
 const NOTICE_MIN: Duration = Duration::from_millis(50);
 
-/// and how long the others have, at each of two looks: one that is stopped holds a replacement up no longer.
+/// and how long the others have: one that is stopped holds a replacement up no longer, and those that come meanwhile are
+/// waited for as long only where there is no such one.
 const NOTICE_MAX: Duration = Duration::from_secs(1);
 
 /// How long a call that changes something may hold the replacement up, and others of its kind with it: one that ends a
@@ -204,7 +205,7 @@ impl Replacer {
         // Who types waits from now on, if it knows how to.
         let hold = self.supervisor.hold_input().await?;
         let _accepting = Accepting(&self.frozen);
-        tokio::join!(tokio::time::sleep(NOTICE_MIN), hold.is_noted(NOTICE_MAX));
+        let ((), is_noted) = tokio::join!(tokio::time::sleep(NOTICE_MIN), hold.is_noted(NOTICE_MAX));
         // Calls begin again and runs go on when these are dropped, at the end of every way but the last.
         let (mut closed, mut answered_since) = (None, self.head.answered_since);
         let drained = async {
@@ -214,7 +215,7 @@ impl Replacer {
                 answered_since = self.head.generation;
             }
             // Those that came meanwhile.
-            if !hold.is_noted(NOTICE_MAX).await {
+            if !hold.is_noted(if is_noted { NOTICE_MAX } else { NOTICE_MIN }).await {
                 warn!("a client does not take note that it is to wait; what it sends now may be lost");
             }
         };

@@ -6,7 +6,7 @@ mod spawn;
 
 pub use io::{Master, Read};
 pub use link::ShimLink;
-pub use spawn::{Spawn, Spawned, check_start, spawn};
+pub use spawn::{Spawn, Spawned, check_start, spawn, too_long};
 
 /// Why no program runs.
 #[derive(Debug, thiserror::Error)]

@@ -163,7 +163,7 @@ async fn until_gone(pid: i32) {
 const LONGEST_STRING: usize = 32 * 4096;
 
 /// What the kernel would refuse for its length, before anything is started.
-fn too_long(spawn: &Spawn) -> bool {
+pub fn too_long(spawn: &Spawn) -> bool {
     let vars = spawn.env.iter().map(|(key, value)| key.len() + value.len() + 2);
     let lengths: Vec<usize> = spawn.argv.iter().map(|arg| arg.len() + 1).chain(vars).collect();
     // Each string has a pointer beside it; the shim's own arguments and its path take a little more.

@@ -241,6 +241,8 @@ fn a_state_can_be_waited_for_however_it_comes_about() {
     assert_eq!(again["reason"], "state", "it is already");
     let late = host.ask("wait", json!({"target": run.run_id, "until": {"state": ["error"]}, "timeout_ms": 1}));
     assert_eq!(late["reason"], "timeout");
+    let new = json!({"target": run.run_id, "until": {"state": ["blocked"], "after": "now"}, "timeout_ms": 1});
+    assert_eq!(host.ask("wait", new)["reason"], "timeout", "it is no new one");
     host.input(&run.run_id, "\n");
     let ended = fails.answer().unwrap();
     assert_eq!((&ended["reason"], &ended["exit"]["code"]), (&json!("exit"), &json!(3)));
@@ -270,6 +272,10 @@ fn a_users_own_rules_name_other_agents_and_are_read_again() {
     let write = |text: &str| fs::write(folder.join("agents.toml"), text).unwrap();
     write("[agent.mine]\nprograms = ['my-agent']\n[[agent.mine.screen]]\nstate = 'working'\nall = ['thinking']\n");
     let host = home.host().start();
+    // All that it prints it prints at once, before it is known.
+    let python = "#!/usr/bin/env python3\nprint('1. Yes esc to interrupt', flush=True)\ninput()\n";
+    let known = host.run(json!({"cmd": [program(&home, "claude", python)]}));
+    wait_state(&host, &known, "working");
     let run = host.run(json!({"cmd": [shell(&home, "my-agent", "while read x; do echo \"$x\"; done")]}));
     host.input(&run.run_id, "thinking\n");
     assert_eq!(wait_state(&host, &run, "working")["app"], "mine");

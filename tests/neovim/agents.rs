@@ -158,12 +158,12 @@ in_each_neovim! {
             );
         };
         editor.ex("Termi next");
-        shows(editor, "asks");
+        shows(editor, "finished");
         editor.lua("vim.keymap.set('t', '<C-y>', '<Plug>(termi-next)')");
         editor.input("<C-y>");
-        shows(editor, "asks-too");
+        shows(editor, "asks");
         editor.input("<C-y>");
-        shows(editor, "finished");
+        shows(editor, "asks-too");
         // Both were looked at, and still ask; who is done waits no longer.
         editor.eventually_lua(
             "the host knows who was looked at",

@@ -33,28 +33,25 @@ function M.waits(agent)
   return agent.state == 'blocked' or ((agent.state == 'error' or agent.state == 'done') and not agent.seen)
 end
 
---- Whether an agent began to want a person, or does so, before another: in the order in which they are gone through. One
---- that was looked at meanwhile keeps its place.
+--- Whether an agent began to wait before another, whatever for: in that order they are gone through.
 ---@param a termi.AgentRun
 ---@param b termi.AgentRun
 ---@return boolean
 local function is_before(a, b)
-  local rank_a, rank_b = ranks[a.agent.state] or RANK_OF_REST, ranks[b.agent.state] or RANK_OF_REST
-  if rank_a ~= rank_b then
-    return rank_a < rank_b
-  elseif a.agent.since ~= b.agent.since then
+  if a.agent.since ~= b.agent.since then
     return a.agent.since < b.agent.since
   end
   return a.run_id < b.run_id
 end
 
---- Who waits and comes after a run, round and round; from one that is no agent, who has waited longest.
+--- Who waits and comes after a run, round and round; from one that has not waited, who has waited longest. One that was
+--- looked at meanwhile keeps its place.
 ---@param run_id? string
 ---@return termi.AgentRun? # nil: none waits; the run itself: no other does
 function M.next_waiting(run_id)
   local all, here = M.all(), nil ---@type termi.AgentRun[], termi.AgentRun?
   for _, run in ipairs(all) do
-    here = run.run_id == run_id and run or here
+    here = run.run_id == run_id and (ranks[run.agent.state] or RANK_OF_REST) <= ranks.done and run or here
   end
   table.sort(all, is_before)
   local first ---@type termi.AgentRun?

@@ -196,15 +196,16 @@ async fn watch(mut connection: Connection, is_early: bool, json: bool) -> Outcom
         while let Some(message) = inbox.next().await {
             match message {
                 Message::Event(event @ Event::AgentState { .. }) => {
-                    if let Event::AgentState { run_id, agent, .. } = &event {
-                        match agent {
-                            Some(agent) => {
-                                _ = known.insert(run_id.clone(), (agent.state, agent.message.clone()));
-                            }
-                            None => _ = known.remove(run_id),
-                        }
+                    let Event::AgentState { run_id, agent, .. } = &event else { continue };
+                    let now = agent.as_ref().map(|agent| (agent.state, agent.message.clone()));
+                    let was = match now.clone() {
+                        Some(now) => known.insert(run_id.clone(), now),
+                        None => known.remove(run_id),
+                    };
+                    // That it was looked at, or its title, is no change that is shown.
+                    if json || now != was {
+                        print_change(&event, json)?;
                     }
-                    print_change(&event, json)?;
                 }
                 // Some are missing: the list says what has become of them.
                 Message::Event(Event::EventsLost { .. }) => break,
@@ -272,7 +273,10 @@ async fn explain(connection: &mut Connection, target: &Target, json: bool) -> Ou
         })
         .collect();
     if rows.is_empty() {
-        output::line("no source says anything of it")?;
+        output::line(match reply.agent {
+            Some(AgentInfo { state: AgentState::Done, .. }) => "it worked, and no source says so any more: it is done",
+            _ => "no source says anything of it",
+        })?;
     } else {
         output::table(["", "SOURCE", "STATE", "FOR", "RULE", "TEXT"], &rows)?;
     }

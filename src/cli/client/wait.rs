@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    collections::HashMap,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -14,8 +15,8 @@ use super::{
 };
 use crate::{
     protocol::{
-        AgentState, Empty, Lines, LinesParams, Now, SearchFrom, Sessions, Snapshot, SnapshotFormat, SnapshotParams,
-        Target, Until, UntilPattern, Wait, WaitParams, WaitReason, WaitReply,
+        AgentState, Empty, Lines, LinesParams, Now, RunId, SearchFrom, Sessions, Snapshot, SnapshotFormat,
+        SnapshotParams, Target, Until, UntilPattern, Wait, WaitParams, WaitReason, WaitReply,
     },
     units,
 };
@@ -35,13 +36,13 @@ pub struct Args {
     #[command(flatten)]
     until: For,
     /// With --pattern: search only what is printed from `now` on, or from the line with this number on (the `seq` of
-    /// `send --json`)
-    #[arg(long, value_name = "now|SEQ", value_parser = after, requires = "pattern")]
+    /// `send --json`). With --state: `now` leaves out the state that the agent is in already
+    #[arg(long, value_name = "now|SEQ", value_parser = after, conflicts_with_all = ["exit", "idle"])]
     after: Option<SearchFrom>,
     /// Give up after this long: 30 (seconds), 500ms, 10m
     #[arg(long, value_name = duration::VALUE, value_parser = duration::parse)]
     timeout: Option<u64>,
-    /// Print the answer as JSON: {reason, exit?, line?, agent?, unsearched_bytes?}
+    /// Print the answer as JSON: {reason, exit?, line?, agent?, run_id?, unsearched_bytes?}
     #[arg(long)]
     json: bool,
 }
@@ -55,7 +56,7 @@ struct For {
     /// Until a line matches this regular expression, from the oldest line on that the host still holds
     #[arg(long, value_name = "RE")]
     pattern: Option<String>,
-    /// Until a coding agent is in one of these states, now or later: blocked,done
+    /// Until a coding agent of the target, the first of several, is in one of these states, now or later: blocked,done
     #[arg(long, value_name = "STATES", value_delimiter = ',', value_parser = state)]
     state: Option<Vec<AgentState>>,
     /// Until there was no output for this long
@@ -76,16 +77,26 @@ pub async fn run(args: Args) -> Outcome {
     let mut connection = Connection::open().await?;
     let until = match args.until {
         For { pattern: Some(pattern), .. } => Until::Pattern(UntilPattern { pattern, after: args.after }),
-        For { state: Some(states), .. } => Until::State(states),
+        For { state: Some(states), .. } => match args.after {
+            Some(SearchFrom::Line(line)) => {
+                let why = format!("--after {line} is for --pattern; with --state, `now` leaves out the present state");
+                return Err(Failure::Asked(why));
+            }
+            after => Until::State { states, is_new: after.is_some() },
+        },
         For { idle: Some(ms), .. } => Until::IdleMs(ms),
         For { .. } => Until::Exit,
     };
     let searches_all = matches!(until, Until::Pattern(_)) && args.after.is_none();
     let mut again = Again { until, now: None, has_begun: Cell::new(false) };
-    if args.after == Some(SearchFrom::Now(Now::Now)) {
+    if args.after == Some(SearchFrom::Now(Now::Now)) && matches!(again.until, Until::Pattern(_)) {
         again.now = next_line(&mut connection, &args.target).await?;
     }
     let cut = if searches_all { cut_bytes(&mut connection, &args.target).await? } else { 0 };
+    let several = match again.until {
+        Until::State { .. } => names(&mut connection, &args.target).await?,
+        _ => HashMap::new(),
+    };
     let deadline = args.timeout.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
     let params = || WaitParams { target: args.target.clone(), until: again.next(), timeout_ms: left(deadline) };
     let reply = connection.read::<Wait>(params).await?;
@@ -102,15 +113,17 @@ pub async fn run(args: Args) -> Outcome {
     } else if let Some(line) = &reply.line {
         output::line(line)?;
     } else if let Some(agent) = &reply.agent {
-        let message = agent.message.as_deref().map(|message| format!(" {}", output::one_line(message)));
-        output::line(&format!("{}{}", agent.state.name(), message.unwrap_or_default()))?;
+        let message = output::one_line(agent.message.as_deref().unwrap_or_default());
+        let name = reply.run_id.as_ref().and_then(|run_id| several.get(run_id)).map(|name| format!("{name}  "));
+        let line = format!("{}{}  {message}", name.unwrap_or_default(), agent.state.name());
+        output::line(line.trim_end())?;
     }
     Ok(match reply.reason {
         WaitReason::Exit if matches!(again.until, Until::Pattern(_)) => {
             print_error(&format!("{} ended, and no line matched", args.target));
             NO_MATCH.into()
         }
-        WaitReason::Exit if matches!(again.until, Until::State(_)) => {
+        WaitReason::Exit if matches!(again.until, Until::State { .. }) => {
             print_error(&format!("{} ended before it was in that state", args.target));
             NO_MATCH.into()
         }
@@ -137,6 +150,17 @@ impl Again {
         }
         until
     }
+}
+
+/// The names of a target's runs, where it has several.
+async fn names(connection: &mut Connection, target: &Target) -> Result<HashMap<RunId, String>, Failure> {
+    let sessions = connection.read::<Sessions>(|| Empty {}).await?;
+    let named = runs(sessions, target).map(|found| {
+        let name = format!("{}:{}", output::one_line(&found.session.name), found.run.run_id.short());
+        (found.run.run_id, name)
+    });
+    let named: HashMap<_, _> = named.collect();
+    Ok(if named.len() > 1 { named } else { HashMap::new() })
 }
 
 /// The line that the target's only run prints next; none of several.

@@ -4,7 +4,7 @@ use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{AgentInfo, AgentState, Code, Error, Exit, OnClose, Result, Target};
+use crate::protocol::{AgentInfo, AgentState, Code, Error, Exit, OnClose, Result, RunId, Target};
 
 method!(
     /// Waits until runs exit, print something, fall silent, or are agents in some state.
@@ -25,7 +25,12 @@ pub enum Until {
     /// This long without output.
     IdleMs(u64),
     /// A coding agent is in one of these states.
-    State(Vec<AgentState>),
+    State {
+        /// Any of them.
+        states: Vec<AgentState>,
+        /// Only one that begins after the call.
+        is_new: bool,
+    },
 }
 
 /// What `wait` waits for: `"exit"`, until every run of the target has ended; or one of the maps.
@@ -80,6 +85,9 @@ struct UntilState {
     /// At least one of `starting`, `ready`, `working`, `blocked`, `done`, `error`, `unknown`.
     #[schemars(with = "Vec<AgentState>")]
     state: Vec<String>,
+    /// With `now` the state that the agent is in at the call does not count, before it has left it or asks something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<Now>,
 }
 
 /// Where a search begins.
@@ -118,19 +126,19 @@ impl TryFrom<serde_json::Value> for Until {
         let until = UntilOnWire::deserialize(&value).map_err(|_| {
             let shown: String = value.to_string().chars().take(SHOWN_MAX).collect();
             let known =
-                "\"exit\", {\"pattern\": …, \"after\": \"now\" or a number}, {\"idle_ms\": …} and {\"state\": […]}";
+                "\"exit\", {\"pattern\": …, \"after\": \"now\" or a number}, {\"idle_ms\": …} and {\"state\": […], \"after\": \"now\"}";
             Error::new(Code::InvalidParams, format!("{shown} is none of {known}"))
         })?;
         Ok(match until {
             UntilOnWire::Exit(UntilExit::Exit) => Self::Exit,
             UntilOnWire::Pattern(pattern) => Self::Pattern(pattern),
             UntilOnWire::Idle(UntilIdle { idle_ms }) => Self::IdleMs(idle_ms),
-            UntilOnWire::State(UntilState { state }) if state.is_empty() => {
+            UntilOnWire::State(UntilState { state, .. }) if state.is_empty() => {
                 return Err(Error::invalid("state", state, "at least one state"));
             }
-            UntilOnWire::State(UntilState { state }) => {
+            UntilOnWire::State(UntilState { state, after }) => {
                 let states: Result<_> = state.iter().map(|name| AgentState::of_name("state", name)).collect();
-                Self::State(states?)
+                Self::State { states: states?, is_new: after.is_some() }
             }
         })
     }
@@ -142,9 +150,10 @@ impl From<Until> for UntilOnWire {
             Until::Exit => Self::Exit(UntilExit::Exit),
             Until::Pattern(pattern) => Self::Pattern(pattern),
             Until::IdleMs(idle_ms) => Self::Idle(UntilIdle { idle_ms }),
-            Until::State(states) => {
-                Self::State(UntilState { state: states.into_iter().map(|state| state.name().to_owned()).collect() })
-            }
+            Until::State { states, is_new } => Self::State(UntilState {
+                state: states.into_iter().map(|state| state.name().to_owned()).collect(),
+                after: is_new.then_some(Now::Now),
+            }),
         }
     }
 }
@@ -191,13 +200,16 @@ pub struct WaitReply {
     /// The agent that was in one of the states.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentInfo>,
+    /// Of a wait for the first of several runs: which it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<RunId>,
 }
 
 impl WaitReply {
     /// One with no details.
     #[must_use]
     pub fn new(reason: WaitReason) -> Self {
-        Self { reason, exit: None, line: None, agent: None }
+        Self { reason, exit: None, line: None, agent: None, run_id: None }
     }
 }
 

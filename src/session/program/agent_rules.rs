@@ -13,14 +13,12 @@ use std::{
 
 use tracing::{info, warn};
 
-use crate::agent::Rules;
+use crate::agent::{FILE_MAX, Rules};
 
 /// How often the file is looked at, as long as somebody uses the rules.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// How long who wants to see the newest rules waits for a disk.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
-/// What is read of it: longer ones are refused by who reads them.
-const READ_MAX: u64 = 300 << 10;
 
 /// The rules, shared by all runs.
 #[derive(Debug, Clone)]
@@ -107,14 +105,16 @@ impl AgentRules {
         let found = stamp(path).and_then(|stamp| match stamp {
             Some(now) if before == Some(now) => Ok(None),
             Some(now) => Ok(Some((Some(now), read(path)?))),
-            None if before.is_none() => Ok(None),
             None => Ok(Some((None, String::new()))),
         });
+        // Before the lock, for which runs wait: to compile patterns takes long.
+        let found = found.map(|found| found.map(|(stamp, text)| (stamp, Rules::with_users(&text))));
         let mut loaded = self.lock();
         (loaded.is_looking, loaded.looked) = (false, Some(Instant::now()));
         let told = |why: String| Some(format!("{}: {why}", path.display()));
         let error = match found {
             Ok(None) => return,
+            Ok(Some((None, _))) if before.is_none() => None,
             Ok(Some((None, _))) => {
                 info!("{} is gone: the rules for agents are those of the binary", path.display());
                 loaded.stamp = None;
@@ -122,9 +122,9 @@ impl AgentRules {
                 loaded.current.version += 1;
                 None
             }
-            Ok(Some((stamp, text))) => {
+            Ok(Some((stamp, rules))) => {
                 loaded.stamp = stamp;
-                match Rules::with_users(&text) {
+                match rules {
                     Ok(rules) => {
                         info!("read {}", path.display());
                         loaded.current.rules = Some(rules);
@@ -160,11 +160,16 @@ fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
 fn read(path: &Path) -> io::Result<String> {
     // A pipe would be waited for.
     let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
-    if !file.metadata()?.is_file() {
+    let meta = file.metadata()?;
+    if !meta.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
+    let most = u64::try_from(FILE_MAX).unwrap_or(u64::MAX);
+    if meta.len() > most {
+        return Err(io::Error::other(format!("it has {} bytes; at most {most} are read", meta.len())));
+    }
     let mut bytes = Vec::new();
-    file.take(READ_MAX).read_to_end(&mut bytes)?;
+    file.take(most + 1).read_to_end(&mut bytes)?;
     String::from_utf8(bytes).map_err(|error| {
         let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count();
         io::Error::other(format!("line {line}: not UTF-8"))
@@ -192,7 +197,10 @@ mod tests {
         fs::write(&path, "[agent.mine]\n\n[[agent.mine.title]]\nstate = 'blocked'\npattern = '('\n").unwrap();
         let (version, has_rules, error) = look();
         let error = error.unwrap();
-        assert!(version == 1 && has_rules && error.contains("agents.toml: line 3"), "{error}");
+        assert!(
+            version == 1 && has_rules && error.contains("agents.toml: line 5: agent mine: \"(\" is not"),
+            "{error}"
+        );
         assert!(rules.lock().current.rules.as_ref().unwrap().agent_of_program("mine-cli").is_some());
         fs::write(&path, b"# \n\xff").unwrap();
         assert!(look().2.unwrap().contains("line 2: not UTF-8"));
@@ -200,5 +208,16 @@ mod tests {
         assert_eq!(look(), (2, false, None), "those of the binary again");
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR).unwrap();
         assert!(look().2.unwrap().contains("not a regular file"), "and nothing hangs");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(look(), (2, false, None), "what was wrong is gone");
+        let many =
+            format!("[[generic.screen]]\nstate = 'working'\nall = ['x']\nnone = [{}]\n", "'\\w{5}',".repeat(129));
+        fs::write(&path, many).unwrap();
+        assert!(look().2.unwrap().contains("130 patterns; at most 128"), "whatever they are for");
+        fs::write(&path, "#".repeat(300_000)).unwrap();
+        assert!(look().2.unwrap().contains("it has 300000 bytes; at most 262144"));
+        fs::write(&path, format!("[[generic.title]]\nstate = 'working'\npattern = '{}'\n", "(".repeat(200_000)))
+            .unwrap();
+        assert!(look().2.unwrap().len() < 1000, "a mistake is told in short");
     }
 }

@@ -7,7 +7,11 @@ use std::{
 };
 
 use super::command::quoted;
-use crate::{agent::claude_settings, process::own_executable, pty::Spawn};
+use crate::{
+    agent::claude_settings,
+    process::own_executable,
+    pty::{Spawn, too_long},
+};
 
 const OPTION: &str = "--settings";
 
@@ -23,7 +27,11 @@ pub fn with_hooks(what: Spawn) -> Spawn {
     // Of a binary that was deleted there is no path.
     let Some(termi) = termi.to_str().filter(|path| !path.starts_with("/proc/")) else { return what };
     match argv_with(&what.argv, &claude_settings(&quoted(termi))) {
-        Some(argv) => Spawn { argv, ..what },
+        Some(argv) => {
+            let hooked = Spawn { argv, ..what.clone() };
+            // A run that can be started without them is.
+            if too_long(&hooked) { what } else { hooked }
+        }
         None => what,
     }
 }
@@ -40,6 +48,10 @@ fn argv_with(argv: &[OsString], settings: &str) -> Option<Vec<OsString>> {
             (!rest.iter().any(is_option)).then(argv)
         }
         [shell, flag, line] if flag == "-c" && base_name(shell).is_some_and(|shell| SHELLS.contains(&shell)) => {
+            // fish reads a backslash within quotes.
+            if base_name(shell) == Some("fish") && settings.contains(['\'', '\\']) {
+                return None;
+            }
             let line = line_with(line.to_str()?, settings)?;
             Some(vec![shell.clone(), flag.clone(), line.into()])
         }
@@ -58,6 +70,10 @@ fn line_with(line: &str, settings: &str) -> Option<String> {
         let end = rest.find(|c: char| c.is_whitespace() || ";|&<>)".contains(c)).unwrap_or(rest.len());
         let (word, after) = rest.split_at(end);
         if base_name(OsStr::new(word)) == Some("claude") {
+            // A function of that name is being defined.
+            if after.trim_start_matches([' ', '\t']).starts_with('(') {
+                return None;
+            }
             let before = &line[..line.len() - after.len()];
             return Some(format!("{before} {OPTION} {}{after}", quoted(settings)));
         }
@@ -122,6 +138,7 @@ mod tests {
             ("  A=b exec ~/bin/claude -p x|tee y", "  A=b exec ~/bin/claude GIVEN -p x|tee y"),
             ("claude; echo over", "claude GIVEN; echo over"),
             ("(claude)", "-"),
+            ("claude () { echo mine; }; claude", "-"),
             ("( claude)", "( claude GIVEN)"),
             ("cd x && claude", "-"),
             ("A='b claude' x", "-"),
@@ -135,5 +152,6 @@ mod tests {
         }
         assert_eq!(with(&["/bin/nu", "-c", "claude"]), None, "a shell that quotes in another way");
         assert_eq!(with(&["/bin/bash", "-lc", "claude"]), None);
+        assert_eq!(with(&["/usr/bin/fish", "-c", "claude"]), None, "within whose quotes a backslash is none");
     }
 }

@@ -251,7 +251,8 @@ impl Run {
         if !was && self.agent.agent.is_watched() {
             self.agent.agent.on_title(self.terminal.title(), now);
             self.terminal.title().clone_into(&mut self.agent.title);
-            self.agent.is_changed = true;
+            // Whatever a look has found before it was an agent, this is its first.
+            (self.agent.is_changed, self.agent.looked) = (true, (0, None));
         }
     }
 

@@ -75,6 +75,8 @@ impl Supervisor {
         let (disk, socket) = (self.services.disk.clone(), self.settings.socket.clone());
         let uptime = self.services.started.elapsed();
         let leftovers = self.services.leftovers.get().copied();
+        self.services.agent_rules.refresh().await;
+        let rules_error = self.services.agent_rules.error();
         let folder = disk.as_ref().map(|disk| disk.folder().to_owned()).unwrap_or_default();
         let of_files = move || {
             let (log, disk) = (log.as_deref(), disk.as_ref());
@@ -125,6 +127,10 @@ impl Supervisor {
             checks.push(subreaper());
             checks.push(names(&sessions));
             checks.push(agents_check(caps.agent_hooks));
+            checks.extend(rules_error.map(|why| {
+                let why = format!("your own rules for agents cannot be used as they are: {why}");
+                check("agent_rules", HealthStatus::Warn, why, Some("mend the file; it is read again by itself"))
+            }));
             checks.extend(logout());
             checks.push(ok("uptime", format!("{}, pid {}", units::age(units::millis(uptime)), std::process::id())));
             checks.extend(sessions.iter().flat_map(|(id, session)| of_session(id, session)));

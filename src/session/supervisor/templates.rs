@@ -191,13 +191,13 @@ impl Supervisor {
             (WaitReason::Exit, Until::Pattern(until)) => {
                 failed(format!("{ended} before it printed {:?}", until.pattern))
             }
-            (WaitReason::Exit, Until::State(_)) => failed(format!("{ended} before it was in that state")),
+            (WaitReason::Exit, Until::State { .. }) => failed(format!("{ended} before it was in that state")),
             (WaitReason::Exit, Until::IdleMs(_)) => failed(format!("{ended} before it fell silent")),
             (WaitReason::Timeout, Until::Exit) => failed(format!("had not ended after {timeout}")),
             (WaitReason::Timeout, Until::Pattern(until)) => {
                 failed(format!("had not printed {:?} after {timeout}", until.pattern))
             }
-            (WaitReason::Timeout, Until::State(_)) => failed(format!("was not in that state within {timeout}")),
+            (WaitReason::Timeout, Until::State { .. }) => failed(format!("was not in that state within {timeout}")),
             (WaitReason::Timeout, Until::IdleMs(ms)) => {
                 failed(format!("was not silent for {} within {timeout}", units::duration(ms)))
             }

@@ -34,7 +34,11 @@ impl Supervisor {
             .iter()
             .map(|run| {
                 let condition = condition.clone();
-                Box::pin(run.call(|reply| RunMessage::Wait { condition, reply }))
+                Box::pin(async move {
+                    let answer = run.call(|reply| RunMessage::Wait { condition, reply }).await?;
+                    let run_id = (!all).then(|| run.run_id.clone());
+                    Some(answer.map(|reply| WaitReply { run_id, ..reply }))
+                })
             })
             .collect();
         if waits.is_empty() {

@@ -117,7 +117,7 @@ impl Waits {
             return;
         }
         self.next_id += 1;
-        let mut waiter = Waiter::new(self.next_id, condition, answer, look.terminal);
+        let mut waiter = Waiter::new(self.next_id, condition, answer, look);
         self.lags = self.lags || !waiter.check(look);
         self.alone.push(waiter);
         self.gather(look.terminal);

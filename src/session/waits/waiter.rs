@@ -10,7 +10,10 @@ use super::{
     search::{After, Found, Matcher, Piece, Search},
 };
 use crate::{
-    protocol::{AgentState, Code, Error, Exit, Now, Result, SearchFrom, Until, WaitReason, WaitReply, compile_pattern},
+    protocol::{
+        AgentInfo, AgentState, Code, Error, Exit, Now, Result, SearchFrom, Until, WaitReason, WaitReply,
+        compile_pattern,
+    },
     term::Terminal,
 };
 
@@ -23,8 +26,8 @@ pub enum Condition {
     Pattern(Regex, Option<SearchFrom>),
     /// This long without output.
     Idle(Duration),
-    /// An agent in one of these states.
-    State(Vec<AgentState>),
+    /// An agent in one of these states; `is_new`: not in the one that it is in already.
+    State { states: Vec<AgentState>, is_new: bool },
 }
 
 impl Condition {
@@ -37,7 +40,7 @@ impl Condition {
             Until::Exit => Self::Exit,
             Until::IdleMs(ms) => Self::Idle(Duration::from_millis(*ms)),
             Until::Pattern(until) => Self::Pattern(compile_pattern("pattern", &until.pattern)?, until.after),
-            Until::State(states) => Self::State(states.clone()),
+            Until::State { states, is_new } => Self::State { states: states.clone(), is_new: *is_new },
         })
     }
 }
@@ -55,20 +58,24 @@ pub struct Waiter {
     condition: Condition,
     /// Nothing before it counts.
     after: Option<After>,
+    /// The state of the agent at the beginning, and since when.
+    before: Option<(AgentState, u64)>,
     /// How far it has searched by itself.
     pub search: Search,
     answer: Option<oneshot::Sender<Result<WaitReply>>>,
 }
 
 impl Waiter {
-    pub fn new(id: u64, condition: Condition, answer: oneshot::Sender<Result<WaitReply>>, terminal: &Terminal) -> Self {
+    pub fn new(id: u64, condition: Condition, answer: oneshot::Sender<Result<WaitReply>>, look: Look<'_>) -> Self {
+        let terminal = look.terminal;
         let after = match &condition {
             Condition::Pattern(_, Some(SearchFrom::Now(Now::Now))) => Some(After::now(terminal)),
             Condition::Pattern(_, Some(SearchFrom::Line(line))) => Some(After::row(terminal, *line)),
             _ => None,
         };
         let search = after.as_ref().map_or_else(Search::default, Search::after);
-        Self { id, condition, after, search, answer: Some(answer) }
+        let before = look.agent.map(|agent| (agent.state, agent.since));
+        Self { id, condition, after, before, search, answer: Some(answer) }
     }
 
     /// The same, with what was searched for it together with others.
@@ -80,7 +87,7 @@ impl Waiter {
     pub fn pattern(&self) -> Option<&Regex> {
         match &self.condition {
             Condition::Pattern(pattern, _) => Some(pattern),
-            Condition::Exit | Condition::Idle(_) | Condition::State(_) => None,
+            Condition::Exit | Condition::Idle(_) | Condition::State { .. } => None,
         }
     }
 
@@ -133,8 +140,9 @@ impl Waiter {
         }
         match &self.condition {
             Condition::Exit => {}
-            Condition::State(states) => {
-                if let Some(agent) = look.agent.filter(|agent| states.contains(&agent.state)) {
+            Condition::State { states, is_new } => {
+                let is_other = |agent: &&AgentInfo| !is_new || self.before != Some((agent.state, agent.since));
+                if let Some(agent) = look.agent.filter(|agent| states.contains(&agent.state)).filter(is_other) {
                     self.answer(Ok(WaitReply { agent: Some(agent.clone()), ..WaitReply::new(WaitReason::State) }));
                 }
             }

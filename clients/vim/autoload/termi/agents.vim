@@ -213,23 +213,22 @@ export def Focus(given: bool)
   Look()
 enddef
 
+# In the order in which they began to wait.
 def Compare(a: dict<any>, b: dict<any>): number
-  var [rank_a, rank_b] = [get(RANKS, a.agent.state, RANK_OF_REST), get(RANKS, b.agent.state, RANK_OF_REST)]
-  if rank_a != rank_b
-    return rank_a - rank_b
-  elseif a.agent.since != b.agent.since
+  if a.agent.since != b.agent.since
     return a.agent.since < b.agent.since ? -1 : 1
   endif
   return a.run_id < b.run_id ? -1 : a.run_id > b.run_id ? 1 : 0
 enddef
 
-# Who waits and comes after a run, round and round; from one that is no agent, who has waited longest. Empty when none
+# Who waits and comes after a run, round and round; from one that has not waited, who has waited longest. Empty when none
 # does.
 export def Next(run_id: string): dict<any>
   Take(host.Call('sessions', {}))
   var waiting = values(known)->filter((_, run) => Waits(run.agent))->sort(Compare)
   var here = get(known, run_id, {})
   # One that was looked at meanwhile keeps its place.
-  var after = empty(here) ? [] : waiting->copy()->filter((_, run) => Compare(run, here) > 0)
+  var has_waited = !empty(here) && ['blocked', 'error', 'done']->index(here.agent.state) >= 0
+  var after = !has_waited ? [] : waiting->copy()->filter((_, run) => Compare(run, here) > 0)
   return get(after + waiting, 0, {})
 enddef
