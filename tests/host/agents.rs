@@ -255,7 +255,7 @@ fn a_state_can_be_waited_for_however_it_comes_about() {
     for (states, said) in [
         (json!(["blokced"]), "state is \"blokced\": an agent is in none but starting, ready"),
         (json!([]), "at least one state"),
-        (json!("blocked"), "{\"state\": […]}"),
+        (json!("blocked"), "{\"state\":\"blocked\"} is none of"),
     ] {
         let why = host.call("wait", json!({"target": run.run_id, "until": {"state": states}})).unwrap_err();
         assert_eq!(why.code, "invalid_params");
@@ -290,4 +290,24 @@ fn a_users_own_rules_name_other_agents_and_are_read_again() {
             .is_some_and(|why| why.contains("agents.toml: line 3") && why.contains("asleep"))
     });
     assert_eq!(evidence()["evidence"][0]["state"], "blocked", "the rules stay as they were");
+}
+
+/// The example of `:help termi-rules`.
+#[test]
+fn the_rules_of_an_agent_of_ones_own_are_what_they_say() {
+    let home = Home::new();
+    let folder = home.path().join(".config/termi");
+    fs::create_dir_all(&folder).unwrap();
+    let help = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/termi.txt")).unwrap();
+    let snippet = help.split(">toml\n").nth(1).unwrap().split("\n<\n").next().unwrap();
+    fs::write(folder.join("agents.toml"), snippet).unwrap();
+    let script = "echo 'Allow rm?'; echo '[y/n]'; read x; clear; printf '\\033]2;busy\\a'; read x";
+    let program = shell(&home, "my-agent", script);
+    let host = home.host().start();
+    let run = host.run(json!({"cmd": [program]}));
+    let until = |state: &str| json!({"target": run.run_id, "until": {"state": [state]}});
+    let agent = host.ask("wait", until("blocked"))["agent"].clone();
+    assert_eq!((&agent["kind"], &agent["message"]), (&json!("permission"), &json!("Allow rm?")));
+    host.input(&run.run_id, "y\n");
+    host.ask("wait", until("working"));
 }

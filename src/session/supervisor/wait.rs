@@ -30,13 +30,14 @@ impl Supervisor {
         timeout_ms: Option<u64>,
     ) -> Result<WaitReply> {
         let all = matches!(condition, Condition::Exit);
+        let is_first_of_several = !all && runs.len() > 1;
         let waits: Vec<_> = runs
             .iter()
             .map(|run| {
                 let condition = condition.clone();
                 Box::pin(async move {
                     let answer = run.call(|reply| RunMessage::Wait { condition, reply }).await?;
-                    let run_id = (!all).then(|| run.run_id.clone());
+                    let run_id = is_first_of_several.then(|| run.run_id.clone());
                     Some(answer.map(|reply| WaitReply { run_id, ..reply }))
                 })
             })

@@ -58,6 +58,7 @@ const SNIPPETS: &[Entry] = &[
     ("doc/termi.txt", "lua", "require('termi').setup({", How::ItsOwn),
     ("doc/termi.txt", "lua", "require('termi').setup({", How::ItsOwn),
     ("doc/termi.txt", "json", "{ \"templates\"", How::ItsOwn),
+    ("doc/termi.txt", "toml", "[agent.mine]", How::Listed("the tests of the host use it: agents.rs")),
     ("doc/termi.txt", "lua", "local run = ", How::Lua("listed('make test')")),
     ("doc/termi.txt", "lua", "local termi = ", How::Lua("listed('npm test')")),
     ("doc/termi.txt", "lua", "vim.o.statusline = ", How::Lua("drawn('[No Name]')")),
