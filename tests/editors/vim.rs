@@ -432,13 +432,12 @@ fn what_begins_to_wait_is_said_gone_to_and_seen() {
         vim.press(":echo 'in' bufname()\r");
         vim.sees(&format!("in termi://{name}/"));
     };
-    vim.press(":Termi next\r");
-    shows("asks");
+    // In the order in which they began to wait, whatever for.
     vim.press(":Termi next\r");
     shows("finished");
-    // Whoever was looked at is done; it goes on round.
     vim.press(":Termi next\r");
     shows("asks");
+    // Who is done was looked at.
     vim.press(":Termi next\r");
     vim.sees("no other agent waits for you");
     vim.press(":TermiSessions\r");

@@ -124,19 +124,26 @@ function M.agent_of_all(rows)
   return agent
 end
 
---- How many of the runs are alive, and how many failed: `2 running, 1 failed`; empty when neither.
+--- How many of the runs are agents that wait for a person, how many others are alive, and how many failed:
+--- `1 waiting, 2 running, 1 failed`; empty when none is.
 ---@param rows termi.Row[]
 ---@return string
 function M.summary(rows)
-  local running, failed = 0, 0
+  local waiting, running, failed = 0, 0, 0
   for _, row in ipairs(rows) do
-    if row.process.status == 'active' then
+    local agent = run_state.agent(row.process)
+    if row.process.status == 'active' and agent and agents.waits(agent) then
+      waiting = waiting + 1
+    elseif row.process.status == 'active' then
       running = running + 1
     elseif outcome.failed(row.process) then
       failed = failed + 1
     end
   end
   local parts = {} ---@type string[]
+  if waiting > 0 then
+    parts[#parts + 1] = waiting .. ' waiting'
+  end
   if running > 0 then
     parts[#parts + 1] = running .. ' running'
   end

@@ -84,7 +84,7 @@ impl Column {
 pub const NAME_LEAST: usize = 12;
 
 /// Of the last column at least so much stays in sight where others can make room.
-const LAST_LEAST: usize = 8;
+const LAST_LEAST: usize = 20;
 
 /// A table with a head. On a terminal the last column is cut to what there is room for.
 pub fn table<const N: usize>(head: [&'static str; N], rows: &[[String; N]]) -> Result<(), Failure> {
@@ -145,7 +145,13 @@ fn render(columns: &[Column], rows: &[impl AsRef<[String]>], room: Option<usize>
             }
         }
         let line = line.trim_end();
-        text.push_str(room.map_or(line, |room| cut(line, room)));
+        match room.filter(|room| line.width() > *room) {
+            Some(room) => {
+                text.push_str(cut(line, room.saturating_sub(1)));
+                text.push('…');
+            }
+            None => text.push_str(line),
+        }
         text.push('\n');
     }
     text
@@ -192,7 +198,7 @@ mod tests {
         let rows = [["日本".to_owned(), "x".to_owned()], ["a".to_owned(), "a long command".to_owned()]];
         let columns = ["N", "C"].map(Column::new);
         assert_eq!(render(&columns, &rows, None), "N     C\n日本  x\na     a long command\n");
-        assert_eq!(render(&columns, &rows, Some(10)), "N     C\n日本  x\na     a lo\n");
+        assert_eq!(render(&columns, &rows, Some(10)), "N     C\n日本  x\na     a l…\n");
     }
 
     #[test]
@@ -205,7 +211,7 @@ mod tests {
         assert_eq!(whole.lines().nth(1), Some("a-long-name   12345  asks     x"));
         assert_eq!(render(&columns, &rows, Some(60)), whole);
         let cut = render(&columns, &rows, Some(33));
-        let lines = "NAME     PID    STATE    LAST\na-long…  12345  asks     x\n日本語…  1      working  a comman\n";
+        let lines = "NAME    PID    STATE    LAST\na-lon…  12345  asks     x\n日本…   1      working  a command\n";
         assert_eq!(cut, lines);
         // Half a wide character is a blank.
         let narrow = "NAME    STATE    LAST\na-lon…  asks     x\n日本…   working  a command\n";

@@ -67,6 +67,12 @@ return function(expect)
       expect.equal(status.summary(rows), '1 running, 1 failed')
       expect.equal(status.of_all(rows).word, 'running')
       expect.equal(status.summary({}), '')
+      local function agent(state, seen)
+        local its = { app = 'x', state = state, since = 1, seen = seen }
+        return { process = { run_id = state .. tostring(seen), status = 'active', agent = its } }
+      end
+      local several = { agent('blocked', true), agent('done', false), agent('done', true), agent('working', false) }
+      expect.equal(status.summary(several --[[@as termi.Row[] ]]), '2 waiting, 2 running')
     end,
   }
 end
