@@ -101,7 +101,7 @@ in_each_neovim! {
         editor.eventually("how far it is", of("worker", &["● working 40% "]));
         editor.eventually("who is ready", of("idle", &["✓ ready "]));
         editor.lua("require('termi').run({ cmd = [[echo more; sleep 100]], session = 'asks', open = 'none' })");
-        editor.sees("2 runs: 2 running");
+        editor.sees("2 runs: 1 waiting, 1 running");
         editor.eventually("a session is as its worst run", of("asks", &["◆ asks ", "approve ls"]));
         editor.input("fapprove<CR>");
         editor.sees("filter: approve 1/5");
