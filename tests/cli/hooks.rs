@@ -104,7 +104,9 @@ fn the_binarys_path_is_quoted() {
     let folder = home.path().join("it's a place");
     std::fs::create_dir(&folder).unwrap();
     let binary = folder.join("termi");
-    std::fs::copy(TERMI, &binary).unwrap();
+    // By another process: a file that this one writes is one that its children, started meanwhile by other tests, have
+    // open to write for a moment, and such a file cannot be executed.
+    assert!(Command::new("cp").args([TERMI.as_ref(), binary.as_os_str()]).status().unwrap().success());
     let said = home.command(binary.to_str().unwrap()).args(["hooks", "claude", "--json"]).output().unwrap();
     let json: Json = serde_json::from_slice(&said.stdout).unwrap();
     let command = json["hooks"]["Stop"][0]["hooks"][0]["command"].as_str().unwrap();
