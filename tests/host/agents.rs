@@ -10,8 +10,8 @@ use crate::support::{Home, Host, Run, eventually};
 /// Prints a recording: what comes before the first time at once, then in time until the second; then it waits.
 const PLAYER: &str = include_str!("../support/agent_player.py");
 
-/// A shell script under an agent's name, in a directory of the home that is first on `$PATH`.
-fn program(home: &Home, name: &str, script: &str) -> String {
+/// A script under an agent's name, in a directory of the home that is first on `$PATH`.
+pub fn program(home: &Home, name: &str, script: &str) -> String {
     let folder = home.path().join("agents");
     fs::create_dir_all(&folder).unwrap();
     let path = folder.join(name);
@@ -25,7 +25,7 @@ fn shell(home: &Home, name: &str, script: &str) -> String {
 }
 
 /// The next state of a run, as an event tells it, that is this one; with the agent.
-fn wait_state(host: &Host, run: &Run, state: &str) -> Json {
+pub fn wait_state(host: &Host, run: &Run, state: &str) -> Json {
     let is = |event: &Json| {
         event["type"] == "agent_state" && event["run_id"] == run.run_id.as_str() && event["agent"]["state"] == state
     };

@@ -1,10 +1,13 @@
 //! Hooks of coding agents: programs here are named as the agents are, and call `termi hook` as those do.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::fs;
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Home, Host, Run, TERMI};
+use crate::{
+    agents::{program, wait_state},
+    support::{Home, Host, Run, TERMI},
+};
 
 /// `say STATE JSON`: calls the hook until the host says so, as a hook that has no time gives up.
 const SAY: &str = r#"#!/bin/sh
@@ -13,28 +16,12 @@ say() {
 }
 "#;
 
-fn program(home: &Home, name: &str, script: &str) -> String {
-    let folder = home.path().join("agents");
-    fs::create_dir_all(&folder).unwrap();
-    let path = folder.join(name);
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    path.to_str().unwrap().to_owned()
-}
-
 fn says(home: &Home, name: &str, script: &str) -> String {
     program(home, name, &format!("{SAY}{script}"))
 }
 
 fn start(host: &Host, cmd: Json) -> Run {
     host.run(json!({"cmd": cmd, "env": {"T": TERMI}}))
-}
-
-fn wait_state(host: &Host, run: &Run, state: &str) -> Json {
-    let is = |event: &Json| {
-        event["type"] == "agent_state" && event["run_id"] == run.run_id.as_str() && event["agent"]["state"] == state
-    };
-    host.wait_event(state, is)["agent"].clone()
 }
 
 fn wait_none(host: &Host, run: &Run) {
